@@ -1,0 +1,1 @@
+"""The nouns: variables, grids, states, configurations. Imports nothing of the package."""

@@ -1,0 +1,110 @@
+"""Outputs that are whole or absent: written under a temporary name beside the final one, then renamed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from triton_earth.core.errors import UserError
+
+
+def partial_path(path: Path) -> Path:
+    """Return the temporary name under which an output grows until it is complete."""
+    return path.with_name(path.name + ".partial")
+
+
+def claim_output(path: Path, *, resume: bool, overwrite: bool) -> Path:
+    """Return the temporary path for a new output, or refuse to touch what is there.
+
+    Args:
+        path: Final path of the output, a file or folder.
+        resume: Go on with a partial output if there is one.
+        overwrite: Replace a complete output, but only once the new one is complete.
+
+    Returns:
+        The temporary path; a left-over one has been removed unless `resume`.
+
+    Raises:
+        UserError: if `path` or a partial output exists and neither option allows it, if both options are given, or if
+            the folder above does not exist or cannot be written.
+    """
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite exclude each other; give one of them.")
+    partial = partial_path(path)
+    if path.exists() and not overwrite and not resume:
+        raise UserError(
+            f"{path} exists already. Choose another path, or add --overwrite to replace it."
+        )
+    if partial.exists() and not (resume or overwrite):
+        raise UserError(
+            f"{partial} is an unfinished output of an earlier run. "
+            "Add --resume to go on with it, or --overwrite to start again."
+        )
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the folder of {path} cannot be made ({error.strerror}).") from error
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise UserError(f"the folder of {path} cannot be written; choose another path.")
+    if partial.exists() and not resume:
+        remove(partial)
+    return partial
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a complete output its final name; an old output of that name goes away only then."""
+    if path.exists():
+        old = path.with_name(path.name + ".old")
+        remove(old)
+        path.rename(old)
+        partial.rename(path)
+        remove(old)
+    else:
+        partial.rename(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write strict JSON (no NaN) under a temporary name and rename it."""
+    write_text(path, json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file of ours.
+
+    Args:
+        path: The file.
+        what: What it belongs to, for the message.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: this is not a complete {what}.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): the {what} is damaged; make it again."
+        ) from error

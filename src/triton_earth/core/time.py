@@ -1,0 +1,84 @@
+"""Time: calendar time as datetime64, model time without a calendar as float64, and steps between either."""
+
+from typing import Any
+
+import numpy as np
+
+from triton_earth.core.errors import UserError
+
+Duration = np.timedelta64 | float
+"""A span of time: timedelta64 for calendar time, float for model time."""
+
+
+def uniform_step(times: np.ndarray) -> Duration:
+    """Return the step between successive times.
+
+    Args:
+        times: At least two ascending times, datetime64 or float64.
+
+    Returns:
+        The step, timedelta64 or float.
+
+    Raises:
+        UserError: if there are fewer than two times or the steps differ by more than rounding (1e-6 of the step).
+    """
+    if times.size < 2:
+        raise UserError(f"a time axis needs at least two times to have a step; found {times.size}.")
+    steps = np.diff(times)
+    step = np.median(steps.astype(np.float64))
+    if step <= 0 or np.any(np.abs(steps.astype(np.float64) - step) > 1e-6 * step):
+        worst = int(np.argmax(np.abs(steps.astype(np.float64) - step)))
+        raise UserError(
+            f"times must ascend in equal steps; the step after {times[worst]} is {steps[worst]} "
+            f"where the usual one is {np.median(steps.astype(np.float64)).astype(steps.dtype)}."
+        )
+    if np.issubdtype(times.dtype, np.datetime64):
+        return np.timedelta64(int(step), np.datetime_data(times.dtype)[0])
+    return float(times[-1] - times[0]) / (times.size - 1)
+
+
+def same_duration(a: Duration, b: Duration) -> bool:
+    """Return whether two spans are equal to rounding (1e-6)."""
+    if isinstance(a, np.timedelta64) != isinstance(b, np.timedelta64):
+        return False
+    first, second = _seconds(a), _seconds(b)
+    return abs(first - second) <= 1e-6 * max(abs(first), abs(second))
+
+
+def encode_duration(step: Duration) -> dict[str, Any]:
+    """Return a span as plain values for JSON."""
+    if isinstance(step, np.timedelta64):
+        return {"nanoseconds": int(step / np.timedelta64(1, "ns"))}
+    return {"model_time": float(step)}
+
+
+def decode_duration(values: dict[str, Any]) -> Duration:
+    """Read back what `encode_duration` gave.
+
+    Raises:
+        UserError: if the values are of another form.
+    """
+    if "nanoseconds" in values:
+        return np.timedelta64(int(values["nanoseconds"]), "ns")
+    if "model_time" in values:
+        return float(values["model_time"])
+    raise UserError(f"expected a time step in nanoseconds or model_time, found {values}.")
+
+
+def describe_duration(step: Duration) -> str:
+    """Return a span in words, for example ``1 d`` or ``0.055``."""
+    if not isinstance(step, np.timedelta64):
+        return f"{step:g}"
+    seconds = _seconds(step)
+    for name, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds % size == 0:
+            return f"{seconds / size:g} {name}"
+    return f"{seconds:g} s"
+
+
+def _seconds(step: Duration) -> float:
+    return (
+        float(step / np.timedelta64(1, "ns")) * 1e-9
+        if isinstance(step, np.timedelta64)
+        else float(step)
+    )

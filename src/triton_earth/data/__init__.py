@@ -1,0 +1,1 @@
+"""From sources to training stores, windows and batches."""

@@ -1,0 +1,151 @@
+"""Preparing a training store from a simulation: batch by batch, resumable, whole or absent."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import claim_output, publish, read_json, write_json
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.progress import progress
+from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    hash_fields,
+    read_trajectory,
+    write_trajectory,
+)
+from triton_earth.physics.turbulence import Turbulence
+
+logger = logging.getLogger("triton_earth")
+
+PROGRESS = "progress.json"
+
+
+class Splits(StrictConfig):
+    """How many trajectories each split gets, in this order: train, then valid, then test.
+
+    Splits by trajectory cannot leak: trajectories have independent random initial states.
+
+    Attributes:
+        train: Trajectories for training, and for the normaliser's statistics.
+        valid: Trajectories for choosing the checkpoint.
+        test: Trajectories that only evaluation sees.
+    """
+
+    train: int = Field(ge=1)
+    valid: int = Field(ge=1)
+    test: int = Field(ge=1)
+
+    def names(self) -> list[str]:
+        """Return the split of each trajectory."""
+        return ["train"] * self.train + ["valid"] * self.valid + ["test"] * self.test
+
+
+class SimulationData(StrictConfig):
+    """A training store that is simulated.
+
+    Attributes:
+        source: The simulation; its `kind` says which.
+        splits: Trajectories in each split.
+        batch_size: Trajectories that are simulated together.
+    """
+
+    source: Turbulence
+    splits: Splits
+    batch_size: int = Field(default=16, ge=1)
+
+
+def prepare_store(
+    data: SimulationData,
+    out: Path,
+    provenance: dict[str, Any],
+    *,
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
+) -> TrainingStore:
+    """Simulate the trajectories of a training store and write them.
+
+    The store grows under a temporary name. After a crash `resume` checks the trajectories that are there against their
+    checksums and goes on with the rest.
+
+    Args:
+        data: What to simulate.
+        out: New training store.
+        provenance: How it is made; plain values.
+        device: Where to simulate.
+        resume: Go on with an unfinished store.
+        overwrite: Replace an existing one.
+
+    Returns:
+        The finished store.
+
+    Raises:
+        UserError: if `out` exists and neither option allows it, or the unfinished store is of another recipe.
+    """
+    source = data.source
+    splits = data.splits.names()
+    partial = claim_output(out, resume=resume, overwrite=overwrite)
+    if resume and out.exists():
+        logger.info("%s is complete; nothing to resume.", out)
+        return TrainingStore.open(out)
+    wanted = data.model_dump(mode="json")
+    if not (resume and (partial / PROGRESS).exists()):
+        verdict = source.resolution(device=device)
+        logger.info("%s", verdict.message)
+        create_store(
+            partial,
+            variables=Variables((VORTICITY,)),
+            grid=PeriodicGrid(source.grid, source.grid, source.length, source.length),
+            times=source.snapshot_times,
+            splits=splits,
+            provenance={**provenance, "data": wanted, "resolution": verdict.message},
+        )
+        write_json(partial / PROGRESS, {"data": wanted, "hashes": {}})
+    hashes = _verified(partial, wanted)
+    missing = [number for number in range(len(splits)) if number not in hashes]
+    with progress("prepare", len(splits), done=len(hashes)) as advance:
+        for batch in _same_batches(missing, len(splits), data.batch_size):
+            fields = source.trajectories(batch, device=device).numpy()
+            for number, trajectory in zip(batch, fields, strict=True):
+                hashes[number] = write_trajectory(partial, number, trajectory[:, None])
+            write_json(partial / PROGRESS, {"data": wanted, "hashes": hashes})
+            advance(len(batch))
+    finish_store(partial, [hashes[number] for number in range(len(splits))])
+    (partial / PROGRESS).unlink()
+    publish(partial, out)
+    return TrainingStore.open(out)
+
+
+def _same_batches(missing: list[int], total: int, batch_size: int) -> list[list[int]]:
+    """Return the batches of an uninterrupted run that have trajectories missing, so that all bits are the same."""
+    batches = [
+        list(range(first, min(first + batch_size, total))) for first in range(0, total, batch_size)
+    ]
+    return [batch for batch in batches if set(batch) & set(missing)]
+
+
+def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
+    """Return the checksums of the trajectories whose values still have them."""
+    state = read_json(partial / PROGRESS, "unfinished training store")
+    if state["data"] != wanted:
+        raise UserError(
+            f"{partial}: the unfinished store is of another recipe. Repeat its own recipe with --resume, or start "
+            "again with --overwrite."
+        )
+    verified = {}
+    for number, checksum in state["hashes"].items():
+        fields = read_trajectory(partial, int(number))
+        if fields is not None and hash_fields(np.asarray(fields)) == checksum:
+            verified[int(number)] = checksum
+        else:
+            logger.warning("%s: trajectory %s is damaged and is made again.", partial, number)
+    return verified

@@ -1,0 +1,192 @@
+"""Which times of the truth belong to which forecast, and every reason why none may."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import Grid
+from triton_earth.core.time import Duration, describe_duration
+from triton_earth.core.variables import Variables
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """What is asked of stored forecasts; `triton_earth.rollout.forecast_store.ForecastStore` answers it.
+
+    Attributes:
+        variables: What is forecast.
+        grid: Where the cells are.
+        time_step: Step between leads.
+        lead_times: Elapsed time of each lead, [lead].
+        init_times: Start of each forecast, [init].
+        trajectories: Trajectory of each forecast, [init].
+        chunk_inits: Number of forecasts stored together.
+        provenance: How they were made; `model` is the name of the model.
+    """
+
+    variables: Variables
+    grid: Grid
+    time_step: Duration
+    lead_times: np.ndarray
+    init_times: np.ndarray
+    trajectories: np.ndarray
+    chunk_inits: int
+    provenance: dict[str, Any]
+
+    def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
+        """Read one lead (an index into `lead_times`) of several forecasts."""
+        ...
+
+
+@runtime_checkable
+class Truth(Protocol):
+    """What is asked of the truth; `triton_earth.data.store.TrainingStore` answers it.
+
+    Attributes:
+        variables: What is in it.
+        grid: Where the cells are.
+        times: Times of every trajectory, in equal steps.
+        time_step: That step.
+        valid_mask: True where a channel is defined, [channel, y, x], or None.
+        content_hash: Hash of all values.
+        provenance: Where it comes from.
+    """
+
+    variables: Variables
+    grid: Grid
+    times: np.ndarray
+    time_step: Duration
+    valid_mask: np.ndarray | None
+    content_hash: str
+    provenance: dict[str, Any]
+
+    @property
+    def trajectories(self) -> np.ndarray:
+        """Numbers of the trajectories."""
+        ...
+
+    def read(self, trajectory: int, times: slice) -> Float32[np.ndarray, "time channel y x"]:
+        """Read consecutive times of one trajectory."""
+        ...
+
+    def find_time(self, time: Any) -> int | None:
+        """Return the index of a time, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where in the truth each forecast starts and which of its leads can be scored.
+
+    Attributes:
+        starts: Index of the initial time of each forecast in the truth's times.
+        offsets: Truth steps from the initial time to each scored lead.
+        leads: Index of each scored lead in the forecast's lead times.
+        channels: Channel of each forecast variable in the truth.
+        available: Whether the truth reaches the lead of the forecast.
+    """
+
+    starts: Int[np.ndarray, " init"]
+    offsets: Int[np.ndarray, " lead"]
+    leads: Int[np.ndarray, " lead"]
+    channels: list[int]
+    available: Bool[np.ndarray, "init lead"]
+
+
+def align(forecast: Forecasts, truth: Truth) -> Alignment:
+    """Find the truth of every forecast.
+
+    Leads for which no forecast has a truth (beyond its end, or between its times) are left out.
+
+    Args:
+        forecast: Stored forecasts.
+        truth: The truth.
+
+    Returns:
+        Indices into both.
+
+    Raises:
+        UserError: if grids, units or kinds of time differ, a variable, trajectory or initial time is not in the truth,
+            or no lead time of any forecast is.
+    """
+    channels = _channels(forecast, truth)
+    if not _same_grid(forecast.grid, truth.grid):
+        raise UserError(
+            f"the forecast is on the grid '{forecast.grid}' but the truth on '{truth.grid}'. "
+            "Evaluate against a store prepared on the forecast's grid."
+        )
+    starts = _starts(forecast, truth)
+    steps = forecast.lead_times / truth.time_step
+    offsets = np.rint(steps.astype(np.float64)).astype(np.int64)
+    meets = np.abs(steps - offsets) < 1e-3
+    reached = starts[:, None] + offsets[None, :] < len(truth.times)
+    scored = np.flatnonzero((meets & reached).any(axis=0))
+    if scored.size == 0:
+        raise UserError(
+            f"no lead time of the forecast has a truth: the first is {describe_duration(forecast.time_step)} after an "
+            f"initial time, and the truth has steps of {describe_duration(truth.time_step)} until {truth.times[-1]}. "
+            "Forecast from earlier initial times, or prepare a truth that goes on for longer."
+        )
+    return Alignment(starts, offsets[scored], scored, channels, reached[:, scored])
+
+
+def _channels(forecast: Forecasts, truth: Truth) -> list[int]:
+    missing = [name for name in forecast.variables.names if name not in truth.variables]
+    if missing:
+        raise UserError(
+            f"the truth lacks the forecast's variables {missing}; it has {truth.variables.names}. "
+            "Evaluate against a store that holds every variable of the forecast."
+        )
+    channels = truth.variables.indices(forecast.variables.names)
+    for variable in forecast.variables:
+        (true,) = truth.variables.select([variable.name])
+        if true.units != variable.units:
+            raise UserError(
+                f"'{variable.name}' is in '{variable.units}' in the forecast but in '{true.units}' in the truth. "
+                "Prepare the truth with the units of the store that the model was trained on."
+            )
+    return channels
+
+
+def _same_grid(one: Grid, other: Grid) -> bool:
+    return (
+        one.axes == other.axes
+        and one.shape == other.shape
+        and np.allclose(one.y, other.y, rtol=1e-6, atol=1e-9)
+        and np.allclose(one.x, other.x, rtol=1e-6, atol=1e-9)
+    )
+
+
+def _starts(forecast: Forecasts, truth: Truth) -> Int[np.ndarray, " init"]:
+    if forecast.init_times.dtype.kind != truth.times.dtype.kind:
+        raise UserError(
+            f"the forecast's times are {_kind(forecast.init_times)} but the truth's are {_kind(truth.times)}. "
+            "Evaluate against the store that the forecast started from, or its continuation."
+        )
+    unknown = sorted(set(forecast.trajectories.tolist()) - set(truth.trajectories.tolist()))
+    if unknown:
+        raise UserError(
+            f"the forecast starts from trajectories {_some(unknown)}, which the truth does not have: "
+            f"it has {len(truth.trajectories)}. Evaluate against the store that the forecast started from."
+        )
+    found = {time: truth.find_time(time) for time in np.unique(forecast.init_times)}
+    absent = [time for time, index in found.items() if index is None]
+    if absent:
+        raise UserError(
+            f"initial times {_some(absent)} of the forecast are not in the truth, which has times "
+            f"{truth.times[0]} to {truth.times[-1]} in steps of {describe_duration(truth.time_step)}. "
+            "Evaluate against the store that the forecast started from."
+        )
+    return np.array([found[time] for time in forecast.init_times], dtype=np.int64)
+
+
+def _kind(times: np.ndarray) -> str:
+    return "calendar times" if times.dtype.kind == "M" else "model times (numbers)"
+
+
+def _some(values: list[Any]) -> str:
+    shown = ", ".join(str(value) for value in values[:5])
+    return f"[{shown}{', …' if len(values) > 5 else ''}]"

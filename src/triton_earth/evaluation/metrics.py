@@ -1,0 +1,158 @@
+"""Error metrics: each formula once, from the sums of one initial condition at one lead time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from triton_earth.evaluation.statistics import ErrorSums
+
+Values = Float64[np.ndarray, "*shape"]
+
+ROUNDING = 1e-13
+"""Variance below this fraction of the mean square is rounding: the field is constant."""
+
+
+def mean_square_error(sums: ErrorSums) -> Values:
+    """Return MSE = Σ w (f − t)² / Σ w, in squared units of the variable; +∞ where the forecast is not finite."""
+    return _mean_of_squares(sums.error_squared, sums.weight)
+
+
+def bias(sums: ErrorSums) -> Values:
+    """Return bias = Σ w (f − t) / Σ w, in units of the variable; NaN where the forecast is not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = (sums.forecast - sums.truth) / sums.weight
+    return np.where(np.isfinite(value), value, np.nan)
+
+
+def relative_l2(sums: ErrorSums) -> Values:
+    """Return ‖f − t‖ / ‖t‖ with ‖g‖² = Σ w g², dimensionless.
+
+    +∞ where the forecast is not finite, NaN where the truth is zero everywhere.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.sqrt(_mean_of_squares(sums.error_squared, sums.truth_squared))
+    return np.where(sums.truth_squared > 0, value, np.nan)
+
+
+def correlation(sums: ErrorSums) -> Values:
+    """Return the centred pattern correlation of forecast and truth, dimensionless, −1 … 1.
+
+        r = cov(f, t) / √(var f · var t),    moments over the cells with weights w
+
+    Of vorticity fields it is the vorticity correlation. NaN where the forecast is not finite, or where either field
+    is constant.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        covariance = sums.product / sums.weight - (sums.forecast / sums.weight) * (
+            sums.truth / sums.weight
+        )
+        value = covariance / np.sqrt(forecast_variance(sums) * truth_variance(sums))
+    return np.where(np.isfinite(value), np.clip(value, -1.0, 1.0), np.nan)
+
+
+def forecast_variance(sums: ErrorSums) -> Values:
+    """Return the variance of the forecast over the cells; NaN where it is not finite."""
+    return _variance(sums.forecast, sums.forecast_squared, sums.weight)
+
+
+def truth_variance(sums: ErrorSums) -> Values:
+    """Return the variance of the truth over the cells."""
+    return _variance(sums.truth, sums.truth_squared, sums.weight)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a set of initial conditions: a value of each, averaged, then finished.
+
+    Attributes:
+        name: Name in the scores.
+        long_name: Words for plots.
+        definition: The formula in words.
+        of_one: Value of each initial condition from its sums.
+        finish: What is done with the average over initial conditions; it must not decrease.
+        power: Power of the variable's units.
+    """
+
+    name: str
+    long_name: str
+    definition: str
+    of_one: Callable[[ErrorSums], np.ndarray]
+    finish: Callable[[np.ndarray], np.ndarray]
+    power: int
+
+    def units(self, variable: str) -> str:
+        """Return the units of the metric of a variable with units `variable`."""
+        if self.power == 0 or variable == "1":
+            return "1"
+        return variable if self.power == 1 else f"({variable}){self.power}"
+
+
+def _as_it_is(value: np.ndarray) -> np.ndarray:
+    return value
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "mse",
+            "mean square error",
+            "area-weighted mean of (forecast - truth) squared over the valid cells, averaged over initial conditions",
+            mean_square_error,
+            _as_it_is,
+            2,
+        ),
+        Metric(
+            "rmse",
+            "root mean square error",
+            "square root of mse: the root is taken after averaging over initial conditions",
+            mean_square_error,
+            np.sqrt,
+            1,
+        ),
+        Metric(
+            "bias",
+            "mean error",
+            "area-weighted mean of (forecast - truth) over the valid cells, averaged over initial conditions",
+            bias,
+            _as_it_is,
+            1,
+        ),
+        Metric(
+            "relative_l2",
+            "relative L2 error",
+            "norm of (forecast - truth) divided by norm of truth, area-weighted over the valid cells, "
+            "for each initial condition, then averaged over initial conditions",
+            relative_l2,
+            _as_it_is,
+            0,
+        ),
+        Metric(
+            "correlation",
+            "pattern correlation",
+            "centred, area-weighted correlation of forecast and truth over the valid cells (of vorticity: the "
+            "vorticity correlation), for each initial condition, then averaged over initial conditions",
+            correlation,
+            _as_it_is,
+            0,
+        ),
+    )
+}
+"""The metrics of every evaluation, by name."""
+
+
+def _mean_of_squares(squares: Values, weight: Values) -> Values:
+    """Return squares / weight: NaN without weight (nothing was scored), +∞ where the squares are not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(np.isfinite(squares), squares, np.inf) / weight
+    return np.where(weight > 0, value, np.nan)
+
+
+def _variance(total: Values, squares: Values, weight: Values) -> Values:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        mean_square = squares / weight
+        value = mean_square - (total / weight) ** 2
+        value = np.where(value > ROUNDING * mean_square, value, 0.0)
+    return np.where(np.isfinite(mean_square), value, np.nan)

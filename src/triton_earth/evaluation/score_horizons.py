@@ -1,0 +1,225 @@
+"""Scores: how long forecasts stay stable and useful."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Int
+
+from triton_earth.core.variables import Variables
+from triton_earth.evaluation.horizons import (
+    SKILL_CORRELATION,
+    first_lead,
+    loses_correlation,
+    loses_to,
+    median_horizon,
+)
+from triton_earth.evaluation.metrics import METRICS, correlation
+from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, Records
+from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.stability import (
+    STABLE,
+    Stability,
+    StabilityBands,
+    departures,
+    first_departure,
+    ratio_to_truth,
+)
+
+NOT_REACHED = "missing where it is not reached within the evaluated leads"
+
+
+def score_horizons(
+    records: Records,
+    variables: Variables,
+    resampling: Resampling,
+    leads: Int[np.ndarray, " lead"],
+    bands: StabilityBands,
+) -> xr.Dataset:
+    """Return stability and skill horizons, in time steps.
+
+    Args:
+        records: What was kept of the forecasts.
+        variables: Variables of the forecast.
+        resampling: Bootstrap of the initial conditions.
+        leads: Number of each scored lead; the first step is 1.
+        bands: Reference bands of the stability horizon.
+
+    Returns:
+        `stability_horizon`, `stable_fraction`, `skill_horizon`, `persistence_horizon` (forecast), each with
+        NAME_interval (forecast, bound); `stability_criterion` (forecast); `initial_stability_horizon`,
+        `initial_stable` and `initial_stability_criterion` (forecast, init). A horizon that is not reached is NaN.
+    """
+    sources = (FORECAST, PERSISTENCE)
+    each = [_stability(records, source, variables, resampling, leads, bands) for source in sources]
+    data: dict[str, tuple] = {}
+    median = [median_horizon(one.horizon, resampling.weights_and_plain) for one in each]
+    data |= _horizon(
+        "stability_horizon",
+        np.stack(median, axis=1),
+        resampling,
+        "stability horizon",
+        "first lead at which the forecast is not finite, or a mean, variance, the energy or the small-scale enstrophy "
+        f"is outside the band around the truth {_words(bands)}; median over initial conditions, of which those that "
+        f"stay inside count as later than all; {NOT_REACHED} by half of the initial conditions",
+    )
+    data |= _stable_fraction(each, resampling)
+    data["stability_criterion"] = (
+        "forecast",
+        np.array([_commonest(one) for one in each]),
+        {
+            "long_name": "criterion that trips first",
+            "definition": "commonest first criterion among the initial conditions that leave the band; "
+            f"'{STABLE}' where none does",
+            "counts": json.dumps([Counter(one.criterion) for one in each]),
+        },
+    )
+    data |= _initial_conditions(each)
+    data |= _skill(records, resampling, leads)
+    return xr.Dataset(data)
+
+
+def _stability(
+    records: Records,
+    source: int,
+    variables: Variables,
+    resampling: Resampling,
+    leads: np.ndarray,
+    bands: StabilityBands,
+) -> Stability:
+    ratios = {}
+    if records.flow is not None:
+        totals = records.flow.totals
+        for name, whole in (("energy", "energy"), ("small_scale_enstrophy", "enstrophy")):
+            quantity, total = getattr(totals, name), getattr(totals, whole)
+            ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])
+    outside = departures(records.errors(source), variables.names, ratios, bands)
+    return first_departure(outside, resampling.available, leads)
+
+
+def _stable_fraction(each: list[Stability], resampling: Resampling) -> dict[str, tuple]:
+    stable = np.stack([one.stable for one in each], axis=1).astype(np.float64)
+    weights = resampling.weights_and_plain
+    samples = weights @ stable / weights.sum(axis=1, keepdims=True)
+    attributes = {
+        "long_name": "stable fraction",
+        "units": "1",
+        "definition": "fraction of the initial conditions whose forecast stays inside the stability bands at every "
+        "lead that was scored for it",
+    }
+    return _values("stable_fraction", samples, resampling, attributes)
+
+
+def _initial_conditions(each: list[Stability]) -> dict[str, tuple]:
+    dimensions = ("forecast", "init")
+    return {
+        "initial_stability_horizon": (
+            dimensions,
+            _finite_or_nan(np.stack([one.horizon for one in each])),
+            {
+                "long_name": "stability horizon of each initial condition",
+                "units": "1",
+                "definition": f"as stability_horizon, of one initial condition; {NOT_REACHED}",
+            },
+        ),
+        "initial_stable": (
+            dimensions,
+            np.stack([one.stable for one in each]),
+            {
+                "long_name": "stable at every scored lead",
+                "definition": "whether the forecast never leaves the stability bands",
+            },
+        ),
+        "initial_stability_criterion": (
+            dimensions,
+            np.array([one.criterion for one in each]),
+            {
+                "long_name": "criterion that trips first",
+                "definition": f"criterion outside its band at the stability horizon; '{STABLE}' where stable",
+            },
+        ),
+    }
+
+
+def _skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[str, tuple]:
+    useless, beaten = [], []
+    rmse = METRICS["rmse"]
+    held = resampling.means(rmse.of_one(records.errors(PERSISTENCE)), rmse.finish)
+    for source in (FORECAST, PERSISTENCE):
+        sums = records.errors(source)
+        lost = loses_correlation(resampling.means(correlation(sums)))
+        useless.append(first_lead(lost & resampling.scored, leads))
+        worse = loses_to(resampling.means(rmse.of_one(sums), rmse.finish), held)
+        beaten.append(first_lead(worse & resampling.scored & (source != PERSISTENCE), leads))
+    return _horizon(
+        "skill_horizon",
+        np.stack(useless, axis=1),
+        resampling,
+        "useful-skill horizon",
+        f"first lead at which the correlation (averaged over initial conditions) of any variable is below "
+        f"{SKILL_CORRELATION}; {NOT_REACHED}",
+    ) | _horizon(
+        "persistence_horizon",
+        np.stack(beaten, axis=1),
+        resampling,
+        "lead at which persistence wins",
+        f"first lead at which the rmse of any variable is not smaller than that of persistence; {NOT_REACHED}, and of "
+        "persistence itself",
+    )
+
+
+def _horizon(
+    name: str,
+    samples: Float64[np.ndarray, "sample forecast"],
+    resampling: Resampling,
+    long_name: str,
+    definition: str,
+) -> dict[str, tuple]:
+    attributes = {"long_name": f"{long_name} in time steps", "units": "1", "definition": definition}
+    return _values(name, samples, resampling, attributes)
+
+
+def _values(
+    name: str,
+    samples: Float64[np.ndarray, "sample forecast"],
+    resampling: Resampling,
+    attributes: dict[str, Any],
+) -> dict[str, tuple]:
+    interval = {
+        **attributes,
+        "long_name": f"95 % interval of the {attributes['long_name']}",
+        "definition": f"95 % bootstrap interval of {name} over initial conditions; of a horizon, a bound that is "
+        "missing is not reached within the evaluated leads",
+    }
+    return {
+        name: ("forecast", _finite_or_nan(samples[0]), attributes),
+        f"{name}_interval": (
+            ("forecast", "bound"),
+            _finite_or_nan(resampling.interval(samples)),
+            interval,
+        ),
+    }
+
+
+def _finite_or_nan(values: np.ndarray) -> np.ndarray:
+    """Return horizons with NaN, the missing value of files, in place of +∞."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _commonest(one: Stability) -> str:
+    tripped = Counter(criterion for criterion in one.criterion if criterion != STABLE)
+    return tripped.most_common(1)[0][0] if tripped else STABLE
+
+
+def _words(bands: StabilityBands) -> str:
+    ratios = ", ".join(
+        f"{name} ratio {band.lower:.3g} to {band.upper:.3g}"
+        for name, band in (
+            ("variance", bands.variance),
+            ("energy", bands.energy),
+            ("small-scale enstrophy", bands.small_scale_enstrophy),
+        )
+    )
+    return f"(mean within {bands.mean_drift:g} standard deviations, {ratios})"

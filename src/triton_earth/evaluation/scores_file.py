@@ -1,0 +1,129 @@
+"""Scores on disk: `scores.nc` for programs and pictures, `scores.json` for people and scripts."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import write_json
+
+NETCDF = "scores.nc"
+JSON = "scores.json"
+
+NOTE = (
+    "null is a value that does not exist: a forecast that is not finite, a horizon that is not reached, an interval of "
+    "a single trajectory. Spectra are in scores.nc only."
+)
+
+
+def save_scores(scores: xr.Dataset, folder: Path) -> None:
+    """Write scores as `scores.nc` (everything) and `scores.json` (everything but the spectra).
+
+    Each file is written under a temporary name and renamed: it is whole or absent.
+
+    Args:
+        scores: What `evaluate_forecast` gave.
+        folder: Where to; made if it is not there.
+
+    Raises:
+        UserError: if the folder cannot be made or written.
+    """
+    temporary = folder / f".{NETCDF}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scores.to_netcdf(temporary, engine="netcdf4")
+        temporary.replace(folder / NETCDF)
+        write_json(folder / JSON, scores_as_json(scores))
+    except OSError as error:
+        raise UserError(
+            f"{folder}: scores cannot be written there ({error.strerror or error}). Choose another folder."
+        ) from error
+    finally:
+        if folder.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
+    """Return scores as plain values for strict JSON: per forecast, then variable, then score.
+
+    Args:
+        scores: What `evaluate_forecast` gave.
+
+    Returns:
+        Nested mappings. A score over lead times is {"value": [...], "lower": [...], "upper": [...]}; what is not
+        finite is null.
+    """
+    by_variable = _named(scores, ("forecast", "variable", "lead_time"))
+    by_source = _named(scores, ("source", "lead_time"))
+    by_forecast = _named(scores, ("forecast",))
+    sources = [str(name) for name in scores["source"].values]
+    return {
+        "title": scores.attrs["title"],
+        "note": NOTE,
+        "forecasts": {
+            name: {
+                **{score: _one(scores, score, forecast=name) for score in by_forecast},
+                "variables": {
+                    variable: {
+                        score: _one(scores, score, forecast=name, variable=variable)
+                        for score in by_variable
+                    }
+                    for variable in map(str, scores["variable"].values)
+                },
+            }
+            for name in map(str, scores["forecast"].values)
+        },
+        "flow": {
+            name: {score: _one(scores, score, source=name) for score in by_source}
+            for name in sources
+            if by_source
+        },
+        "lead": _plain(scores["lead"].values),
+        "lead_time": _plain(scores["lead_time"].values),
+        "initial_conditions": _plain(scores["initial_conditions"].values),
+        "definitions": {
+            name: {
+                key: scores[name].attrs[key]
+                for key in ("definition", "units")
+                if key in scores[name].attrs
+            }
+            for name in [*by_forecast, *by_variable, *by_source]
+        },
+        **{
+            key: json.loads(value) if key in ("provenance", "stability_bands") else _plain(value)
+            for key, value in scores.attrs.items()
+            if key != "title"
+        },
+    }
+
+
+def _named(scores: xr.Dataset, dimensions: tuple[str, ...]) -> list[str]:
+    return [str(name) for name, values in scores.data_vars.items() if values.dims == dimensions]
+
+
+def _one(scores: xr.Dataset, name: str, **where: str) -> Any:
+    value = _plain(scores[name].sel(where).values)
+    if f"{name}_interval" not in scores:
+        return value
+    interval = scores[f"{name}_interval"].sel(where)
+    return {
+        "value": value,
+        "lower": _plain(interval.sel(bound="lower").values),
+        "upper": _plain(interval.sel(bound="upper").values),
+    }
+
+
+def _plain(values: Any) -> Any:
+    """Return values as JSON has them: lists, numbers, text; spans in words; what is not finite as null."""
+    array = np.asarray(values)
+    if array.ndim:
+        return [_plain(value) for value in array]
+    if array.dtype.kind == "f":
+        return float(array) if np.isfinite(array) else None
+    if array.dtype.kind in "iub":
+        return array.item()
+    return str(array)

@@ -1,0 +1,157 @@
+"""Stability: whether a forecast keeps mean, variance, energy and small scales of the truth; which it loses first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+from pydantic import Field, model_validator
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.evaluation.horizons import first_lead
+from triton_earth.evaluation.metrics import forecast_variance, truth_variance
+from triton_earth.evaluation.statistics import ErrorSums
+
+Ratio = Float64[np.ndarray, "init lead"]
+
+STABLE = "none"
+"""What is said to have tripped where nothing has."""
+
+NEGLIGIBLE = 1e-12
+"""Part of a total that counts as nothing: what rounding of single-precision fields leaves in an empty band."""
+
+NOT_FINITE = "not finite"
+"""What is said to have tripped where a forecast holds NaN or infinity."""
+
+
+class Band(StrictConfig):
+    """Range of a ratio forecast / truth; both ends belong to it."""
+
+    lower: float = Field(gt=0, le=1)
+    upper: float = Field(ge=1)
+
+    def contains(self, ratio: Ratio) -> Bool[np.ndarray, "init lead"]:
+        """Return where a ratio lies inside; one that is NaN does not."""
+        return (ratio >= self.lower) & (ratio <= self.upper)
+
+
+class StabilityBands(StrictConfig):
+    """Reference band around the truth at the same lead time, within which a forecast is stable.
+
+    The defaults ask for what a long simulation must keep even where single vortices are long unpredictable: bulk
+    quantities to a factor 1.5, the small scales, which an AI forecast loses or amplifies first, to a factor 2.
+
+    Attributes:
+        mean_drift: Largest |mean f − mean t| of a variable, as a fraction of the truth's standard deviation.
+        variance: Band of var f / var t of a variable (of vorticity: the enstrophy, but for its mean).
+        energy: Band of the ratio of kinetic energies.
+        small_scale_enstrophy: Band of the ratio of small-scale enstrophies.
+    """
+
+    mean_drift: float = Field(default=0.1, gt=0)
+    variance: Band = Band(lower=2 / 3, upper=3 / 2)
+    energy: Band = Band(lower=2 / 3, upper=3 / 2)
+    small_scale_enstrophy: Band = Band(lower=1 / 2, upper=2)
+
+    @model_validator(mode="after")
+    def _finite(self) -> "StabilityBands":
+        bounds = [self.mean_drift]
+        bounds += [band.upper for band in (self.variance, self.energy, self.small_scale_enstrophy)]
+        if not np.all(np.isfinite(bounds)):
+            raise ValueError("bands must be finite")
+        return self
+
+
+@dataclass(frozen=True)
+class Stability:
+    """First lead at which each forecast leaves the reference band.
+
+    Attributes:
+        horizon: Number of that lead (1 is the first step); +∞ where the forecast never left.
+        stable: True where the forecast stayed inside at every lead that was scored.
+        criterion: What tripped, in words; "none" where nothing did.
+    """
+
+    horizon: Float64[np.ndarray, " init"]
+    stable: Bool[np.ndarray, " init"]
+    criterion: list[str]
+
+
+def ratio_to_truth(forecast: Ratio, truth: Ratio, total: Ratio) -> Ratio:
+    """Return forecast / truth; NaN where the truth has nothing to compare with (below 1e-12 of a total).
+
+    Args:
+        forecast: A quantity of the forecast.
+        truth: The same of the truth.
+        total: What the truth's quantity is a part of, in the same units.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(truth > NEGLIGIBLE * total, forecast / truth, np.nan)
+
+
+def departures(
+    sums: ErrorSums,
+    variables: list[str],
+    ratios: dict[str, Ratio],
+    bands: StabilityBands,
+) -> dict[str, Bool[np.ndarray, "init lead"]]:
+    """Return for each criterion where a forecast is outside its band.
+
+    A forecast that is not finite is outside "not finite" and nothing else. Where the truth is constant, its band has no
+    width: the variable's mean and variance are not judged there.
+
+    Args:
+        sums: Sums of forecast and truth, [init, lead, variable].
+        variables: Names of the variables.
+        ratios: `ratio_to_truth` of "energy" and "small_scale_enstrophy" where they exist.
+        bands: The reference bands.
+
+    Returns:
+        Criteria in the order in which they are named where several trip at the same lead.
+    """
+    finite = np.isfinite(sums.error_squared).all(axis=-1)
+    outside = {NOT_FINITE: ~finite}
+    for index, name in enumerate(variables):
+        one = sums.select(index)
+        variance = truth_variance(one)
+        judged = finite & (variance > 0)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            drift = np.abs(one.forecast - one.truth) / one.weight / np.sqrt(variance)
+            ratio = forecast_variance(one) / variance
+        outside[f"mean of {name}"] = judged & ~(drift <= bands.mean_drift)
+        outside[f"variance of {name}"] = judged & ~bands.variance.contains(ratio)
+    named = {"energy": bands.energy, "small_scale_enstrophy": bands.small_scale_enstrophy}
+    for name, ratio in ratios.items():
+        inside = named[name].contains(ratio)
+        outside[name.replace("_", " ")] = finite & ~np.isnan(ratio) & ~inside
+    return outside
+
+
+def first_departure(
+    outside: dict[str, Bool[np.ndarray, "init lead"]],
+    available: Bool[np.ndarray, "init lead"],
+    leads: Int[np.ndarray, " lead"],
+) -> Stability:
+    """Return the first lead outside any band, and the criterion that tripped there.
+
+        horizon_i = min { lead : some criterion is outside its band },    +∞ where there is none
+
+    Args:
+        outside: Where each criterion is outside, as `departures` gives it.
+        available: Where a forecast was scored; elsewhere nothing trips.
+        leads: Number of each lead, ascending.
+
+    Returns:
+        The horizon of each initial condition.
+    """
+    names = list(outside)
+    tripped = np.stack([outside[name] & available for name in names])
+    any_tripped = np.asarray(tripped.any(axis=0))
+    horizon = first_lead(any_tripped, leads)
+    stable = np.isinf(horizon)
+    first = any_tripped.argmax(axis=1)
+    criterion = tripped[:, np.arange(len(first)), first].argmax(axis=0)
+    return Stability(
+        horizon,
+        stable,
+        [STABLE if calm else names[number] for calm, number in zip(stable, criterion, strict=True)],
+    )

@@ -1,0 +1,1 @@
+"""Reusable network layers: tensors in, tensors out, no notion of weather, units or grids."""

@@ -1,0 +1,150 @@
+"""The learned forecaster: a network together with everything that gives its numbers a meaning."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pydantic
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.grid import Grid
+from triton_earth.core.state import State
+from triton_earth.core.time import Duration
+from triton_earth.core.variables import Variables
+from triton_earth.data.normalization import Normalizer
+from triton_earth.models.base import Forecaster
+from triton_earth.models.registry import NetworkConfig, create
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def _network(values: Any) -> NetworkConfig:
+    return values if isinstance(values, NetworkConfig) else create(values, "network")
+
+
+class ModelConfig(StrictConfig):
+    """A learned forecaster before it knows its data.
+
+    Attributes:
+        network: Architecture and its hyper-parameters.
+        history: Number of states that it starts from.
+        prediction: ``tendency`` adds the network's output, scaled by the standard deviation of increments, to the
+            newest state; ``state`` takes it as the normalised new state, as the original system does.
+    """
+
+    network: Annotated[pydantic.SerializeAsAny[NetworkConfig], pydantic.BeforeValidator(_network)]
+    history: int = pydantic.Field(default=1, ge=1)
+    prediction: Literal["tendency", "state"] = "tendency"
+
+
+class NetworkForecaster(Forecaster):
+    """A network, the normaliser, variables, grid and time step it was trained with.
+
+        tendency:  x(t + k Δt) = x(t) + σ_Δ N_k[(x − μ)/σ, f],      state:  x(t + k Δt) = μ + σ N_k[(x − μ)/σ, f]
+
+    with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
+    data. Cells outside the valid mask enter the network as 0, the mean.
+
+    Attributes:
+        config: What the network was built from.
+        network: `[batch, time, channel, height, width] -> same`, normalised values.
+        normalizer: Statistics of the training data.
+        valid_mask: True where a predicted variable is defined; None where all are everywhere.
+        precision: Arithmetic of the network; all else is float32.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        variables: Variables,
+        grid: Grid,
+        time_step: Duration,
+        normalizer: Normalizer,
+        valid_mask: Bool[Tensor, "channel y x"] | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        """Build the network with new weights; `training` or `load_forecaster` then set them."""
+        self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
+        self.history, self.block = config.history, config.history
+        self.name = config.network.name
+        self.normalizer, self.valid_mask, self.precision = normalizer, valid_mask, precision
+        self.network: nn.Module = config.network.build(
+            frames=config.history,
+            input_channels=len(self.prognostic) + len(self.forcing),
+            output_channels=len(self.predicted),
+            padding=grid.padding,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable parameters of the network."""
+        return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+
+    def __call__(self, window: State, forcing: State | None = None) -> State:
+        """Return the states after the window, as many as the network gives at once."""
+        inputs = self._normalized(window.select(self.prognostic.names))
+        if len(self.forcing):
+            if forcing is None:
+                raise ValueError(f"the model needs forcings {self.forcing.names}; found none.")
+            inputs = torch.cat(
+                [inputs, self._normalized(forcing.select(self.forcing.names))], dim=2
+            )
+        with self._arithmetic():
+            output = self.network(inputs)
+        return self._denormalized(output.float(), window)
+
+    def loss_scale(self) -> Float[Tensor, "channel 1 1"]:
+        """Return what errors of each predicted variable are divided by in the loss: its increments' size."""
+        names = self.predicted.names
+        if self.config.prediction == "tendency":
+            return self._statistic(names, self.normalizer.increment_std)
+        return self._statistic(names, self.normalizer.std)
+
+    def _normalized(self, state: State) -> Float[Tensor, "batch time channel y x"]:
+        names = state.variables.names
+        mean = self._statistic(names, self.normalizer.mean)
+        values = (state.data - mean) / self._statistic(names, self.normalizer.std)
+        if state.valid_mask is None:
+            return values
+        return torch.where(state.valid_mask, values, 0.0)
+
+    def _denormalized(
+        self, output: Float[Tensor, "batch block channel y x"], window: State
+    ) -> State:
+        predicted = self.predicted
+        if self.config.prediction == "tendency":
+            newest = window.last(1).select(predicted.names).data
+            data = newest + self._statistic(predicted.names, self.normalizer.increment_std) * output
+        else:
+            mean = self._statistic(predicted.names, self.normalizer.mean)
+            data = mean + self._statistic(predicted.names, self.normalizer.std) * output
+        leads = np.arange(1, output.shape[1] + 1) * self.time_step
+        return State(
+            data,
+            predicted,
+            self.grid,
+            window.valid_times[:, -1:] + leads,
+            None if self.valid_mask is None else self.valid_mask.to(data.device),
+        )
+
+    def _statistic(
+        self, names: list[str], values: tuple[float, ...]
+    ) -> Float[Tensor, "channel 1 1"]:
+        by_name = dict(zip(self.normalizer.variables, values, strict=True))
+        return torch.tensor([by_name[name] for name in names], device=self.device)[:, None, None]
+
+    @contextlib.contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
+        ):
+            yield

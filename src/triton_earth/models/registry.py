@@ -1,0 +1,64 @@
+"""The network architectures by name: register, look up, create, list."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from torch import nn
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError, nearest
+from triton_earth.layers.padding import Padding
+
+
+class NetworkConfig(StrictConfig):
+    """Hyper-parameters of one architecture; `build` adds what the recipe and its grid decide."""
+
+    name: str
+
+    def build(
+        self, frames: int, input_channels: int, output_channels: int, padding: Padding
+    ) -> nn.Module:
+        """Return the network with random weights."""
+        raise NotImplementedError
+
+
+Config = TypeVar("Config", bound=NetworkConfig)
+_CONFIGS: dict[str, type[NetworkConfig]] = {}
+
+
+def register(name: str) -> Callable[[type[Config]], type[Config]]:
+    """Enter the decorated configuration class under `name`; a name can be entered once."""
+
+    def enter(config: type[Config]) -> type[Config]:
+        if name in _CONFIGS:
+            raise ValueError(f"the network name '{name}' is taken by {_CONFIGS[name].__name__}.")
+        _CONFIGS[name] = config
+        return config
+
+    return enter
+
+
+def config_class(name: str) -> type[NetworkConfig]:
+    """Return the configuration class entered under `name`.
+
+    Raises:
+        UserError: if there is none; the message names the nearest.
+    """
+    if name not in _CONFIGS:
+        raise UserError(f"unknown network '{name}'; {nearest(name, _CONFIGS)}")
+    return _CONFIGS[name]
+
+
+def create(values: Mapping[str, Any], source: str = "network") -> NetworkConfig:
+    """Validate a recipe's mapping with a `name` key by the architecture it names.
+
+    Raises:
+        UserError: if the name or another key is unknown, or a value is wrong.
+    """
+    name = str(values.get("name", "triton"))
+    return config_class(name).parse({**values, "name": name}, source)
+
+
+def list_networks() -> list[str]:
+    """Return the registered names in alphabetical order."""
+    return sorted(_CONFIGS)

@@ -1,0 +1,1 @@
+"""The verbs without learning: spectra, flow quantities and reference solvers of turbulence on a periodic box."""

@@ -1,0 +1,149 @@
+"""What the turbulence simulations have in common: fields, times, trajectories on the stored grid, resolution."""
+
+import abc
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+import pydantic
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
+from triton_earth.physics.initial_conditions import mcwilliams_vorticity
+from triton_earth.physics.navier_stokes import NavierStokes
+from triton_earth.physics.resolution import Resolution, resolution
+from triton_earth.physics.spectral import resample
+
+_RESOLUTION_CHECKS = 40
+
+GridSize = Annotated[int, pydantic.Field(ge=4)]
+Count = Annotated[int, pydantic.Field(ge=1)]
+Seed = Annotated[int, pydantic.Field(ge=0)]
+Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+
+
+class TurbulenceSimulation(StrictConfig, abc.ABC):
+    """Trajectories of two-dimensional turbulence on the periodic box (0, 2π)².
+
+    Simulated on `simulation_grid`² points, stored on `grid`² points by spectral truncation. Trajectory i depends on
+    `seed + i` only.
+
+    Attributes:
+        kind: Tag by which a recipe names the class.
+        grid: Stored grid points in each direction.
+        simulation_grid: Simulated grid points in each direction, at least `grid`.
+        time_step: Longest step of the solver in s.
+        warm_up: Time in s before the first snapshot.
+        snapshots: Stored snapshots of a trajectory.
+        interval: Time in s between snapshots.
+        seed: Seed of trajectory 0.
+        peak_wavenumber: k₀ of the initial spectrum, in rad/m.
+        precision: Precision of the computation; trajectories are float32 in any case.
+    """
+
+    kind: str
+    grid: GridSize
+    simulation_grid: GridSize
+    time_step: Positive
+    warm_up: NotNegative
+    snapshots: Count
+    interval: Positive
+    seed: Seed
+    peak_wavenumber: Positive
+    precision: Literal["float32", "float64"] = "float32"
+
+    @pydantic.model_validator(mode="after")
+    def _stored_grid_fits(self) -> "TurbulenceSimulation":
+        if self.simulation_grid < self.grid:
+            raise ValueError(
+                f"expected simulation_grid of at least grid = {self.grid}, found {self.simulation_grid}; "
+                "truncation cannot add waves"
+            )
+        return self
+
+    @property
+    @abc.abstractmethod
+    def snapshot_times(self) -> Float64[np.ndarray, " time"]:
+        """Times of the snapshots in s after the start of the simulation [time], float64."""
+
+    @abc.abstractmethod
+    def solver(self, device: torch.device | str = "cpu") -> NavierStokes:
+        """Return the equation on the simulated grid."""
+
+    @property
+    def length(self) -> float:
+        """Length of the box in each direction in m."""
+        return 2 * math.pi
+
+    def initial_vorticity(self, indices: Sequence[int]) -> Float64[Tensor, "trajectory y x"]:
+        """Return the random vorticity that trajectories start from.
+
+        Args:
+            indices: Numbers of the trajectories, from 0.
+
+        Returns:
+            ω [trajectory, y, x] in s⁻¹ on the simulated grid; `mcwilliams_vorticity` gives the spectrum.
+
+        Raises:
+            UserError: if there is no index or one is negative.
+        """
+        if len(indices) == 0 or min(indices) < 0:
+            raise UserError(
+                f"turbulence: expected at least one trajectory number, from 0 on, found {list(indices)}."
+            )
+        return torch.stack(
+            [
+                mcwilliams_vorticity(self.seed + index, self.simulation_grid, self.peak_wavenumber)
+                for index in indices
+            ]
+        )
+
+    def trajectories(
+        self, indices: Sequence[int], device: torch.device | str = "cpu"
+    ) -> Float32[Tensor, "trajectory time y x"]:
+        """Simulate trajectories.
+
+        Args:
+            indices: Numbers of the trajectories, from 0.
+            device: Where to compute.
+
+        Returns:
+            ω [trajectory, time, y, x] in s⁻¹ at `snapshot_times` on the stored grid, on the CPU.
+
+        Raises:
+            UserError: as `initial_vorticity` and `NavierStokes.integrate` say.
+        """
+        solver = self.solver(device)
+        initial = self.initial_vorticity(indices)
+        stored = torch.empty(len(indices), self.snapshots, self.grid, self.grid)
+        fields = solver.integrate(initial, self.snapshot_times, self.time_step)
+        for number, field in enumerate(fields):
+            stored[:, number] = resample(field, (self.grid, self.grid))
+        return stored
+
+    def resolution(self, index: int = 0, device: torch.device | str = "cpu") -> Resolution:
+        """Judge the simulated grid by one trajectory, at the time when it is resolved worst.
+
+        The trajectory is simulated from its start to its last snapshot and looked at 40 times; this costs what
+        one trajectory costs.
+
+        Args:
+            index: Number of the trajectory.
+            device: Where to compute.
+
+        Returns:
+            The least adequate resolution met.
+
+        Raises:
+            UserError: as `trajectories`.
+        """
+        solver = self.solver(device)
+        times = np.linspace(0, self.snapshot_times[-1], _RESOLUTION_CHECKS + 1)[1:]
+        fields = solver.integrate(self.initial_vorticity([index]), times, self.time_step)
+        verdicts = (resolution(field[0], solver.lengths, solver.viscosity) for field in fields)
+        return min(verdicts, key=lambda verdict: verdict.number)

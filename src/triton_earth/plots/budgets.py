@@ -1,0 +1,57 @@
+"""Budgets over lead time: energy, enstrophy and small-scale enstrophy of every forecast against the truth's."""
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triton_earth.plots.drawing import curves_of, draw_curve, readable_top
+from triton_earth.plots.labels import axis_title
+from triton_earth.plots.lead_times import LeadTimes, lead_times
+from triton_earth.plots.style import looks, style
+
+BUDGETS = ("energy", "enstrophy", "small_scale_enstrophy")
+"""Totals over lead time, in the order in which they are shown."""
+
+_TIMES_TRUTH = 2.5
+
+
+def budgets(scores: xr.Dataset) -> Figure:
+    """Draw the totals of every source over lead time.
+
+    Args:
+        scores: Any of `energy`, `enstrophy` and `small_scale_enstrophy` of shape (source, lead_time), where there is
+            one with its interval of shape (source, lead_time, bound).
+
+    Returns:
+        A figure with one panel per total that is there.
+
+    Raises:
+        ValueError: if none of them is there.
+    """
+    names = [name for name in BUDGETS if name in scores]
+    if not names:
+        raise ValueError(
+            f"expected one of {', '.join(BUDGETS)}; found {', '.join(map(str, scores))}."
+        )
+    leads = lead_times(scores["lead_time"])
+    with style():
+        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+        panels = figure.subplots(1, max(len(names), 2), squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=False):
+            _draw_total(axes, scores, name, leads)
+        for axes in panels[len(names) :]:
+            axes.set_axis_off()
+        panels[0].legend(loc="lower left")
+    return figure
+
+
+def _draw_total(axes: Axes, scores: xr.Dataset, name: str, leads: LeadTimes) -> None:
+    curves = curves_of(scores, name, "source")
+    for source, look in looks(curves).items():
+        draw_curve(axes, leads.values, curves[source], look, source)
+    axes.set_title(axis_title(scores[name]))
+    axes.set_xlabel(leads.axis_title)
+    axes.set_xlim(0.0, 1.01 * leads.values[-1])
+    top = readable_top(curves, ["truth"], _TIMES_TRUTH)
+    if top is not None:
+        axes.set_ylim(0.0, top)

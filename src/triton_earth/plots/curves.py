@@ -1,0 +1,88 @@
+"""Scores over lead time: one panel per score, one line per forecast, its interval as shading."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
+from triton_earth.plots.labels import axis_title, one_variable
+from triton_earth.plots.lead_times import LeadTimes, lead_times
+from triton_earth.plots.style import is_baseline, looks, style
+
+SCORES = ("rmse", "relative_l2", "correlation", "mse", "bias")
+"""Scores of one variable over lead time, in the order in which they are shown."""
+
+_TIMES_BASELINE = 3.0
+_COLUMNS = 3
+
+
+def score_curves(scores: xr.Dataset, variable: str) -> Figure:
+    """Draw every score of one variable over lead time, all forecasts together.
+
+    Args:
+        scores: Each score of shape (forecast, variable, lead_time), where there is one its interval of shape
+            (forecast, variable, lead_time, bound).
+        variable: Which variable.
+
+    Returns:
+        A figure with one panel per score that is there, and the legend.
+
+    Raises:
+        KeyError: if the variable is not in `scores`.
+    """
+    names = [name for name in SCORES if name in scores]
+    leads = lead_times(scores["lead_time"])
+    rows = -(-(len(names) + 1) // _COLUMNS)
+    with style():
+        figure = Figure(figsize=(10.4, 2.75 * rows), layout="constrained")
+        panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+        for axes, name in zip(panels, names, strict=False):
+            _draw_score(axes, scores, name, variable, leads)
+        for axes in panels[len(names) :]:
+            axes.set_axis_off()
+        handles, labels = panels[0].get_legend_handles_labels()
+        panels[len(names)].legend(
+            handles, labels, loc="center left", title="Forecast", alignment="left"
+        )
+    return figure
+
+
+def _draw_score(axes: Axes, scores: xr.Dataset, name: str, variable: str, leads: LeadTimes) -> None:
+    curves = curves_of(scores, name, "forecast", variable=variable)
+    for forecast, look in looks(curves).items():
+        draw_curve(axes, leads.values, curves[forecast], look, forecast)
+    axes.set_title(axis_title(one_variable(scores[name], variable)))
+    axes.set_xlabel(leads.axis_title)
+    axes.set_xlim(0.0, 1.01 * leads.values[-1])
+    _set_limits(axes, name, curves)
+
+
+def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
+    baselines = [forecast for forecast in curves if is_baseline(forecast)]
+    if name == "correlation":
+        values = np.concatenate([curve.values for curve in curves.values()])
+        axes.set_ylim(values[np.isfinite(values)].min(initial=0.0) - 0.02, 1.03)
+        return
+    if name == "mse":
+        _logarithmic(axes, curves, baselines)
+        return
+    top = readable_top(curves, baselines, _TIMES_BASELINE)
+    if top is None:
+        return
+    if name == "bias":
+        axes.set_ylim(-top, top)
+        axes.axhline(0.0, color="#8a9099", linewidth=0.8, zorder=1.5)
+    else:
+        axes.set_ylim(0.0, top)
+
+
+def _logarithmic(axes: Axes, curves: dict[str, Curve], baselines: list[str]) -> None:
+    top = readable_top(curves, baselines, 10.0 * _TIMES_BASELINE)
+    values = np.concatenate([curve.values for curve in curves.values()])
+    positive = values[np.isfinite(values) & (values > 0)]
+    if top is None or not positive.size or positive.min() >= top:
+        return
+    lowest = float(positive.min())
+    axes.set_yscale("log")
+    axes.set_ylim(lowest / 1.6, top * 1.6)

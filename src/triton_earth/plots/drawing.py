@@ -1,0 +1,133 @@
+"""Curves over lead time on an axis: lines, their intervals, and an axis that one blow-up does not flatten."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+from matplotlib.axes import Axes
+
+from triton_earth.plots.style import INTERVAL_OPACITY, Look
+
+_ROOM = 1.06
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve.
+
+    Attributes:
+        values: Values of shape (x,).
+        bounds: Lower and upper ends of the interval, shape (x, 2), or None.
+    """
+
+    values: Float64[np.ndarray, " x"]
+    bounds: Float64[np.ndarray, "x 2"] | None = None
+
+    @property
+    def top(self) -> float:
+        """The largest finite absolute value, interval included; 0 where there is none."""
+        parts = [self.values] if self.bounds is None else [self.values, self.bounds.ravel()]
+        values = np.concatenate(parts)
+        return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+
+
+def draw_curve(
+    axes: Axes, x: Float64[np.ndarray, " x"], curve: Curve, look: Look, name: str
+) -> None:
+    """Draw one curve with its interval as shading, and a cross where it stops being finite.
+
+    Args:
+        axes: Where to draw.
+        x: Lead times or wavenumbers of shape (x,).
+        curve: Values and interval; what is not finite is left out.
+        look: Colour and line style.
+        name: Name in the legend.
+    """
+    values, bounds = curve.values, curve.bounds
+    finite = np.isfinite(values)
+    shown = np.where(finite, values, np.nan)
+    order = 3.0 if name == "truth" else 2.5
+    marker = "o" if finite.sum() == 1 else None
+    axes.plot(
+        x,
+        shown,
+        color=look.colour,
+        linestyle=look.line,
+        label=name,
+        zorder=order,
+        marker=marker,
+        markersize=4,
+    )
+    if bounds is not None:
+        inside = finite & np.isfinite(bounds).all(axis=-1)
+        if inside.sum() == 1:
+            low, high = bounds[inside][0]
+            axes.vlines(x[inside], low, high, color=look.colour, linewidth=1.2, zorder=order)
+        else:
+            axes.fill_between(
+                x,
+                np.where(inside, bounds[:, 0], np.nan),
+                np.where(inside, bounds[:, 1], np.nan),
+                color=look.colour,
+                alpha=INTERVAL_OPACITY,
+                linewidth=0,
+                zorder=2.0,
+            )
+    if finite.any() and not finite.all():
+        last = int(np.flatnonzero(finite)[-1])
+        if last + 1 < len(values):
+            axes.plot(
+                x[last],
+                shown[last],
+                color=look.colour,
+                marker="X",
+                markersize=7,
+                linestyle="none",
+                zorder=4.0,
+                clip_on=True,
+            )
+
+
+def readable_top(curves: dict[str, Curve], reference: Iterable[str], times: float) -> float | None:
+    """Return where the axis must end so that a blow-up leaves the other curves readable.
+
+    Args:
+        curves: Curves by name.
+        reference: Curves that the axis must always show whole (baselines, truth).
+        times: How far above those (or, without any, above the lowest curve) another curve is still followed.
+
+    Returns:
+        The largest absolute value to show, or None where there is nothing finite and positive.
+    """
+    tops = {name: curve.top for name, curve in curves.items() if curve.top > 0}
+    if not tops:
+        return None
+    kept = [tops[name] for name in reference if name in tops]
+    limit = times * (max(kept) if kept else min(tops.values()))
+    return min(max(tops.values()), limit) * _ROOM
+
+
+def curves_of(dataset: xr.Dataset, name: str, along: str, **where: object) -> dict[str, Curve]:
+    """Return a score and its interval of every forecast or source.
+
+    Args:
+        dataset: The scores.
+        name: Which score, shape (along, lead_time) once `where` is selected.
+        along: ``forecast`` or ``source``.
+        where: What to select of other dimensions.
+    """
+    curves = {}
+    for key in dataset[along].values:
+        chosen = {**where, along: key}
+        values = np.asarray(dataset[name].sel(chosen).values, dtype=np.float64)
+        curves[str(key)] = Curve(values, _bounds(dataset, name, chosen))
+    return curves
+
+
+def _bounds(dataset: xr.Dataset, name: str, where: dict[str, object]) -> np.ndarray | None:
+    if f"{name}_interval" not in dataset:
+        return None
+    array = dataset[f"{name}_interval"].sel({**where, "bound": ["lower", "upper"]})
+    return np.asarray(array.transpose(..., "bound").values, dtype=np.float64)

@@ -1,0 +1,96 @@
+"""Words, numbers and units as people read them, from the attributes that travel with the data."""
+
+import math
+import re
+
+import xarray as xr
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_NO_UNITS = {"", "1", "-", "none", "dimensionless"}
+
+
+def pretty_units(units: str) -> str:
+    """Return UDUNITS-style units as printed ones: ``m2 s-1`` gives ``m² s⁻¹``; dimensionless gives nothing."""
+    if units.strip().lower() in _NO_UNITS:
+        return ""
+    raised = re.sub(r"(?<=[A-Za-z)])\^?(-?\d+)", lambda found: _raise(found[1]), units.strip())
+    return raised.replace("**", "")
+
+
+def variable_names(data: xr.Dataset | xr.DataArray) -> list[str]:
+    """Return the names along the dimension ``variable``, in order."""
+    return [str(name) for name in data["variable"].values]
+
+
+def long_name(array: xr.DataArray) -> str:
+    """Return what an array is in words: its ``long_name``, else its name with spaces."""
+    return str(array.attrs.get("long_name") or str(array.name or "").replace("_", " "))
+
+
+def units_of(array: xr.DataArray) -> str:
+    """Return printed units of an array, its own or those of the variable that was selected from it."""
+    own = str(array.attrs.get("units", ""))
+    selected = array.coords.get("units")
+    if not own and selected is not None and selected.ndim == 0:
+        own = str(selected.values)
+    return (
+        "; ".join(pretty_units(part) or "1" for part in own.split("; "))
+        if "; " in own
+        else pretty_units(own)
+    )
+
+
+def one_variable(array: xr.DataArray, variable: str) -> xr.DataArray:
+    """Return a score of one variable, with the units of that variable.
+
+    Args:
+        array: A score with the dimension ``variable``; where the units of variables differ, its attribute ``units``
+            lists them in order, parted by semicolons.
+        variable: Which variable.
+    """
+    selected = array.sel(variable=variable)
+    each = str(array.attrs.get("units", "")).split("; ")
+    names = variable_names(array)
+    if len(each) == len(names) > 1:
+        selected.attrs["units"] = each[names.index(variable)]
+    return selected
+
+
+def with_units(words: str, units: str) -> str:
+    """Return ``words (units)``, or the words alone where there are no units."""
+    return f"{words} ({units})" if units else words
+
+
+def axis_title(array: xr.DataArray) -> str:
+    """Return the title of an axis along which an array is drawn: its long name and units."""
+    name = long_name(array)
+    return with_units(name[:1].upper() + name[1:], units_of(array))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number to a few significant digits: ``0.0123``, ``4.56 × 10⁻⁷``, ``not finite`` or ``–`` for NaN."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "not finite"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    mantissa = round(value / 10.0**exponent, digits - 1) if exponent > -300 else 0.0
+    if abs(mantissa) >= 10:
+        mantissa, exponent = mantissa / 10, exponent + 1
+    if -4 <= exponent < 5:
+        decimals = max(digits - 1 - exponent, 0)
+        return f"{value:.{decimals}f}".replace("-", "−")
+    return f"{mantissa:.{digits - 1}f} × 10{_raise(str(exponent))}".replace("-", "−")
+
+
+def interval(lower: float, upper: float) -> str:
+    """Return an interval as ``0.12 to 0.34``; nothing where either end is missing."""
+    if math.isnan(lower) or math.isnan(upper):
+        return ""
+    return f"{number(lower)} to {number(upper)}"
+
+
+def _raise(text: str) -> str:
+    return text.translate(_SUPERSCRIPTS)

@@ -1,0 +1,183 @@
+"""The report: scores and one example forecast as a single HTML page that explains itself."""
+
+from html import escape
+from pathlib import Path
+
+import xarray as xr
+
+from triton_earth import __version__
+from triton_earth.core.errors import UserError
+from triton_earth.plots.animation import animation
+from triton_earth.plots.budgets import BUDGETS, budgets
+from triton_earth.plots.curves import SCORES, score_curves
+from triton_earth.plots.embedding import data_uri, png_uri, svg_uri
+from triton_earth.plots.labels import long_name, variable_names
+from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.page import Picture, Section, page
+from triton_earth.plots.panels import panels
+from triton_earth.plots.provenance import provenance_list
+from triton_earth.plots.spectra import SPECTRA, spectra
+from triton_earth.plots.tables import definitions_table, score_table
+from triton_earth.plots.verdict import cases, models, verdict
+from triton_earth.plots.whole_file import write_whole
+
+ANIMATION_NAME = "animation.gif"
+"""Name of the animation's own file, beside the report."""
+
+_MOST_VARIABLES = 8
+_CROSS = "A cross marks where a forecast stops being finite."
+
+
+def write_report(scores: xr.Dataset, example: xr.Dataset, path: Path, title: str) -> Path:
+    """Write the report of one evaluation as a single HTML page, and its animation as a GIF beside it.
+
+    The page holds its pictures and needs no network and no script. It is there whole or not at all; one that is there
+    is replaced.
+
+    Args:
+        scores: Scores of shape (forecast, variable, lead_time), intervals with a last dimension `bound`; where they
+            exist totals (source, lead_time) and spectra (source, lead_time, wavenumber); provenance as attributes.
+        example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition.
+        path: Where the page goes; `animation.gif` goes into the same folder.
+        title: Heading of the page.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: if `scores` holds no score, `example` lacks a field, or the folder cannot be written.
+    """
+    _require(scores, example)
+    variables = variable_names(scores)
+    pictured = variable_names(example)
+    moving = animation(example, pictured[0])
+    sections = [
+        Section("Verdict", _verdict(scores)),
+        Section("One forecast, seen", _seen(example, pictured, moving)),
+        Section("Scores over lead time", _scores(scores, variables)),
+        *_flow(scores),
+        Section("Definitions", definitions_table(scores)),
+        Section("Provenance", provenance_list(scores.attrs)),
+    ]
+    footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
+    text = page(title, _subtitle(scores, variables), sections, footer)
+    write_whole(path.with_name(ANIMATION_NAME), moving)
+    return write_whole(path, text.encode("utf-8"))
+
+
+def _require(scores: xr.Dataset, example: xr.Dataset) -> None:
+    if not any(name in scores for name in SCORES) or not scores.sizes.get("lead_time"):
+        raise UserError(
+            f"a report needs scores at one lead or more (any of {', '.join(SCORES)}); "
+            f"found {', '.join(map(str, scores.data_vars)) or 'nothing'}. Evaluate the forecast first."
+        )
+    missing = [name for name in ("truth", "forecast", "error") if name not in example]
+    if missing:
+        raise UserError(
+            f"the example lacks {', '.join(missing)}; found {', '.join(map(str, example.data_vars))}."
+        )
+
+
+def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
+    leads = lead_times(scores["lead_time"])
+    parts = [
+        f"{' and '.join(models(scores))} judged on {_shortened(variables)}",
+        f"{leads.steps[-1]} steps to {leads.at(-1)}",
+    ]
+    count = cases(scores)
+    if count is not None:
+        parts.append(f"{count} initial condition{'' if count == 1 else 's'}")
+    return " · ".join(parts)
+
+
+def _shortened(names: list[str]) -> str:
+    shown = ", ".join(names[:_MOST_VARIABLES])
+    hidden = len(names) - _MOST_VARIABLES
+    return f"{shown} and {hidden} more" if hidden > 0 else shown
+
+
+def _verdict(scores: xr.Dataset) -> str:
+    names = models(scores)
+    parts = []
+    for name in names:
+        findings = "".join(
+            f'<li class="{finding.kind}">{escape(finding.text)}</li>'
+            for finding in verdict(scores, name)
+        )
+        heading = f"<h3>{escape(name)}</h3>" if len(names) > 1 else ""
+        parts.append(f'{heading}<ul class="verdict">{findings}</ul>')
+    evaluated, forecast = (scores.attrs.get(f"{kind}_leads") for kind in ("evaluated", "forecast"))
+    if evaluated is not None and forecast is not None and str(evaluated) != str(forecast):
+        words = f"Scored over {evaluated} of the forecast's {forecast} leads: the truth ends there."
+        parts.append(f"<p>{escape(words)}</p>")
+    return "".join(parts)
+
+
+def _seen(example: xr.Dataset, variables: list[str], moving: bytes) -> str:
+    shown = variables[:_MOST_VARIABLES]
+    first = Picture(
+        data_uri(moving, "image/gif"),
+        f"Animation of {variables[0]} over all leads: truth, forecast and error side by side.",
+        f"{variables[0]} from one initial condition, every lead. Truth and forecast share their colours; the error is "
+        "forecast minus truth. Grey: no finite value.",
+        moving=True,
+    )
+    maps = [
+        Picture(
+            png_uri(panels(example, variable)),
+            f"Maps of {variable}: truth, forecast and error at several leads.",
+            f"{variable}: truth, forecast and error (forecast minus truth) from the same initial condition. "
+            "Colours are set by the truth and, for the error, by all leads shown; arrows on a colour bar: values lie beyond it.",
+        ).html()
+        for variable in shown
+    ]
+    return first.html() + "".join(maps) + _left_out(variables, shown)
+
+
+def _scores(scores: xr.Dataset, variables: list[str]) -> str:
+    shown = variables[:_MOST_VARIABLES]
+    parts = []
+    for variable in shown:
+        if len(variables) > 1:
+            parts.append(f"<h3>{escape(variable)}</h3>")
+        curves = Picture(
+            svg_uri(score_curves(scores, variable)),
+            f"Curves of every score of {variable} over lead time, all forecasts.",
+            f"Scores of {variable} over lead time. {_shading(scores)}{_CROSS}",
+        )
+        parts += [curves.html(), score_table(scores, variable)]
+    return "".join(parts) + _left_out(variables, shown)
+
+
+def _shading(scores: xr.Dataset) -> str:
+    return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
+
+
+def _left_out(variables: list[str], shown: list[str]) -> str:
+    hidden = variables[len(shown) :]
+    if not hidden:
+        return ""
+    return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
+
+
+def _flow(scores: xr.Dataset) -> list[Section]:
+    sections = []
+    drawn = [
+        Picture(
+            svg_uri(spectra(scores, name)),
+            f"The {long_name(scores[name])} of truth and forecasts at several leads.",
+            f"{long_name(scores[name]).capitalize()} at several leads, mean over initial conditions. Black: truth.",
+        ).html()
+        for name in SPECTRA
+        if name in scores
+    ]
+    if drawn:
+        sections.append(Section("Spectra", "".join(drawn)))
+    if any(name in scores for name in BUDGETS):
+        picture = Picture(
+            svg_uri(budgets(scores)),
+            "Totals over lead time: forecasts against truth.",
+            f"Totals over lead time. Black: truth. {_shading(scores)}{_CROSS}",
+        )
+        sections.append(Section("Energy and enstrophy", picture.html()))
+    return sections

@@ -1,0 +1,91 @@
+"""Tables of the report as HTML: scores at chosen leads, and what each score means. Every text is escaped."""
+
+from html import escape
+
+import numpy as np
+import xarray as xr
+
+from triton_earth.plots.curves import SCORES
+from triton_earth.plots.labels import (
+    axis_title,
+    interval,
+    long_name,
+    number,
+    one_variable,
+    units_of,
+)
+from triton_earth.plots.lead_times import lead_times
+
+
+def score_table(scores: xr.Dataset, variable: str) -> str:
+    """Return the scores of one variable at chosen leads, every forecast, intervals below the values.
+
+    Args:
+        scores: Scores of shape (forecast, variable, lead_time), intervals with a last dimension `bound`.
+        variable: Which variable.
+
+    Returns:
+        HTML of one table.
+
+    Raises:
+        KeyError: if the variable is not in `scores`.
+    """
+    names = [name for name in SCORES if name in scores]
+    leads = lead_times(scores["lead_time"])
+    forecasts = [str(name) for name in scores["forecast"].values]
+    head = "".join(
+        f'<th scope="col">{escape(axis_title(one_variable(scores[name], variable)))}</th>'
+        for name in names
+    )
+    rows = []
+    for index in leads.chosen():
+        for order, forecast in enumerate(forecasts):
+            where = {"forecast": forecast, "variable": variable}
+            cells = "".join(_cell(scores, name, where, index) for name in names)
+            lead = (
+                f'<th scope="rowgroup" rowspan="{len(forecasts)}">step {leads.steps[index]}'
+                f"<small>{escape(leads.at(index))}</small></th>"
+                if order == 0
+                else ""
+            )
+            mark = ' class="first"' if order == 0 else ""
+            rows.append(f'<tr{mark}>{lead}<th scope="row">{escape(forecast)}</th>{cells}</tr>')
+    return (
+        '<div class="wide"><table class="scores"><thead><tr><th scope="col">Lead</th>'
+        f'<th scope="col">Forecast</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def definitions_table(scores: xr.Dataset) -> str:
+    """Return name, units and definition of every score that is there, as HTML of one table."""
+    rows = []
+    for name, array in scores.data_vars.items():
+        definition = str(array.attrs.get("definition", ""))
+        if str(name).endswith("_interval") or "init" in array.dims or not definition:
+            continue
+        words = long_name(array)
+        rows.append(
+            f'<tr><th scope="row">{escape(words[:1].upper() + words[1:])}<small><code>'
+            f"{escape(str(name))}</code></small></th>"
+            f"<td>{escape(units_of(array))}</td><td>{escape(definition)}</td></tr>"
+        )
+    return (
+        '<div class="wide"><table class="definitions"><thead><tr><th scope="col">Score</th>'
+        f'<th scope="col">Units</th><th scope="col">Definition</th></tr></thead><tbody>{"".join(rows)}'
+        "</tbody></table></div>"
+    )
+
+
+def _cell(scores: xr.Dataset, name: str, where: dict[str, str], index: int) -> str:
+    value = number(float(scores[name].sel(where).isel(lead_time=index)))
+    words = ""
+    if f"{name}_interval" in scores:
+        bounds = (
+            scores[f"{name}_interval"]
+            .sel(where)
+            .isel(lead_time=index)
+            .sel(bound=["lower", "upper"])
+        )
+        lower, upper = np.asarray(bounds.values, dtype=np.float64)
+        words = interval(float(lower), float(upper))
+    return f"<td>{escape(value)}{f'<small>{escape(words)}</small>' if words else ''}</td>"

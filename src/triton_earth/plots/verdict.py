@@ -1,0 +1,250 @@
+"""The verdict in words: what the scores say about each model, with the numbers that say it, good or bad."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from triton_earth.plots.labels import interval, number, one_variable, units_of
+from triton_earth.plots.lead_times import LeadTimes, lead_times
+from triton_earth.plots.style import is_baseline
+
+_NAMED_VARIABLES = 4
+_FACTOR = 2.0
+_CRITERION_NONE = {"", "none", "nan"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence of the verdict.
+
+    Attributes:
+        kind: Whether it speaks for the model, against it, or does neither.
+        text: The sentence, plain text.
+    """
+
+    kind: Literal["good", "bad", "note"]
+    text: str
+
+
+def verdict(scores: xr.Dataset, forecast: str) -> list[Finding]:
+    """Return what the scores say about one forecast; numbers are read and compared, none is computed.
+
+    Args:
+        scores: Scores as evaluation gives them; what is not there is not spoken of.
+        forecast: Which forecast.
+
+    Returns:
+        Sentences: finite or not, stability, each baseline, correlation, small scales.
+    """
+    leads = lead_times(scores["lead_time"])
+    return [
+        *_finite(scores, forecast, leads),
+        *_stability(scores, forecast, leads),
+        *_baselines(scores, forecast, leads),
+        *_correlation(scores, forecast, leads),
+        *_small_scales(scores, forecast, leads),
+    ]
+
+
+def models(scores: xr.Dataset) -> list[str]:
+    """Return the forecasts that are judged: all but the baselines, or all where there is nothing else."""
+    names = [str(name) for name in scores["forecast"].values]
+    return [name for name in names if not is_baseline(name)] or names
+
+
+def cases(scores: xr.Dataset) -> int | None:
+    """Return how many initial conditions were scored, or None where that is not said."""
+    if "init" in scores.sizes:
+        return scores.sizes["init"]
+    if "initial_conditions" not in scores:
+        return None
+    counts = np.atleast_1d(scores["initial_conditions"].values)
+    return int(counts.max()) if counts.size else None
+
+
+def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    if "rmse" not in scores:
+        return []
+    values = scores["rmse"].sel(forecast=forecast).transpose("variable", "lead_time").values
+    lost = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    if not lost.size:
+        return []
+    return [
+        Finding(
+            "bad", f"The forecast is not finite in every case from {leads.title(int(lost[0]))} on."
+        )
+    ]
+
+
+def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    if "stable_fraction" not in scores:
+        return []
+    fraction = float(scores["stable_fraction"].sel(forecast=forecast))
+    if np.isnan(fraction):
+        return [Finding("note", "Stability could not be judged.")]
+    total = cases(scores)
+    share = (
+        f"{fraction:.0%} of the cases"
+        if total is None
+        else f"{round(fraction * total)} of {total} cases"
+    )
+    last = leads.steps[-1]
+    if fraction == 1.0:
+        return [Finding("good", f"Stable for all {last} steps in {share}.")]
+    sentence = f"Stable for all {last} steps in {share} only"
+    horizon = _horizon(scores, "stability_horizon", forecast, leads)
+    if horizon:
+        sentence += f"; the median forecast leaves the reference band at {horizon}"
+    criterion = _text(scores, "stability_criterion", forecast)
+    if criterion.lower() not in _CRITERION_NONE:
+        sentence += f"; first to leave it: {criterion}"
+    return [Finding("bad", f"{sentence}.")]
+
+
+def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    if "rmse" not in scores:
+        return []
+    rivals = [str(name) for name in scores["forecast"].values if is_baseline(str(name))]
+    findings = []
+    variables = [str(name) for name in scores["variable"].values]
+    for rival in rivals:
+        if rival == forecast:
+            continue
+        smaller = {
+            variable: scores["rmse"].sel(forecast=forecast, variable=variable).values
+            < scores["rmse"].sel(forecast=rival, variable=variable).values
+            for variable in variables
+        }
+        lost = [variable for variable in variables if not smaller[variable].all()]
+        if len(variables) > _NAMED_VARIABLES:
+            better = len(variables) - len(lost)
+            sentence = f"RMSE smaller at every lead for {better} of {len(variables)} variables"
+        else:
+            sentence = "; ".join(
+                _against(scores, forecast, rival, variable, smaller[variable], leads)
+                for variable in (lost or variables)
+            )
+        answer = "no" if lost else "yes"
+        sentence += _beyond_chance(scores, forecast, rival)
+        words = rival.replace("_", " ")
+        findings.append(
+            Finding(
+                "bad" if lost else "good", f"Beats {words} at every lead: {answer} ({sentence})."
+            )
+        )
+    return findings
+
+
+def _against(
+    scores: xr.Dataset,
+    forecast: str,
+    rival: str,
+    variable: str,
+    smaller: np.ndarray,
+    leads: LeadTimes,
+) -> str:
+    units = units_of(one_variable(scores["rmse"], variable))
+    prefix = f"{variable}: " if scores.sizes["variable"] > 1 else ""
+    if smaller.all():
+        ends = dict.fromkeys((0, len(smaller) - 1))
+        pairs = ", ".join(
+            f"{_value(scores, forecast, variable, end)} against {_value(scores, rival, variable, end)} "
+            f"{units}".rstrip()
+            + f" at step {leads.steps[end]}"
+            for end in ends
+        )
+        return f"{prefix}RMSE {pairs}"
+    first = int(np.flatnonzero(~smaller)[0])
+    return (
+        f"{prefix}RMSE is smaller at {int(smaller.sum())} of {len(smaller)} leads; "
+        f"first not at {leads.title(first)}, "
+        f"{_value(scores, forecast, variable, first)} against {_value(scores, rival, variable, first)} "
+        f"{units}".rstrip()
+    )
+
+
+def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
+    """Return at how many leads the interval of the difference from a baseline lies below zero."""
+    name = f"mse_minus_{rival}_interval"
+    if name not in scores:
+        return ""
+    upper = (
+        scores[name].sel(forecast=forecast, bound="upper").transpose("variable", "lead_time").values
+    )
+    if np.isnan(upper).all():
+        return ""
+    clear = int((upper < 0).all(axis=0).sum())
+    return f"; beyond the 95 % interval of the difference at {clear} of {upper.shape[1]} leads"
+
+
+def _value(scores: xr.Dataset, forecast: str, variable: str, index: int) -> str:
+    return number(float(scores["rmse"].sel(forecast=forecast, variable=variable)[index]))
+
+
+def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    findings = []
+    horizon = _horizon(scores, "skill_horizon", forecast, leads)
+    if "skill_horizon" in scores:
+        sentence = (
+            f"Useful skill is lost at {horizon}" if horizon else "Useful skill lasts to the end"
+        )
+        findings.append(Finding("note", f"{sentence} (criterion under Definitions)."))
+    if "correlation" in scores and scores.sizes["variable"] <= _NAMED_VARIABLES:
+        parts = []
+        for variable in (str(name) for name in scores["variable"].values):
+            where = {"forecast": forecast, "variable": variable}
+            value = float(scores["correlation"].sel(where)[-1])
+            parts.append(f"{variable} {number(value)}{_interval(scores, 'correlation', where)}")
+        findings.append(
+            Finding("note", f"Correlation with the truth at {leads.title(-1)}: {', '.join(parts)}.")
+        )
+    return findings
+
+
+def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    name = "small_scale_enstrophy"
+    if name not in scores or forecast not in scores["source"].values:
+        return []
+    array = scores[name].isel(lead_time=-1)
+    value, truth = (float(array.sel(source=source)) for source in (forecast, "truth"))
+    within = truth / _FACTOR <= value <= truth * _FACTOR
+    units = units_of(array)
+    sentence = (
+        f"Small-scale enstrophy within a factor {_FACTOR:g} of the truth at step {leads.steps[-1]}: "
+        f"{'yes' if within else 'no'} ({number(value)}{_interval(scores, name, {'source': forecast})} "
+        f"against {number(truth)} {units}".rstrip()
+    )
+    return [Finding("good" if within else "bad", f"{sentence}).")]
+
+
+def _interval(scores: xr.Dataset, name: str, where: dict[str, str]) -> str:
+    if f"{name}_interval" not in scores:
+        return ""
+    bounds = scores[f"{name}_interval"].sel(where).isel(lead_time=-1)
+    words = interval(*(float(bounds.sel(bound=bound)) for bound in ("lower", "upper")))
+    return f" [{words}]" if words else ""
+
+
+def _horizon(scores: xr.Dataset, name: str, forecast: str, leads: LeadTimes) -> str:
+    """Return a horizon (a step) in words with its interval, or nothing where it was not reached."""
+    if name not in scores:
+        return ""
+    value = float(scores[name].sel(forecast=forecast))
+    if not np.isfinite(value):
+        return ""
+    step = round(value)
+    words = leads.title(leads.steps.index(step)) if step in leads.steps else f"step {value:g}"
+    if f"{name}_interval" not in scores:
+        return words
+    bounds = scores[f"{name}_interval"].sel(forecast=forecast)
+    lower, upper = (float(bounds.sel(bound=bound)) for bound in ("lower", "upper"))
+    if not np.isfinite(lower):
+        return words
+    end = f"{upper:g}" if np.isfinite(upper) else "beyond the end"
+    return f"{words} [{lower:g} to {end}]"
+
+
+def _text(scores: xr.Dataset, name: str, forecast: str) -> str:
+    return str(scores[name].sel(forecast=forecast).values) if name in scores else ""

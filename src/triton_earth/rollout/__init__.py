@@ -1,0 +1,1 @@
+"""Time, once: the rollout and what consumes it into files."""

@@ -1,0 +1,187 @@
+"""The streaming writer: consumes rollouts into a forecast store, lead by lead, and can go on after a crash."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import claim_output, publish, read_json, write_json
+from triton_earth.core.progress import progress
+from triton_earth.core.state import State
+from triton_earth.data.store import TrainingStore
+from triton_earth.models.base import Forecaster
+from triton_earth.rollout.forecast_store import (
+    ForecastStore,
+    create_forecast_store,
+    finish_forecast_store,
+    write_lead,
+)
+from triton_earth.rollout.rollout import rollout
+
+logger = logging.getLogger("triton_earth")
+
+PROGRESS = "progress.json"
+
+
+def write_forecast(
+    forecaster: Forecaster,
+    store: TrainingStore,
+    out: Path,
+    *,
+    trajectories: list[int],
+    starts: list[int],
+    steps: int,
+    batch_size: int,
+    provenance: dict[str, Any],
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
+) -> ForecastStore:
+    """Forecast from states of a store and write every lead as it comes; memory does not grow with `steps`.
+
+    After a crash `resume` goes on after the last lead that was written; the finished forecast has the same bits as an
+    uninterrupted one, because a state is stored exactly as it is fed back.
+
+    Args:
+        forecaster: The model.
+        store: Where the initial conditions and forcings are.
+        out: New forecast store.
+        trajectories: Trajectory of each initial condition.
+        starts: Index of the first of the `history` initial times of each initial condition.
+        steps: Number of leads.
+        batch_size: Initial conditions that are forecast together.
+        provenance: How the forecast is made; plain values. A forecast is resumed only with equal ones.
+        device: Where the forecaster's weights are.
+        resume: Go on with an unfinished forecast.
+        overwrite: Replace an existing one.
+
+    Returns:
+        The finished forecast.
+
+    Raises:
+        UserError: if model and store do not fit, an initial state is not finite, the forcings end before the forecast,
+            or `out` exists and neither option allows it.
+    """
+    if steps < 1:
+        raise UserError(f"a forecast needs at least one step; found {steps}.")
+    if batch_size < 1:
+        raise UserError(f"a batch needs at least one initial condition; found {batch_size}.")
+    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
+    last_input = np.array(starts) + forecaster.history - 1
+    if len(forecaster.forcing) and int(last_input.max()) + steps >= len(store.times):
+        raise UserError(
+            f"{store.path}: forcings end {len(store.times) - 1 - int(last_input.max())} steps after the last initial "
+            f"time, but {steps} steps were asked for. Shorten the forecast or start it earlier."
+        )
+    batches = [
+        slice(first, min(first + batch_size, len(starts)))
+        for first in range(0, len(starts), batch_size)
+    ]
+
+    def initial(batch: slice) -> State:
+        return _initial_state(forecaster, store, trajectories[batch], starts[batch])
+
+    for batch in batches:  # all are checked before anything is written
+        initial(batch)
+    partial = claim_output(out, resume=resume, overwrite=overwrite)
+    if resume and out.exists():
+        logger.info("%s is complete; nothing to resume.", out)
+        return ForecastStore.open(out)
+    if not (resume and (partial / PROGRESS).exists()):
+        create_forecast_store(
+            partial,
+            variables=forecaster.predicted,
+            grid=forecaster.grid,
+            time_step=forecaster.time_step,
+            steps=steps,
+            init_times=store.times[last_input],
+            trajectories=np.array(trajectories),
+            batch_size=batch_size,
+            provenance=provenance,
+        )
+        write_json(partial / PROGRESS, {"provenance": provenance, "leads": [0] * len(batches)})
+    written = _leads_written(partial, provenance)
+    with progress("forecast", len(batches) * steps, done=sum(written)) as advance:
+        for number, batch in enumerate(batches):
+            done = written[number]
+            if done == steps:
+                continue
+            window = _window_after(done, initial(batch), partial, batch, forecaster.block)
+            forcings = _forcings(forecaster, store, trajectories[batch], window)
+            with torch.inference_mode():
+                for state in rollout(forecaster, window.to(device), forcings, steps - done):
+                    write_lead(partial, batch, written[number], state)
+                    written[number] += 1
+                    if written[number] % forecaster.block == 0:
+                        write_json(partial / PROGRESS, {"provenance": provenance, "leads": written})
+                    advance()
+    (partial / PROGRESS).unlink()
+    finish_forecast_store(partial)
+    publish(partial, out)
+    return ForecastStore.open(out)
+
+
+def _initial_state(
+    forecaster: Forecaster, store: TrainingStore, trajectories: list[int], starts: list[int]
+) -> State:
+    """Read initial conditions and refuse values that are not finite where they should be."""
+    window = store.windows(trajectories, starts, forecaster.history)
+    window = window.select(forecaster.prognostic.names)
+    window.require_finite(f"{store.path}: the initial state")
+    return window
+
+
+def _leads_written(partial: Path, provenance: dict[str, Any]) -> list[int]:
+    """Return how many leads of each batch are written, refusing a forecast made otherwise."""
+    state = read_json(partial / PROGRESS, "unfinished forecast")
+    if state["provenance"] != provenance:
+        differing = sorted(
+            key
+            for key in state["provenance"].keys() | provenance.keys()
+            if state["provenance"].get(key) != provenance.get(key)
+        )
+        raise UserError(
+            f"{partial}: the unfinished forecast was made with other {differing}. "
+            "Repeat its own command with --resume, or start again with --overwrite."
+        )
+    return list(state["leads"])
+
+
+def _window_after(done: int, initial: State, partial: Path, batch: slice, block: int) -> State:
+    """Return the states that the rollout goes on from once `done` leads are written.
+
+    `done` is a multiple of the model's block, so the window is where an uninterrupted rollout applied the model too.
+    """
+    if done % block:
+        raise ValueError(f"leads are counted in blocks of {block}; found {done}.")
+    if done == 0:
+        return initial
+    stored = ForecastStore.open(partial, complete=False)
+    window = initial
+    for lead in range(max(0, done - initial.data.shape[1]), done):
+        window = window.append(stored.state(batch, lead))
+    return window.last(initial.data.shape[1])
+
+
+def _forcings(
+    forecaster: Forecaster, store: TrainingStore, trajectories: list[int], window: State
+) -> Iterator[State] | None:
+    """Yield the true forcings at the target times of each application of the model."""
+    if not len(forecaster.forcing):
+        return None
+
+    def states() -> Iterator[State]:
+        times = window.valid_times[:, -1]
+        starts = [1 + int(np.argmin(np.abs(store.times - time))) for time in times]
+        while True:
+            forcing = store.windows(trajectories, starts, forecaster.block)
+            forcing = forcing.select(forecaster.forcing.names)
+            forcing.require_finite(f"{store.path}: the forcing")
+            yield forcing.to(window.data.device)
+            starts = [start + forecaster.block for start in starts]
+
+    return states()

@@ -1,0 +1,1 @@
+"""Losses, optimisation, the training loop and its state on disk."""

@@ -1,0 +1,45 @@
+"""`triton-earth prepare`: from a recipe to a training store."""
+
+from pathlib import Path
+
+from triton_earth.data.prepare import prepare_store
+from triton_earth.data.store import TrainingStore
+from triton_earth.workflow.device import Device, resolve_device
+from triton_earth.workflow.provenance import provenance
+from triton_earth.workflow.recipe import load_recipe
+
+
+def prepare(
+    recipe: str | Path,
+    out: Path,
+    overrides: list[str] | None = None,
+    *,
+    device: Device = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+) -> TrainingStore:
+    """Make the training store of a recipe.
+
+    Args:
+        recipe: Recipe file, or name of a shipped recipe.
+        out: New training store.
+        overrides: Dotted assignments to the recipe.
+        device: Where to compute.
+        resume: Go on with an unfinished store.
+        overwrite: Replace an existing one.
+
+    Returns:
+        The store.
+
+    Raises:
+        UserError: if the recipe is wrong, or `out` exists and neither option allows it.
+    """
+    resolved = load_recipe(recipe, overrides)
+    return prepare_store(
+        resolved.data,
+        out,
+        provenance(recipe=str(recipe)),
+        device=resolve_device(device),
+        resume=resume,
+        overwrite=overwrite,
+    )

@@ -1,0 +1,38 @@
+"""Provenance: what every result says about how it was made."""
+
+import platform
+import sys
+from importlib import metadata
+from typing import Any
+
+import torch
+
+import triton_earth
+
+
+def provenance(**facts: Any) -> dict[str, Any]:
+    """Return the given facts together with the command, versions and machine.
+
+    The same command on the same machine gives the same provenance, so it holds no date.
+    """
+    return {
+        **facts,
+        "command": _command(),
+        "versions": {
+            "triton_earth": triton_earth.__version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "numpy", "xarray", "zarr")},
+        },
+        "machine": {
+            "platform": platform.system(),
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+    }
+
+
+def _command() -> str:
+    """Return the command line, without the options that say what to do about an existing output."""
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    return " ".join(["triton-earth", *words])

@@ -1,0 +1,78 @@
+"""The recipe: one small YAML file that says everything about an experiment."""
+
+import importlib.resources
+from pathlib import Path
+
+from pydantic import Field
+
+from triton_earth.core.config import StrictConfig, apply_overrides, read_yaml
+from triton_earth.core.errors import UserError, nearest
+from triton_earth.data.prepare import SimulationData
+from triton_earth.models.forecaster import ModelConfig
+from triton_earth.training.config import TrainConfig
+
+
+class ForecastConfig(StrictConfig):
+    """What a forecast with a recipe's model does unless the command says otherwise.
+
+    Attributes:
+        steps: Number of leads.
+        batch_size: Initial conditions that are forecast together.
+    """
+
+    steps: int = Field(default=99, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+
+
+class Recipe(StrictConfig):
+    """An experiment: its data, model, training and forecast.
+
+    Attributes:
+        title: What reports call it.
+        seed: Seed of weights and sample order; the data has its own.
+        data: Where the training store comes from.
+        model: The forecaster.
+        train: How it is trained.
+        forecast: How it forecasts.
+    """
+
+    title: str
+    seed: int = Field(default=0, ge=0)
+    data: SimulationData
+    model: ModelConfig
+    train: TrainConfig = TrainConfig()
+    forecast: ForecastConfig = ForecastConfig()
+
+
+def load_recipe(recipe: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        recipe: A YAML file, or the name of a recipe that comes with the package, for example ``turbulence_small``.
+        overrides: Dotted assignments such as ``train.batch_size=4``.
+
+    Raises:
+        UserError: if there is no such recipe, or a key of it is unknown, missing or wrong.
+    """
+    path = _find(str(recipe))
+    return Recipe.parse(apply_overrides(read_yaml(path), overrides or []), str(recipe))
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with the package, by name."""
+    installed = Path(str(importlib.resources.files("triton_earth"))) / "recipes"
+    checkout = Path(__file__).parents[3] / "recipes"
+    folder = installed if installed.is_dir() else checkout
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _find(recipe: str) -> Path:
+    if Path(recipe).is_file():
+        return Path(recipe)
+    shipped = shipped_recipes()
+    if recipe in shipped:
+        return shipped[recipe]
+    raise UserError(
+        f"{recipe}: no such file, and no recipe of that name comes with the package; "
+        f"{nearest(Path(recipe).stem, shipped)}"
+    )

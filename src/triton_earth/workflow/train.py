@@ -1,0 +1,138 @@
+"""`triton-earth train`: from a recipe and a training store to a run folder with a forecaster."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from triton_earth.core.config import to_yaml
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import remove, write_text
+from triton_earth.data.dataset import ForecastDataset
+from triton_earth.data.normalization import Normalizer, compute_normalizer
+from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Windows
+from triton_earth.models.checkpoint import load_forecaster, save_forecaster
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.loop import fit
+from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.provenance import provenance
+from triton_earth.workflow.recipe import Recipe, load_recipe
+
+logger = logging.getLogger("triton_earth")
+
+CONFIG = "config.yaml"
+
+
+def train(
+    recipe: str | Path,
+    store: Path,
+    out: Path,
+    overrides: list[str] | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> NetworkForecaster:
+    """Train the model of a recipe.
+
+    The run folder gets the resolved recipe (``config.yaml``), a log (``log.csv``), the state to go on from
+    (``training_state.pt``) and the forecaster with the averaged weights that did best on the validation split
+    (``forecaster/``).
+
+    Args:
+        recipe: Recipe file, or name of a shipped recipe.
+        store: Training store.
+        out: Run folder.
+        overrides: Dotted assignments to the recipe.
+        resume: Go on with an unfinished run of the same recipe.
+        overwrite: Replace an existing run.
+
+    Returns:
+        The trained forecaster.
+
+    Raises:
+        UserError: if recipe and store do not fit, or `out` exists and neither option allows it.
+    """
+    resolved = load_recipe(recipe, overrides)
+    config = resolved.train
+    device = resolve_device(config.device)
+    data = TrainingStore.open(store)
+    training = _dataset(resolved, data, "train")
+    validation = _dataset(resolved, data, "valid")
+    normalizer = _training_statistics(data)
+    _claim_run(out, resolved, resume=resume, overwrite=overwrite)
+
+    torch.manual_seed(resolved.seed)
+    forecaster = NetworkForecaster(
+        resolved.model,
+        data.variables,
+        data.grid,
+        data.time_step,
+        normalizer,
+        precision=config.precision,
+    )
+    forecaster.network.to(device)
+    logger.info(
+        "train %s: %d parameters, %d windows, batches of %d, on %s",
+        forecaster.name,
+        forecaster.parameter_count,
+        len(training),
+        config.batch_size,
+        device,
+    )
+    facts = provenance(
+        recipe=resolved.model_dump(mode="json"), seed=resolved.seed, store_hash=data.content_hash
+    )
+
+    def save_best(
+        trained: NetworkForecaster, weights: dict[str, Tensor], scores: dict[str, float]
+    ) -> None:
+        save_forecaster(trained, out / "forecaster", {**facts, "validation": scores}, weights)
+
+    fit(forecaster, training, validation, config, resolved.seed, out, save_best)
+    return load_forecaster(out)
+
+
+def _dataset(recipe: Recipe, store: TrainingStore, split: str) -> ForecastDataset:
+    history = recipe.model.history
+    windows = Windows(
+        tuple(store.trajectories_in(split).tolist()),
+        len(store.times),
+        history + recipe.train.horizon * history,
+    )
+    return ForecastDataset(store, windows, history, recipe.train.memory_gb)
+
+
+def _training_statistics(store: TrainingStore) -> Normalizer:
+    return compute_normalizer(
+        (store.read(number, slice(None)) for number in store.trajectories_in("train")),
+        store.variables,
+        store.valid_mask,
+    )
+
+
+def _claim_run(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    """Make the run folder, or refuse to touch what is there."""
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite exclude each other; give one of them.")
+    text = to_yaml(recipe)
+    if out.exists() and resume:
+        config = out / CONFIG
+        if not config.is_file() or config.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{out}: the run there was started with another recipe or other overrides than this command's "
+                f"(see {config}). Repeat its own command with --resume, or choose another folder."
+            )
+        return
+    if out.exists() and not overwrite:
+        raise UserError(
+            f"{out} exists already. Choose another folder, or add --resume to go on with its run "
+            "or --overwrite to replace it."
+        )
+    remove(out)
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"the run folder {out} cannot be made ({error.strerror}).") from error
+    write_text(out / CONFIG, text)

@@ -1,0 +1,24 @@
+"""The union of the simulations is read by `kind`."""
+
+import pytest
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
+from triton_earth.physics.kolmogorov import KolmogorovFlow
+from triton_earth.physics.mcwilliams import DecayingTurbulence
+from triton_earth.physics.turbulence import Turbulence
+
+
+class Recipe(StrictConfig):
+    simulation: Turbulence
+
+
+@pytest.mark.parametrize("kind", [DecayingTurbulence, KolmogorovFlow])
+def test_the_kind_chooses_the_class(kind):
+    recipe = Recipe.parse({"simulation": {"kind": kind().kind, "grid": 32}}, "recipe.yaml")
+    assert recipe.simulation == kind(grid=32)
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(UserError, match=r"'simulation'.*'decaying_turbulence', 'kolmogorov_flow'"):
+        Recipe.parse({"simulation": {"kind": "rotating"}}, "recipe.yaml")

@@ -1,0 +1,202 @@
+"""Scores and an example in the format of evaluation, made from a few drifting vortices instead of a model."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+LONG_NAMES = {
+    "mse": "mean squared error",
+    "rmse": "root mean square error",
+    "bias": "bias",
+    "relative_l2": "relative L2 error",
+    "correlation": "correlation",
+}
+UNITS = {"mse": "s-2", "rmse": "s-1", "bias": "s-1", "relative_l2": "1", "correlation": "1"}
+FORECASTS = ("triton", "persistence")
+RATES = {"triton": 0.8, "persistence": 12.0}
+
+
+def vortices(size: int, times: np.ndarray, speed: float = 1.0) -> np.ndarray:
+    """Return a field (time, y, x) of vortices that drift at their own velocities through a periodic box."""
+    random = np.random.default_rng(3)
+    axis = np.arange(size) * 2 * np.pi / size
+    field = np.zeros((len(times), size, size))
+    for _ in range(24):
+        x0, y0, u, v = random.uniform(-3, 3, 4)
+        strength = random.choice([-1, 1]) * random.uniform(2, 6)
+        width = random.uniform(0.15, 0.45)
+        dx = np.angle(np.exp(1j * (axis[None] - x0 - speed * 0.3 * u * times[:, None])))
+        dy = np.angle(np.exp(1j * (axis[None] - y0 - speed * 0.3 * v * times[:, None])))
+        field += strength * np.exp(-(dy[:, :, None] ** 2 + dx[:, None, :] ** 2) / (2 * width**2))
+    return field - field.mean(axis=(1, 2), keepdims=True)
+
+
+def lead_coordinate(leads: int, calendar: bool, start: int = 1) -> xr.DataArray:
+    steps = np.arange(start, leads + 1)
+    if calendar:
+        return xr.DataArray(
+            (steps * 6).astype("timedelta64[h]").astype("timedelta64[ns]"), dims="lead_time"
+        )
+    return xr.DataArray(steps * 0.055, dims="lead_time", attrs={"units": "time units"})
+
+
+def build_scores(
+    leads: int = 99,
+    variables: tuple[str, ...] = ("vorticity",),
+    forecasts: tuple[str, ...] = FORECASTS,
+    calendar: bool = False,
+    turbulence: bool = True,
+    cases: int = 16,
+) -> xr.Dataset:
+    """Return plausible scores: errors that saturate, spectra that fall off, intervals of ten per cent."""
+    time = np.arange(1, leads + 1) * 0.055
+    rate = np.array([RATES.get(name, 1.5) for name in forecasts])[:, None, None]
+    relative = (
+        1.35 * (1 - np.exp(-rate * 0.16 * time * (1 + time))) * np.ones((1, len(variables), 1))
+    )
+    curves = {
+        "relative_l2": relative,
+        "rmse": 4.7 * relative,
+        "mse": (4.7 * relative) ** 2,
+        "correlation": 1 - 0.5 * relative**2,
+        "bias": 0.01 * np.sin(3 * time) * relative,
+    }
+    dims = ("forecast", "variable", "lead_time")
+    data: dict[str, xr.DataArray] = {}
+    for name, values in curves.items():
+        attrs = {
+            "long_name": LONG_NAMES[name],
+            "units": UNITS[name],
+            "definition": f"Definition of {name}.",
+        }
+        data[name] = xr.DataArray(values, dims=dims, attrs=attrs)
+        data[f"{name}_interval"] = _interval(data[name])
+    per_forecast = {
+        "stability_horizon": np.where(np.array(forecasts) == "triton", np.nan, np.nan),
+        "stable_fraction": np.ones(len(forecasts)),
+        "skill_horizon": np.where(np.array(forecasts) == "triton", 0.8, 0.15) * time[-1],
+    }
+    for name, values in per_forecast.items():
+        attrs = {
+            "long_name": name.replace("_", " "),
+            "units": "1",
+            "definition": f"Definition of {name}.",
+        }
+        data[name] = xr.DataArray(values, dims="forecast", attrs=attrs)
+    horizon = data["stability_horizon"]
+    data["stability_horizon_interval"] = horizon.expand_dims(bound=2).transpose("forecast", "bound")
+    data["stability_criterion"] = xr.DataArray(["none reached"] * len(forecasts), dims="forecast")
+    data["initial_conditions"] = xr.DataArray(np.full(leads, cases), dims="lead_time")
+    if turbulence:
+        data.update(_turbulence(time, ("truth", *forecasts)))
+    scores = xr.Dataset(data).assign_coords(
+        forecast=list(forecasts),
+        variable=list(variables),
+        lead_time=lead_coordinate(leads, calendar),
+        bound=["lower", "upper"],
+    )
+    provenance = {
+        "command": "triton-earth evaluate forecast.zarr store.zarr --out scores",
+        "data_hash": "sha256:0f3a",
+        "versions": {"triton_earth": "0.1.0", "torch": "2.6.0"},
+        "config": {"model": {"name": "triton"}, "train": {"steps": 400}},
+    }
+    scores.attrs = {
+        "provenance": json.dumps(provenance),
+        "seed": 7,
+        "evaluated_leads": leads,
+        "forecast_leads": leads,
+    }
+    return scores
+
+
+def _interval(array: xr.DataArray) -> xr.DataArray:
+    spread = 0.1 * abs(array)
+    return xr.concat([array - spread, array + spread], dim="bound").transpose(..., "bound")
+
+
+def _turbulence(time: np.ndarray, sources: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    wavenumber = np.arange(1, 46, dtype=np.float64)
+    damping = np.array([{"truth": 0.0, "triton": 0.02}.get(name, -0.005) for name in sources])
+    fall = np.exp(-0.1 * time)[None, :] * np.exp(-damping[:, None] * time)
+    shape = wavenumber**0.5 / (1 + (wavenumber / 6) ** 3.2)
+    enstrophy = (
+        fall[:, :, None]
+        * shape
+        * np.exp(-damping[:, None, None] * wavenumber / 3 * time[None, :, None])
+    )
+    data = {
+        "enstrophy_spectrum": xr.DataArray(enstrophy, dims=("source", "lead_time", "wavenumber")),
+        "energy_spectrum": xr.DataArray(
+            enstrophy / wavenumber**2, dims=("source", "lead_time", "wavenumber")
+        ),
+        "enstrophy": xr.DataArray(enstrophy.sum(-1), dims=("source", "lead_time")),
+        "energy": xr.DataArray((enstrophy / wavenumber**2).sum(-1), dims=("source", "lead_time")),
+        "small_scale_enstrophy": xr.DataArray(
+            enstrophy[..., 15:32].sum(-1), dims=("source", "lead_time")
+        ),
+    }
+    for name, array in list(data.items()):
+        array.attrs = {
+            "long_name": name.replace("_", " "),
+            "units": "s-2",
+            "definition": f"Definition of {name}.",
+        }
+        if not name.endswith("spectrum"):
+            data[f"{name}_interval"] = _interval(array)
+    coordinates = {"source": list(sources), "wavenumber": wavenumber}
+    return {
+        name: array.assign_coords({k: v for k, v in coordinates.items() if k in array.dims})
+        for name, array in data.items()
+    }
+
+
+def build_example(
+    leads: int = 99,
+    size: int = 64,
+    variables: tuple[str, ...] = ("vorticity",),
+    calendar: bool = False,
+    latlon: bool = False,
+) -> xr.Dataset:
+    """Return truth, forecast and error from lead 0 on."""
+    coordinate = lead_coordinate(leads, calendar, start=0)
+    time = np.arange(leads + 1) * 0.055
+    truth, forecast = vortices(size, time), vortices(size, time, speed=0.85)
+    fields = {"truth": truth, "forecast": forecast, "error": forecast - truth}
+    y, x = ("latitude", "longitude") if latlon else ("y", "x")
+    degrees = {y: np.linspace(20, 50, size), x: np.linspace(120, 150, size)}
+    box = {y: np.arange(size) * 2 * np.pi / size, x: np.arange(size) * 2 * np.pi / size}
+    attrs = {"units": "s-1"}
+    return xr.Dataset(
+        {
+            name: (("variable", "lead_time", y, x), np.stack([values] * len(variables)), attrs)
+            for name, values in fields.items()
+        },
+        coords={
+            "variable": list(variables),
+            "lead_time": coordinate,
+            **(degrees if latlon else box),
+        },
+    )
+
+
+@pytest.fixture
+def make_scores():
+    return build_scores
+
+
+@pytest.fixture
+def make_example():
+    return build_example
+
+
+@pytest.fixture
+def scores() -> xr.Dataset:
+    return build_scores()
+
+
+@pytest.fixture
+def example() -> xr.Dataset:
+    return build_example(leads=8, size=32)
