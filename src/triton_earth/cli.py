@@ -1,15 +1,18 @@
-"""The command line: translates each verb into one function call. Imports torch only inside the verbs."""
+"""The command line: translates each verb into one function call. Torch is imported inside the verbs only."""
 
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-import triton_earth
+from triton_earth import __version__
 from triton_earth.core.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 app = typer.Typer(
     name="triton-earth",
@@ -18,26 +21,72 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _at_least_one(parameter: typer.CallbackParam, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise UserError(
+            f"--{str(parameter.name).replace('_', '-')}: expected at least 1, found {value}."
+        )
+    return value
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"triton-earth {__version__}")
+        raise typer.Exit
+
+
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="Recipe file, or the name of a shipped recipe.")
+    str, typer.Argument(metavar="RECIPE", help="Recipe file, or name of a shipped recipe.")
 ]
-StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides of the recipe: train.steps=10"),
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, as train.steps=10."),
 ]
+StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show results and problems only.")
+    ] = False,
+) -> None:
+    """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
+    logging.getLogger("triton_earth").setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+@app.command()
+def demo(
+    task: Annotated[str, typer.Argument(metavar="[TASK]", help="turbulence")] = "turbulence",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for everything; demo/TASK if not given."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show the whole path on data made on the spot: prepare, train, forecast, evaluate."""
+    from triton_earth.workflow.demo import demo as run
+
+    scores = run(task, out, overwrite=overwrite)
+    _show(scores, (out or Path("demo") / task) / "report")
 
 
 @app.command()
 def prepare(
     recipe: RecipeArgument,
+    out: Out,
     overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="New training store.")] = ...,
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -46,15 +95,15 @@ def prepare(
     from triton_earth.workflow.prepare import prepare as run
 
     store = run(recipe, out, overrides, device=device, resume=resume, overwrite=overwrite)
-    typer.echo(f"training store: {store.path} ({store.content_hash[:12]})")
+    typer.echo(f"training store: {store.path} (content {store.content_hash[:12]})")
 
 
 @app.command()
 def train(
     recipe: RecipeArgument,
+    store: Annotated[Path, typer.Option("--store", "-s", help="Training store.")],
+    out: Out,
     overrides: Overrides = None,
-    store: Annotated[Path, typer.Option(help="Training store.")] = ...,
-    out: Annotated[Path, typer.Option(help="Run folder.")] = ...,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -69,13 +118,21 @@ def train(
 def forecast(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Run folder or forecaster.")],
     store: StoreArgument,
-    out: Annotated[Path, typer.Option(help="New forecast store.")],
-    steps: Annotated[int, typer.Option(help="Number of leads.")] = 99,
+    out: Out,
+    steps: Annotated[
+        int | None,
+        typer.Option(callback=_at_least_one, help="Number of leads; the recipe's if not given."),
+    ] = None,
     split: Annotated[str, typer.Option(help="Split whose trajectories are forecast.")] = "test",
     init: Annotated[
-        list[str] | None, typer.Option(help="Initial time; may be given more than once.")
+        list[str] | None,
+        typer.Option(
+            help="Initial time; repeat it for several. The first possible one if not given."
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Initial conditions forecast together.")] = 16,
+    batch_size: Annotated[
+        int, typer.Option(callback=_at_least_one, help="Initial conditions forecast together.")
+    ] = 16,
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -98,13 +155,82 @@ def forecast(
     typer.echo(f"forecast: {out}")
 
 
+@app.command()
+def evaluate(
+    forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="Forecast store.")],
+    store: StoreArgument,
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Judge a forecast against the truth: scores and a report, persistence beside the model."""
+    from triton_earth.workflow.evaluate import evaluate as run
+
+    scores = run(
+        forecast, store, out, seed=seed, resamples=resamples, title=title, overwrite=overwrite
+    )
+    _show(scores, out)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that come with the package."""
+    from triton_earth.workflow.recipe import shipped_recipes
+
+    for name, path in shipped_recipes().items():
+        typer.echo(f"{name:20s} {path}")
+
+
+@app.command()
+def models() -> None:
+    """List the network architectures."""
+    from triton_earth.models.registry import list_networks
+
+    for name in list_networks():
+        typer.echo(name)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads stall beside any other
+    # OpenMP threads that spin while they wait stall beside any other busy process.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("triton_earth").setLevel(logging.INFO)
     try:
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command with --resume goes on.", err=True)
+        sys.exit(130)
+
+
+def _show(scores: "xr.Dataset", folder: Path) -> None:
+    """Print the score table, the verdict and where the report is."""
+    from triton_earth.evaluation.score_table import score_rows
+    from triton_earth.plots.verdict import models as judged
+    from triton_earth.plots.verdict import verdict
+
+    heading = ("variable", "lead", "forecast", "cases", "RMSE", "relative L2", "correlation")
+    rows = [
+        (
+            row.variable,
+            str(row.lead),
+            row.forecast,
+            str(row.initial_conditions),
+            str(row.rmse),
+            str(row.relative_l2),
+            str(row.correlation),
+        )
+        for row in score_rows(scores)
+    ]
+    widths = [max(len(line[column]) for line in [heading, *rows]) for column in range(len(heading))]
+    for line in [heading, *rows]:
+        typer.echo("  ".join(f"{text:{width}s}" for text, width in zip(line, widths, strict=True)))
+    typer.echo(f"[95 % intervals: {scores.attrs['interval']}]")
+    for name in judged(scores):
+        for finding in verdict(scores, name):
+            typer.echo(f"- {finding.text}")
+    typer.echo(f"report: {folder / 'report.html'}")

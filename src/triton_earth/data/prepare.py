@@ -93,11 +93,13 @@ def prepare_store(
     """
     source = data.source
     splits = data.splits.names()
+    wanted = data.model_dump(mode="json")
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
+        finished = TrainingStore.open(out)
+        _require_same_recipe(finished.provenance.get("data"), wanted, out)
         logger.info("%s is complete; nothing to resume.", out)
-        return TrainingStore.open(out)
-    wanted = data.model_dump(mode="json")
+        return finished
     if not (resume and (partial / PROGRESS).exists()):
         verdict = source.resolution(device=device)
         logger.info("%s", verdict.message)
@@ -136,11 +138,7 @@ def _same_batches(missing: list[int], total: int, batch_size: int) -> list[list[
 def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
     """Return the checksums of the trajectories whose values still have them."""
     state = read_json(partial / PROGRESS, "unfinished training store")
-    if state["data"] != wanted:
-        raise UserError(
-            f"{partial}: the unfinished store is of another recipe. Repeat its own recipe with --resume, or start "
-            "again with --overwrite."
-        )
+    _require_same_recipe(state["data"], wanted, partial)
     verified = {}
     for number, checksum in state["hashes"].items():
         fields = read_trajectory(partial, int(number))
@@ -149,3 +147,11 @@ def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
         else:
             logger.warning("%s: trajectory %s is damaged and is made again.", partial, number)
     return verified
+
+
+def _require_same_recipe(found: Any, wanted: dict[str, Any], path: Path) -> None:
+    if found != wanted:
+        raise UserError(
+            f"{path}: the store there is of another recipe. Repeat its own recipe with --resume, or start again with "
+            "--overwrite."
+        )

@@ -79,7 +79,9 @@ def percentile_interval(
     count = np.sum(~np.isnan(samples), axis=0)
     bounds = []
     for probability in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
-        rank = np.maximum(np.ceil(probability * count).astype(np.int64) - 1, 0)
+        # Rounded first: 0.025 * 1000 is 25, not a little more.
+        position = np.ceil(np.round(probability * count, 6)).astype(np.int64)
+        rank = np.maximum(position - 1, 0)
         bounds.append(np.take_along_axis(ascending, rank[None], axis=0)[0])
     return np.stack(bounds, axis=-1)
 

@@ -42,8 +42,8 @@ def example_case(
         wanted &= np.isin(alignment.leads + 1, leads)
     if not wanted.any():
         raise UserError(
-            f"initial condition {init}: of the leads {'all' if leads is None else list(leads)} none has both a forecast "
-            f"and a truth; those that do are {(alignment.leads[alignment.available[init]] + 1).tolist()}."
+            f"initial condition {init}: of the leads {'all' if leads is None else list(leads)} none has both a "
+            f"forecast and a truth; those that do are {(alignment.leads[alignment.available[init]] + 1).tolist()}."
         )
     positions = alignment.leads[wanted]
     reader = TruthReader(forecast, truth, alignment)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import write_json
+from triton_earth.core.files import write_text
 
 NETCDF = "scores.nc"
 JSON = "scores.json"
@@ -37,7 +38,7 @@ def save_scores(scores: xr.Dataset, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         scores.to_netcdf(temporary, engine="netcdf4")
         temporary.replace(folder / NETCDF)
-        write_json(folder / JSON, scores_as_json(scores))
+        write_text(folder / JSON, _text(scores_as_json(scores)))
     except OSError as error:
         raise UserError(
             f"{folder}: scores cannot be written there ({error.strerror or error}). Choose another folder."
@@ -99,6 +100,14 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             if key != "title"
         },
     }
+
+
+def _text(values: dict[str, Any]) -> str:
+    """Return strict JSON, indented, with each list of plain values on one line."""
+    text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False)
+    # No text in JSON holds a line break, so that those matched here are all between values.
+    lists = re.compile(r"\[\n[^\[\]{}]*\n *\]")
+    return lists.sub(lambda found: re.sub(r"\n *", " ", found[0]), text) + "\n"
 
 
 def _named(scores: xr.Dataset, dimensions: tuple[str, ...]) -> list[str]:

@@ -102,7 +102,8 @@ def error_sums(
 def _cells(
     field: Float[np.ndarray, "batch y x"], valid: Bool[np.ndarray, "y x"] | None
 ) -> Float64[np.ndarray, "batch cell"]:
-    chosen = field.reshape(field.shape[0], -1) if valid is None else field[:, valid]
+    batch, ny, nx = field.shape
+    chosen = field.reshape(batch, ny * nx) if valid is None else field[:, valid]
     return chosen.astype(np.float64)
 
 

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-WIDEST_HEAD = 16
-QUERIES_AT_ONCE = 256
+WIDEST_HEAD = 32
+SCORES_AT_ONCE = 2**20
 LARGEST_EXPONENT = 60.0
 
 
@@ -27,8 +27,8 @@ def narrow_attention(
     """Return softmax(QKᵀ/√d)V, or None where the scores may be too large for this method.
 
     With few channels per head nearly all time goes into the passes over the scores. Here there
-    are three: S = QKᵀ, exp S, and (exp S)[V, 1], whose last column is the softmax's denominator.
-    No maximum is subtracted: by Cauchy and Schwarz |S_ij| ≤ max‖q_i‖·max‖k_j‖/√d, and where that
+    are four: S = QKᵀ, exp S, (exp S)V and the row sums of exp S, over as many queries at once as
+    stay in the cache. No maximum is subtracted: by Cauchy and Schwarz |S_ij| ≤ max‖q_i‖·max‖k_j‖/√d, and where that
     bound is at most 60, no exponential or sum of them leaves the range of the number format.
 
     Args:
@@ -43,11 +43,13 @@ def narrow_attention(
         return None
     queries = query.reshape(batch * heads, cells, width)
     keys = key.reshape(batch * heads, cells, width).transpose(1, 2).contiguous()
-    values = torch.cat([value, torch.ones_like(value[..., :1])], dim=-1).flatten(0, 1)
+    values = value.reshape(batch * heads, cells, width)
+    at_once = max(1, SCORES_AT_ONCE // cells)
     result = torch.empty_like(queries)
     for head in range(batch * heads):
-        for start in range(0, cells, QUERIES_AT_ONCE):
-            block = slice(start, start + QUERIES_AT_ONCE)
-            sums = (queries[head, block] @ keys[head]).exp_() @ values[head]
-            torch.div(sums[:, :-1], sums[:, -1:], out=result[head, block])
+        for start in range(0, cells, at_once):
+            block = slice(start, start + at_once)
+            weights = (queries[head, block] @ keys[head]).exp_()
+            total = weights.sum(dim=-1, keepdim=True)
+            torch.div(weights @ values[head], total, out=result[head, block])
     return result.view(batch, heads, cells, width)

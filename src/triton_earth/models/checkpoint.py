@@ -1,5 +1,6 @@
 """Forecasters on disk: a folder with weights as safetensors and everything else as JSON; loading runs no code."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,12 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
 
 
 def load_provenance(folder: Path) -> dict[str, Any]:
-    """Return how a saved forecaster was trained."""
-    return read_json(forecaster_folder(folder) / DESCRIPTION, "forecaster")["provenance"]
+    """Return how a saved forecaster was trained, and the SHA-256 of its weights as `model_hash`."""
+    folder = forecaster_folder(folder)
+    return {
+        "model_hash": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+        "training": read_json(folder / DESCRIPTION, "forecaster")["provenance"],
+    }
 
 
 def forecaster_folder(folder: Path) -> Path:

@@ -44,7 +44,7 @@ def write_forecast(
     """Forecast from states of a store and write every lead as it comes; memory does not grow with `steps`.
 
     After a crash `resume` goes on after the last lead that was written; the finished forecast has the same bits as an
-    uninterrupted one, because a state is stored exactly as it is fed back.
+    uninterrupted one, because a state is stored exactly as it is fed back and batches stay the same.
 
     Args:
         forecaster: The model.
@@ -54,7 +54,7 @@ def write_forecast(
         starts: Index of the first of the `history` initial times of each initial condition.
         steps: Number of leads.
         batch_size: Initial conditions that are forecast together.
-        provenance: How the forecast is made; plain values. A forecast is resumed only with equal ones.
+        provenance: How the forecast is made; plain values. Its `model_hash` says which weights are used.
         device: Where the forecaster's weights are.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -87,10 +87,21 @@ def write_forecast(
 
     for batch in batches:  # all are checked before anything is written
         initial(batch)
+    identity = {
+        "model": forecaster.name,
+        "model_hash": provenance.get("model_hash"),
+        "store_hash": store.content_hash,
+        "trajectories": trajectories,
+        "starts": starts,
+        "steps": steps,
+        "batch_size": batch_size,
+    }
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
+        finished = ForecastStore.open(out)
+        _require_same(finished.provenance["identity"], identity, out)
         logger.info("%s is complete; nothing to resume.", out)
-        return ForecastStore.open(out)
+        return finished
     if not (resume and (partial / PROGRESS).exists()):
         create_forecast_store(
             partial,
@@ -101,10 +112,10 @@ def write_forecast(
             init_times=store.times[last_input],
             trajectories=np.array(trajectories),
             batch_size=batch_size,
-            provenance=provenance,
+            provenance={**provenance, "identity": identity},
         )
-        write_json(partial / PROGRESS, {"provenance": provenance, "leads": [0] * len(batches)})
-    written = _leads_written(partial, provenance)
+        write_json(partial / PROGRESS, {"identity": identity, "leads": [0] * len(batches)})
+    written = _leads_written(partial, identity)
     with progress("forecast", len(batches) * steps, done=sum(written)) as advance:
         for number, batch in enumerate(batches):
             done = written[number]
@@ -135,20 +146,21 @@ def _initial_state(
     return window
 
 
-def _leads_written(partial: Path, provenance: dict[str, Any]) -> list[int]:
-    """Return how many leads of each batch are written, refusing a forecast made otherwise."""
+def _leads_written(partial: Path, identity: dict[str, Any]) -> list[int]:
+    """Return how many leads of each batch an unfinished forecast has."""
     state = read_json(partial / PROGRESS, "unfinished forecast")
-    if state["provenance"] != provenance:
-        differing = sorted(
-            key
-            for key in state["provenance"].keys() | provenance.keys()
-            if state["provenance"].get(key) != provenance.get(key)
-        )
+    _require_same(state["identity"], identity, partial)
+    return list(state["leads"])
+
+
+def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+    """Refuse to go on with a forecast that another model, store or request made."""
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing:
         raise UserError(
-            f"{partial}: the unfinished forecast was made with other {differing}. "
+            f"{path}: the forecast there was made with another {' and '.join(differing)}. "
             "Repeat its own command with --resume, or start again with --overwrite."
         )
-    return list(state["leads"])
 
 
 def _window_after(done: int, initial: State, partial: Path, batch: slice, block: int) -> State:

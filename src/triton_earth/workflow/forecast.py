@@ -18,7 +18,7 @@ def forecast(
     store: Path,
     out: Path,
     *,
-    steps: int,
+    steps: int | None = None,
     split: str = "test",
     init: list[str] | None = None,
     batch_size: int = 16,
@@ -32,7 +32,7 @@ def forecast(
         model: Run folder or forecaster folder.
         store: Training store with the initial conditions.
         out: New forecast store.
-        steps: Number of leads; may go beyond the end of the store.
+        steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
         split: Split whose trajectories are forecast.
         init: Initial times, in the store's time units; by default the first possible one of each trajectory.
         batch_size: Initial conditions that are forecast together.
@@ -52,20 +52,22 @@ def forecast(
     data = TrainingStore.open(store)
     starts = _starts(data, init, forecaster.history)
     trajectories = data.trajectories_in(split).tolist()
+    origin = load_provenance(model)
+    recipe = origin["training"]["recipe"]
     return write_forecast(
         forecaster,
         data,
         out,
         trajectories=[number for number in trajectories for _ in starts],
         starts=[start for _ in trajectories for start in starts],
-        steps=steps,
+        steps=recipe["forecast"]["steps"] if steps is None else steps,
         batch_size=batch_size,
         provenance=provenance(
             model=forecaster.name,
             parameters=forecaster.parameter_count,
             store_hash=data.content_hash,
             split=split,
-            training=load_provenance(model),
+            **origin,
         ),
         device=where,
         resume=resume,

@@ -207,7 +207,7 @@ def test_the_budgets_close_over_time():
 
 def test_without_friction_energy_and_enstrophy_stay():
     solver = NavierStokes((32, 32), 0.0, dtype=torch.float64)
-    start, end = solver.integrate(truncated(3 * torch.randn(32, 32)), [0, 1.0], 0.002)
+    start, end = solver.integrate(truncated(3 * torch.randn(32, 32)), [0.0, 1.0], 0.002)
     for quantity in (lambda f: flow.kinetic_energy(f, LENGTHS), flow.enstrophy):
         assert quantity(end).item() == pytest.approx(quantity(start).item(), rel=1e-7)
     assert relative(end, start) > 0.5

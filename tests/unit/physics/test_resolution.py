@@ -38,11 +38,11 @@ def test_an_adequate_grid_is_said_to_be_one():
 
 
 def test_a_coarse_grid_is_told_what_would_do():
-    verdict = resolution(wave(), LENGTHS, 0.01)
+    verdict = resolution(wave(), LENGTHS, 0.004)
     assert not verdict.adequate
     assert "is below 1.5: the 32 x 32 grid is too coarse" in verdict.message
     finer = int(verdict.message.split("about ")[1].split()[0])
-    assert resolution(wave(finer), LENGTHS, 0.01).number >= 0.95 * ADEQUATE
+    assert resolution(wave(finer), LENGTHS, 0.004).number >= 0.95 * ADEQUATE
 
 
 def test_a_field_at_rest_is_resolved():

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from triton_earth.evaluation.bootstrap import (
+    paired_difference_interval,
+    percentile_interval,
+    resampled_means,
+    resampling_weights,
+)
+
+
+def test_weights_are_seeded_and_draw_as_many_trajectories_as_there_are():
+    trajectories = np.arange(12)
+    weights = resampling_weights(trajectories, 50, seed=4)
+    np.testing.assert_array_equal(weights, resampling_weights(trajectories, 50, seed=4))
+    assert (weights != resampling_weights(trajectories, 50, seed=5)).any()
+    np.testing.assert_array_equal(weights.sum(axis=1), 12)
+
+
+def test_initial_conditions_of_a_trajectory_go_together():
+    trajectories = np.array([7, 3, 7, 9, 3, 7])
+    weights = resampling_weights(trajectories, 200, seed=0)
+    for trajectory in (3, 7, 9):
+        same = weights[:, trajectories == trajectory]
+        np.testing.assert_array_equal(same, same[:, :1].repeat(same.shape[1], axis=1))
+    np.testing.assert_array_equal(weights[:, [0, 1, 3]].sum(axis=1), 3)
+
+
+def test_one_trajectory_has_no_interval():
+    weights = resampling_weights(np.zeros(5, int), 10, seed=0)
+    assert np.isnan(weights).all()
+    samples = resampled_means(np.ones((5, 2)), weights, np.ones((5, 2), bool))
+    assert np.isnan(percentile_interval(samples)).all()
+
+
+def test_interval_is_that_of_scipy():
+    values = np.random.default_rng(2).gamma(2.0, size=40)
+    weights = resampling_weights(np.arange(40), 20000, seed=1)
+    samples = resampled_means(values, weights, np.ones(40, bool))
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(8)
+    )
+    width = expected.confidence_interval.high - expected.confidence_interval.low
+    # Monte-Carlo error of a 2.5 % quantile of 20000 draws: about 0.8 % of the width, twice (two bootstraps), 3 sigma.
+    np.testing.assert_allclose(
+        percentile_interval(samples), tuple(expected.confidence_interval), atol=0.035 * width
+    )
+    assert samples.std() == pytest.approx(expected.standard_error, rel=0.03)
+
+
+def test_paired_difference_is_that_of_scipy_and_narrower_than_unpaired():
+    generator = np.random.default_rng(3)
+    common = generator.standard_normal(60)
+    first = common + 0.1 * generator.standard_normal(60) + 0.2
+    second = common + 0.1 * generator.standard_normal(60)
+    weights = resampling_weights(np.arange(60), 20000, seed=1)
+    available = np.ones(60, bool)
+    found = paired_difference_interval(first, second, weights, available)
+    expected = stats.bootstrap(
+        (first, second),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=20000,
+        method="percentile",
+        rng=np.random.default_rng(8),
+    ).confidence_interval
+    np.testing.assert_allclose(found, tuple(expected), atol=0.035 * (expected.high - expected.low))
+    assert found[0] > 0
+    alone = percentile_interval(resampled_means(first, weights, available))
+    assert found[1] - found[0] < 0.3 * (alone[1] - alone[0])
+
+
+def test_row_of_ones_is_the_plain_mean_over_what_is_available():
+    values = np.array([[1.0, 2.0], [3.0, np.nan], [8.0, 6.0]])
+    available = np.array([[True, True], [True, False], [True, True]])
+    np.testing.assert_allclose(resampled_means(values, np.ones((1, 3)), available), [[4.0, 4.0]])
+
+
+def test_non_finite_values_spoil_only_the_resamples_they_are_in():
+    values = np.array([1.0, np.inf, np.nan])
+    weights = np.array([[1.0, 0, 0], [1, 1, 0], [0, 0, 3], [0, 2, 1]])
+    means = resampled_means(values, weights, np.ones(3, bool))
+    np.testing.assert_array_equal(means, [1.0, np.inf, np.nan, np.nan])
+
+
+def test_resample_without_any_available_value_is_undefined():
+    means = resampled_means(np.ones(2), np.array([[0.0, 2.0]]), np.array([True, False]))
+    assert np.isnan(means).all()
+
+
+def test_interval_takes_order_statistics_and_knows_infinity():
+    samples = np.arange(1.0, 1001.0)
+    np.testing.assert_array_equal(percentile_interval(samples), [25.0, 975.0])
+    samples[900:] = np.inf
+    np.testing.assert_array_equal(percentile_interval(samples), [25.0, np.inf])
+    samples[:] = np.nan
+    samples[:2] = [4.0, 3.0]
+    np.testing.assert_array_equal(percentile_interval(samples), [3.0, 4.0])

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.variables import VORTICITY, Variable, Variables
+from triton_earth.evaluation import records as records_module
+from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, record
+from triton_earth.evaluation.spectra import flow_spectra
+from triton_earth.evaluation.statistics import error_sums
+
+INIT_TIMES = np.array([0.0, 0.5, 1.5, 1.5, 2.0, 0.0])
+TRAJECTORIES = np.array([0, 1, 2, 3, 0, 5])
+
+
+def _pair(forecasts_of, truth_of, flow, chunk=2):
+    forecast = flow[TRAJECTORIES][:, :5] * 0.9
+    return (
+        forecasts_of(forecast, init_times=INIT_TIMES, trajectories=TRAJECTORIES, chunk=chunk),
+        truth_of(flow),
+    )
+
+
+def _paired(forecasts_of, truth_of, flow, chunk):
+    forecast, truth = _pair(forecasts_of, truth_of, flow, chunk)
+    return forecast, truth, align(forecast, truth)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 100])
+@pytest.mark.parametrize("values_in_memory", [1, 600, 2**22])
+def test_portions_do_not_matter(
+    chunk, values_in_memory, forecasts_of, truth_of, flow, monkeypatch
+):
+    whole = record(*_paired(forecasts_of, truth_of, flow, 100))
+    monkeypatch.setattr(records_module, "VALUES_IN_MEMORY", values_in_memory)
+    found = record(*_paired(forecasts_of, truth_of, flow, chunk))
+    np.testing.assert_array_equal(found.sums, whole.sums)
+    np.testing.assert_array_equal(found.flow.totals.energy, whole.flow.totals.energy)
+    np.testing.assert_allclose(found.flow.energy_spectrum, whole.flow.energy_spectrum, rtol=1e-14)
+
+
+def test_every_field_meets_its_own_truth(forecasts_of, truth_of, flow):
+    forecast, truth = _pair(forecasts_of, truth_of, flow)
+    alignment = align(forecast, truth)
+    found = record(forecast, truth, alignment)
+    for init, (time, trajectory) in enumerate(zip(INIT_TIMES, TRAJECTORIES, strict=True)):
+        start = int(2 * time)
+        for lead in range(5):
+            if start + lead + 1 >= 8:
+                assert not found.sums[:, :, init, lead].any()
+                assert np.isnan(found.flow.totals.energy[:, init, lead]).all()
+                continue
+            true = flow[trajectory, start + lead + 1][None]
+            for source, field in (
+                (FORECAST, forecast.fields[init, lead]),
+                (PERSISTENCE, flow[trajectory, start]),
+            ):
+                expected = error_sums(field[None], true, np.ones((16, 16))).to_array()[:, 0]
+                np.testing.assert_array_equal(found.sums[:, source, init, lead], expected)
+            enstrophy = flow_spectra(true[:, 0], truth.grid).enstrophy.sum()
+            np.testing.assert_allclose(
+                found.flow.totals.enstrophy[TRUTH, init, lead], enstrophy, rtol=1e-12
+            )
+
+
+def test_each_truth_is_read_once(forecasts_of, truth_of, flow):
+    forecast, truth = _pair(forecasts_of, truth_of, flow, chunk=100)
+    record(forecast, truth, align(forecast, truth))
+    assert truth.reads == 2 * 6  # the initial time and one block of leads of each forecast
+
+
+def test_truth_is_read_between_where_steps_differ(forecasts_of, truth_of, flow):
+    forecast = forecasts_of(flow[:, [2, 4, 6]], time_step=1.0)
+    truth = truth_of(flow)
+    found = record(forecast, truth, align(forecast, truth))
+    assert not found.errors(FORECAST).error_squared.any()
+    assert found.errors(PERSISTENCE).error_squared.all()
+
+
+def test_channels_are_paired_by_name(forecasts_of, truth_of):
+    warm = Variable("temperature", "K")
+    fields = np.random.default_rng(0).standard_normal((2, 4, 2, 6, 6)).astype(np.float32)
+    truth = truth_of(fields, variables=Variables((VORTICITY, warm)))
+    forecast = forecasts_of(fields[:, 1:, ::-1], variables=Variables((warm, VORTICITY)))
+    found = record(forecast, truth, align(forecast, truth))
+    assert not found.errors(FORECAST).error_squared.any()
+
+
+@pytest.mark.parametrize("time", [0, 2])
+def test_truth_that_is_not_finite_is_refused_with_its_place(time, forecasts_of, truth_of, flow):
+    flow = flow.copy()
+    flow[4, time, 0, 3, 7] = np.nan
+    truth = truth_of(flow)
+    forecast = forecasts_of(flow[:, 1:])
+    message = (
+        "the truth holds 1 values that are not finite, the first in 'vorticity' of "
+        rf"trajectory 4 at time {time * 0.5}, cell \(3, 7\). Repair the store, or mark"
+    )
+    with pytest.raises(UserError, match=message):
+        record(forecast, truth, align(forecast, truth))
+
+
+def test_truth_may_be_nan_where_it_is_not_valid(forecasts_of, truth_of, flow):
+    flow = flow.copy()
+    flow[..., 3, 7] = np.nan
+    mask = np.ones((1, 16, 16), bool)
+    mask[0, 3, 7] = False
+    truth = truth_of(flow, valid_mask=mask)
+    forecast = forecasts_of(np.nan_to_num(flow[:, 1:], nan=99.0))
+    found = record(forecast, truth, align(forecast, truth))
+    assert not found.errors(FORECAST).error_squared.any()
+    assert (found.errors(FORECAST).weight == 255).all()
+    assert found.flow is None
