@@ -23,7 +23,9 @@ class PlainTriton(nn.Module):
         super().__init__()
         self.frames = shape_in[0]
         self.encoder = _Encoder(shape_in[1], spatial_hidden_dim, num_spatial_layers)
-        self.dynamics = _Dynamics(self.frames, spatial_hidden_dim, temporal_hidden_dim, num_temporal_layers)
+        self.dynamics = _Dynamics(
+            self.frames, spatial_hidden_dim, temporal_hidden_dim, num_temporal_layers
+        )
         self.decoder = _Decoder(spatial_hidden_dim, output_channels, num_spatial_layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,8 +96,11 @@ class _Dynamics(nn.Module):
             after = folded if i == layers - 1 else width
             local = frames > 1 and i in (0, layers - 1)
             block = _LocalBlock(before) if local else _GlobalBlock(before)
-            self.layers.append(nn.Sequential(block, nn.Conv2d(before, after, 1)) if before != after
-                               else nn.Sequential(block))
+            self.layers.append(
+                nn.Sequential(block, nn.Conv2d(before, after, 1))
+                if before != after
+                else nn.Sequential(block)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:

@@ -1,12 +1,14 @@
 """Strict configuration: YAML to frozen pydantic models, dotted overrides, errors that name the nearest valid key."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import pydantic
 import yaml
 
 from triton_earth.core.errors import UserError, nearest
+
+Config = TypeVar("Config", bound="StrictConfig")
 
 
 class StrictConfig(pydantic.BaseModel):
@@ -18,7 +20,7 @@ class StrictConfig(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def parse(cls, values: object, source: str) -> Self:
+    def parse(cls: type[Config], values: object, source: str) -> Config:
         """Validate plain YAML or JSON values.
 
         Args:
@@ -118,40 +120,53 @@ def _copy(values: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(root: type[pydantic.BaseModel], error: Any) -> str:
     """Put one pydantic error into one line: the dotted key, what was found, what to do."""
-    path = [str(part) for part in error["loc"]]
-    key = ".".join(path)
+    *parents, last = [str(part) for part in error["loc"]] or [""]
+    written, siblings = _follow(root, parents)
     if error["type"] == "extra_forbidden":
-        siblings = _keys_at(root, path[:-1])
-        return f"unknown key '{key}'; {nearest(path[-1], siblings)}"
+        return f"unknown key '{'.'.join([*written, last])}'; {nearest(last, siblings)}"
     if error["type"] == "missing":
-        return f"key '{key}' is missing; add it."
+        return f"key '{'.'.join([*written, last])}' is missing; add it."
+    key = ".".join(_follow(root, [*parents, last])[0])
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, UserError):
         return f"{key}: {cause}"
     found = error.get("input")
-    return f"key '{key}': {_sentence(error['msg'])}, found {found!r}."
+    received = "" if isinstance(found, dict) else f", found {found!r}"
+    return f"key '{key}': {_sentence(error['msg'])}{received}."
 
 
 def _sentence(message: str) -> str:
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
 
 
-def _keys_at(root: type[pydantic.BaseModel], path: list[str]) -> list[str]:
-    """Return the valid keys of the configuration that `path` leads to; unions are searched by their tag."""
-    candidates: list[Any] = [root]
+def _follow(root: type[pydantic.BaseModel], path: list[str]) -> tuple[list[str], list[str]]:
+    """Follow the path of a pydantic error, which names the tag of each union it goes through.
+
+    Returns:
+        The path as the user wrote it, without tags, and the valid keys of the configuration that it leads to.
+    """
+    written: list[str] = []
+    candidates: list[type[pydantic.BaseModel]] = [root]
     for part in path:
-        below: list[Any] = []
-        for candidate in candidates:
-            if isinstance(candidate, type) and issubclass(candidate, pydantic.BaseModel):
-                if part in candidate.model_fields:
-                    below.extend(_models_in(candidate.model_fields[part].annotation))
-                elif any(
-                    part == getattr(field.default, "value", field.default)
-                    for field in candidate.model_fields.values()
-                ):
-                    below.append(candidate)
-        candidates = below or candidates
-    return sorted({key for candidate in candidates for key in candidate.model_fields})
+        tagged = [candidate for candidate in candidates if part in _tags(candidate)]
+        if tagged:
+            candidates = tagged
+            continue
+        written.append(part)
+        candidates = [
+            below
+            for candidate in candidates
+            if part in candidate.model_fields
+            for below in _models_in(candidate.model_fields[part].annotation)
+        ] or candidates
+    return written, sorted({key for candidate in candidates for key in candidate.model_fields})
+
+
+def _tags(config: type[pydantic.BaseModel]) -> set[Any]:
+    """Return the values of the fields that admit one only: by these a union tells its members apart."""
+    annotations = [field.annotation for field in config.model_fields.values()]
+    arguments = [get_args(kind) for kind in annotations if get_origin(kind) is Literal]
+    return {values[0] for values in arguments if len(values) == 1}
 
 
 def _models_in(annotation: Any) -> list[type[pydantic.BaseModel]]:

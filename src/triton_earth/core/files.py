@@ -27,7 +27,7 @@ def claim_output(path: Path, *, resume: bool, overwrite: bool) -> Path:
 
     Raises:
         UserError: if `path` or a partial output exists and neither option allows it, if both options are given, or if
-            the folder above does not exist or cannot be written.
+            the folder above cannot be made or written.
     """
     if resume and overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them.")
@@ -41,15 +41,22 @@ def claim_output(path: Path, *, resume: bool, overwrite: bool) -> Path:
             f"{partial} is an unfinished output of an earlier run. "
             "Add --resume to go on with it, or --overwrite to start again."
         )
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"the folder of {path} cannot be made ({error.strerror}).") from error
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise UserError(f"the folder of {path} cannot be written; choose another path.")
+    require_writable(path)
     if partial.exists() and not resume:
         remove(partial)
     return partial
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a path that nothing can be written to; nothing is made on disk.
+
+    Raises:
+        UserError: if the nearest folder above that exists is no folder, or may not be written.
+    """
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        what = "may not be written" if above.is_dir() else "is no folder"
+        raise UserError(f"{path} cannot be made: {above} {what}. Choose another path.")
 
 
 def publish(partial: Path, path: Path) -> None:

@@ -173,7 +173,7 @@ class LatLonGrid:
         """Whether the last cell's eastern neighbour is the first cell."""
         longitude = self.x
         step = float(np.median(np.diff(longitude)))
-        return abs(longitude[-1] - longitude[0] + step - 360.0) < 0.01 * step
+        return bool(abs(longitude[-1] - longitude[0] + step - 360.0) < 0.01 * step)
 
     @property
     def padding(self) -> tuple[Padding, Padding]:
@@ -220,12 +220,13 @@ def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | LatLonGrid:
     Raises:
         UserError: if the kind of grid is unknown.
     """
-    kinds = {"periodic": PeriodicGrid, "latlon": LatLonGrid}
     arguments = dict(values)
     kind = arguments.pop("kind", None)
-    if kind not in kinds:
-        raise UserError(f"unknown kind of grid {kind!r}; known are {sorted(kinds)}.")
-    return kinds[kind](**arguments)
+    if kind == "periodic":
+        return PeriodicGrid(**arguments)
+    if kind == "latlon":
+        return LatLonGrid(**{name: tuple(axis) for name, axis in arguments.items()})
+    raise UserError(f"unknown kind of grid {kind!r}; known are 'latlon' and 'periodic'.")
 
 
 def _over_longitude(weights: np.ndarray, columns: int) -> Float64[np.ndarray, "y x"]:

@@ -33,7 +33,8 @@ def uniform_step(times: np.ndarray) -> Duration:
             f"where the usual one is {np.median(steps.astype(np.float64)).astype(steps.dtype)}."
         )
     if np.issubdtype(times.dtype, np.datetime64):
-        return np.timedelta64(int(step), np.datetime_data(times.dtype)[0])
+        middle: np.timedelta64 = np.sort(steps)[steps.size // 2]
+        return middle
     return float(times[-1] - times[0]) / (times.size - 1)
 
 
@@ -48,7 +49,7 @@ def same_duration(a: Duration, b: Duration) -> bool:
 def encode_duration(step: Duration) -> dict[str, Any]:
     """Return a span as plain values for JSON."""
     if isinstance(step, np.timedelta64):
-        return {"nanoseconds": int(step / np.timedelta64(1, "ns"))}
+        return {"nanoseconds": int(step.astype("timedelta64[ns]").astype(np.int64))}
     return {"model_time": float(step)}
 
 
@@ -77,8 +78,6 @@ def describe_duration(step: Duration) -> str:
 
 
 def _seconds(step: Duration) -> float:
-    return (
-        float(step / np.timedelta64(1, "ns")) * 1e-9
-        if isinstance(step, np.timedelta64)
-        else float(step)
-    )
+    if isinstance(step, np.timedelta64):
+        return float(step / np.timedelta64(1, "s"))
+    return float(step)

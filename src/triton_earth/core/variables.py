@@ -42,7 +42,6 @@ class Variable:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a variable needs a name; found ''.")
-        object.__setattr__(self, "role", Role(self.role))
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Variables:
     @classmethod
     def from_list(cls, values: Iterable[Mapping[str, Any]]) -> "Variables":
         """Read back what `to_list` gave."""
-        return cls(tuple(Variable(**value) for value in values))
+        return cls(tuple(Variable(**{**value, "role": Role(value["role"])}) for value in values))
 
 
 VORTICITY = Variable("vorticity", "s-1", "relative vorticity")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
@@ -45,7 +45,7 @@ class Normalizer:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "Normalizer":
         """Read back what `to_dict` gave."""
         return cls(
             variables=tuple(values),
@@ -56,7 +56,7 @@ class Normalizer:
 
 
 def compute_normalizer(
-    trajectories: Iterable[Float32[np.ndarray, "time channel y x"]],
+    trajectories: Iterable[Float32[np.ndarray, "_ channel y x"]],
     variables: Variables,
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
 ) -> Normalizer:
@@ -74,9 +74,11 @@ def compute_normalizer(
         The statistics.
 
     Raises:
-        UserError: if a field is not finite in a valid cell, or a variable is constant.
+        UserError: if a field is not finite in a valid cell, a variable is constant, or has no valid cell.
     """
     channels = len(variables)
+    if valid_mask is not None:
+        _require_valid_cells(variables, valid_mask)
     moments = _Moments(np.zeros(channels), np.zeros(channels), np.zeros(channels))
     increment_squares = np.zeros(channels)
     increment_count = np.zeros(channels)
@@ -98,6 +100,14 @@ def compute_normalizer(
         std=tuple(np.sqrt(moments.squares / np.maximum(moments.count, 1)).tolist()),
         increment_std=tuple(np.sqrt(increment_squares / np.maximum(increment_count, 1)).tolist()),
     )
+
+
+def _require_valid_cells(variables: Variables, valid_mask: Bool[np.ndarray, "channel y x"]) -> None:
+    for variable, valid in zip(variables, valid_mask, strict=True):
+        if not valid.any():
+            raise UserError(
+                f"variable '{variable.name}' has no valid cell. Correct the valid mask, or drop the variable."
+            )
 
 
 @dataclass

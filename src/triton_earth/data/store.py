@@ -8,7 +8,7 @@ long name, level and role; ``split(trajectory)`` says what each trajectory may b
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,7 +169,7 @@ class TrainingStore:
         self._state = state
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path) -> "TrainingStore":
         """Open a store.
 
         Raises:
@@ -196,11 +196,11 @@ class TrainingStore:
                 )
             with xr.open_zarr(path) as dataset:
                 coordinates = dataset.drop_vars("state").load()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            if isinstance(error, UserError):
-                raise
+            return cls(path, state, coordinates)
+        except UserError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(f"{damaged} ({_first_line(error)}); {again}") from error
-        return cls(path, state, coordinates)
 
     @property
     def trajectories(self) -> np.ndarray:
@@ -227,12 +227,16 @@ class TrainingStore:
             UserError: if a file of the store is damaged.
         """
         try:
-            return np.asarray(self._state[int(trajectory), times])
+            fields = np.asarray(self._state[int(trajectory), times])
+            # An empty file reads as one that was never written: as NaN throughout.
+            if np.isnan(fields).all(axis=(1, 2, 3)).any():
+                raise ValueError("a time has no value at all")
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"{self.path}: trajectory {trajectory} cannot be read ({_first_line(error)}); the store is damaged, "
                 "make it again with `triton-earth prepare RECIPE --out STORE`."
             ) from error
+        return fields
 
     def find_time(self, time: float | np.datetime64) -> int | None:
         """Return the index of a time, or None where the store does not have it (to 1e-3 of the time step)."""

@@ -61,11 +61,20 @@ def batch_indices(
     Raises:
         UserError: if there are fewer samples than one batch needs.
     """
+    require_batch(samples, batch_size)
+    epoch, position = divmod(step, samples // batch_size)
+    order = np.random.default_rng([seed, epoch]).permutation(samples)
+    return order[position * batch_size : (position + 1) * batch_size]
+
+
+def require_batch(samples: int, batch_size: int) -> None:
+    """Refuse a batch size for which there are too few samples.
+
+    Raises:
+        UserError: if there are fewer samples than one batch needs.
+    """
     if samples < batch_size:
         raise UserError(
             f"a batch of {batch_size} needs at least as many training windows; there are {samples}. "
             "Lower train.batch_size or prepare more trajectories."
         )
-    epoch, position = divmod(step, samples // batch_size)
-    order = np.random.default_rng([seed, epoch]).permutation(samples)
-    return order[position * batch_size : (position + 1) * batch_size]

@@ -63,11 +63,12 @@ def evaluate_forecast(
     weights = resampling_weights(np.asarray(forecast.trajectories), resamples, seed)
     resampling = Resampling(weights, alignment.available)
     scores = xr.Dataset(coords=_coordinates(forecast, alignment, names))
-    scores = scores.merge(score_errors(records, forecast.variables, resampling))
-    scores = scores.merge(score_flow(records, forecast.variables, resampling))
-    scores = scores.merge(
-        score_horizons(records, forecast.variables, resampling, alignment.leads + 1, bands)
-    )
+    for part in (
+        score_errors(records, forecast.variables, resampling),
+        score_flow(records, forecast.variables, resampling),
+        score_horizons(records, forecast.variables, resampling, alignment.leads + 1, bands),
+    ):
+        scores = scores.assign(part.data_vars)
     scores.attrs = {
         "title": f"scores of {names[0]}",
         "provenance": json.dumps(

@@ -13,14 +13,18 @@ DIMENSIONS = ("variable", "lead_time", "y", "x")
 
 
 def example_case(
-    forecast: Forecasts, truth: Truth, *, init: int = 0, leads: Sequence[int] | None = None
+    forecast: Forecasts,
+    truth: Truth,
+    *,
+    init: int | None = None,
+    leads: Sequence[int] | None = None,
 ) -> xr.Dataset:
     """Return truth, forecast and error = forecast − truth of one initial condition.
 
     Args:
         forecast: Stored forecasts.
         truth: Store that holds its initial time and what followed.
-        init: Which initial condition.
+        init: Which initial condition. None: the first of those whose truth reaches furthest.
         leads: Numbers of the leads wanted, the first step is 1; those without a truth are left out. None: all.
 
     Returns:
@@ -32,11 +36,13 @@ def example_case(
             not fit (see `align`).
     """
     inits = len(forecast.init_times)
-    if not 0 <= init < inits:
+    if init is not None and not 0 <= init < inits:
         raise UserError(
             f"the forecast has initial conditions 0 to {inits - 1}; found {init}. Choose one of them."
         )
     alignment = align(forecast, truth)
+    if init is None:
+        init = int(alignment.available.sum(axis=1).argmax())
     wanted = alignment.available[init].copy()
     if leads is not None:
         wanted &= np.isin(alignment.leads + 1, leads)

@@ -71,7 +71,7 @@ def score_flow(records: Records, variables: Variables, resampling: Resampling) -
     k = (
         "wavenumber",
         wavenumbers(flow.grid),
-        {"long_name": "wavenumber", "units": _length("rad m-1", vorticity.units)},
+        {"long_name": "wavenumber", "units": _unless_dimensionless("rad m-1", vorticity.units)},
     )
     return xr.Dataset(data, coords={"wavenumber": k})
 
@@ -81,11 +81,11 @@ def _attributes(name: str, vorticity_units: str) -> dict[str, str]:
     units = "m2 s-2" if name.startswith("energy") else "s-2"
     return {
         "long_name": long_name,
-        "units": _length(units, vorticity_units),
+        "units": _unless_dimensionless(units, vorticity_units),
         "definition": f"{definition}; averaged over initial conditions",
     }
 
 
-def _length(units: str, vorticity_units: str) -> str:
+def _unless_dimensionless(units: str, vorticity_units: str) -> str:
     """Return units that hold for vorticity in s-1; of a dimensionless flow all are 1."""
     return units if vorticity_units == VORTICITY.units else "1"

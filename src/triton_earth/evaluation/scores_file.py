@@ -11,6 +11,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
+from triton_earth.core.time import describe_duration
 
 NETCDF = "scores.nc"
 JSON = "scores.json"
@@ -135,4 +136,6 @@ def _plain(values: Any) -> Any:
         return float(array) if np.isfinite(array) else None
     if array.dtype.kind in "iub":
         return array.item()
+    if array.dtype.kind == "m":
+        return describe_duration(values)
     return str(array)

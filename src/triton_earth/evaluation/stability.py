@@ -19,6 +19,9 @@ STABLE = "none"
 NEGLIGIBLE = 1e-12
 """Part of a total that counts as nothing: what rounding of single-precision fields leaves in an empty band."""
 
+TOTALS = {"energy": "energy", "small_scale_enstrophy": "small-scale enstrophy"}
+"""Totals that are judged by their ratio to the truth, and what they are called when they trip."""
+
 NOT_FINITE = "not finite"
 """What is said to have tripped where a forecast holds NaN or infinity."""
 
@@ -119,10 +122,9 @@ def departures(
             ratio = forecast_variance(one) / variance
         outside[f"mean of {name}"] = judged & ~(drift <= bands.mean_drift)
         outside[f"variance of {name}"] = judged & ~bands.variance.contains(ratio)
-    named = {"energy": bands.energy, "small_scale_enstrophy": bands.small_scale_enstrophy}
     for name, ratio in ratios.items():
-        inside = named[name].contains(ratio)
-        outside[name.replace("_", " ")] = finite & ~np.isnan(ratio) & ~inside
+        inside = getattr(bands, name).contains(ratio)
+        outside[TOTALS[name]] = finite & ~np.isnan(ratio) & ~inside
     return outside
 
 

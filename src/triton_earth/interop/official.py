@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from triton_earth.core.errors import UserError, nearest
-from triton_earth.models.triton import BlockKind, Triton
+from triton_earth.models.triton import Triton
 
 _CONTAINER = "model_state"
 _PARTS = {
@@ -41,7 +41,7 @@ _CONVOLUTION = {
     "mlp.fc1": "mlp.expand",
     "mlp.fc2": "mlp.contract",
 }
-_BLOCKS: dict[BlockKind, dict[str, str]] = {"attention": _ATTENTION, "convolution": _CONVOLUTION}
+_BLOCKS: dict[str, dict[str, str]] = {"attention": _ATTENTION, "convolution": _CONVOLUTION}
 _LAYER = re.compile(r"(enc|dec)\.(\d+)\.(.+)")
 
 
@@ -69,7 +69,9 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
     for key, tensor in original.items():
         name = _translate(key, kinds)
         if name in weights:
-            raise UserError(f"official weights: keys '{names[name]}' and '{key}' name the same weight.")
+            raise UserError(
+                f"official weights: keys '{names[name]}' and '{key}' name the same weight."
+            )
         weights[name], names[name] = tensor, key
     network = _empty_network(weights, [kinds[layer] for layer in sorted(kinds)])
     _fill(network, weights, names)
@@ -91,9 +93,9 @@ def _bare(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     return bare
 
 
-def _kinds(original: Mapping[str, Tensor]) -> dict[int, BlockKind]:
+def _kinds(original: Mapping[str, Tensor]) -> dict[int, str]:
     """Return the kind of every block by its number: only attention has a qkv matrix."""
-    kinds: dict[int, BlockKind] = {}
+    kinds: dict[int, str] = {}
     for key in original:
         part, _, rest = key.partition(".")
         match = _LAYER.fullmatch(rest)
@@ -105,7 +107,7 @@ def _kinds(original: Mapping[str, Tensor]) -> dict[int, BlockKind]:
     return kinds
 
 
-def _translate(key: str, kinds: Mapping[int, BlockKind]) -> str:
+def _translate(key: str, kinds: Mapping[int, str]) -> str:
     """Return our name of an original key."""
     part_name, _, rest = key.partition(".")
     part = _PARTS.get(part_name)
@@ -121,7 +123,9 @@ def _translate(key: str, kinds: Mapping[int, BlockKind]) -> str:
     if place == "reduction":
         return f"dynamics.layers.{layer}.1.{inner}"
     if place != "block":
-        raise UserError(f"official weights: unknown key '{key}'; expected '…block' or '…reduction'.")
+        raise UserError(
+            f"official weights: unknown key '{key}'; expected '…block' or '…reduction'."
+        )
     return f"dynamics.layers.{layer}.0.{_rename(inner, _BLOCKS[kinds[layer]], key)}"
 
 
@@ -134,7 +138,7 @@ def _rename(inner: str, table: Mapping[str, str], key: str) -> str:
     return f"{table[module]}.{parameter}"
 
 
-def _empty_network(weights: Mapping[str, Tensor], kinds: list[BlockKind]) -> Triton:
+def _empty_network(weights: Mapping[str, Tensor], kinds: list[str]) -> Triton:
     """Build the network whose sizes the weights have."""
     spatial, input_channels = _shape(weights, "encoder.layers.0.convolution.weight", 4)[:2]
     output_channels = _shape(weights, "decoder.readout.weight", 4)[0]

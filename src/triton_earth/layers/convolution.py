@@ -2,7 +2,6 @@
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from triton_earth.layers.padding import ZERO, Padding, wrap, zero_width
 
@@ -76,16 +75,8 @@ class TransposedConvolution(nn.ConvTranspose2d):
         )
 
     def forward(
-        self, x: Float[Tensor, "batch channel height width"], output_size: None = None
+        self, x: Float[Tensor, "batch channel height width"], output_size: list[int] | None = None
     ) -> Float[Tensor, "batch output height_out width_out"]:
-        """Return maps of twice the height and width."""
-        height, width = 2 * x.shape[2], 2 * x.shape[3]
-        y = functional.conv_transpose2d(
-            wrap(x, self.padding_rule, before=0, after=1),
-            self.weight,
-            self.bias,
-            stride=2,
-            padding=1,
-            output_padding=zero_width(self.padding_rule, 1),
-        )
-        return y[:, :, :height, :width]
+        """Return maps of twice the height and width (`output_size` is torch's, before cropping)."""
+        y = super().forward(wrap(x, self.padding_rule, before=0, after=1), output_size)
+        return y[:, :, : 2 * x.shape[2], : 2 * x.shape[3]]

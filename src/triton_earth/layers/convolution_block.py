@@ -28,9 +28,7 @@ class ConvolutionBlock(nn.Module):
         padding_rule: The rule of the height axis and of the width axis.
     """
 
-    def __init__(
-        self, width: int, drop_path: float = 0.0, padding_rule: Padding = ZERO
-    ) -> None:
+    def __init__(self, width: int, drop_path: float = 0.0, padding_rule: Padding = ZERO) -> None:
         super().__init__()
         self.position = Convolution(width, width, groups=width, padding_rule=padding_rule)
         self.mixing_norm = nn.BatchNorm2d(width)

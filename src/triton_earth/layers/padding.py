@@ -33,9 +33,7 @@ def wrap(
     """
     for axis, rule in zip((2, 3), padding, strict=True):
         if rule == "periodic":
-            size = x.shape[axis]
-            index = torch.arange(-before, size + after, device=x.device).remainder(size)
-            x = x.index_select(axis, index)
+            x = _continue(x, axis, before, after)
     return x
 
 
@@ -71,7 +69,13 @@ def pad_to_multiple(
 
 def _lengthen(x: Tensor, axis: int, rule: Rule, cells: int) -> Tensor:
     if rule == "periodic":
-        index = torch.arange(x.shape[axis] + cells, device=x.device).remainder(x.shape[axis])
-        return x.index_select(axis, index)
+        return _continue(x, axis, before=0, after=cells)
     zeros = [0, 0, 0, cells] if axis == 2 else [0, cells]
     return torch.nn.functional.pad(x, zeros)
+
+
+def _continue(x: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """Repeat cells of a periodic axis; selecting with the channel innermost keeps it innermost."""
+    size = x.shape[axis]
+    index = torch.arange(-before, size + after, device=x.device).remainder(size)
+    return x.permute(0, 2, 3, 1).index_select(axis - 1, index).permute(0, 3, 1, 2)

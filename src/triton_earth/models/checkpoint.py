@@ -98,7 +98,9 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
         )
         weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items()}
         forecaster.network.load_state_dict(weights)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except UserError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{folder}: weights and description do not belong together ({str(error).splitlines()[0]})."
         ) from error

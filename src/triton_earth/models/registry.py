@@ -49,14 +49,22 @@ def config_class(name: str) -> type[NetworkConfig]:
     return _CONFIGS[name]
 
 
-def create(values: Mapping[str, Any], source: str = "network") -> NetworkConfig:
-    """Validate a recipe's mapping with a `name` key by the architecture it names.
+def create(values: Any, source: str = "network") -> NetworkConfig:
+    """Validate a recipe's mapping by the architecture that its key `name` names.
+
+    Args:
+        values: A mapping with `name` and hyper-parameters.
+        source: Where it comes from, for the error message.
 
     Raises:
-        UserError: if the name or another key is unknown, or a value is wrong.
+        UserError: if there is no name, or the name, another key or a value is wrong.
     """
-    name = str(values.get("name", "triton"))
-    return config_class(name).parse({**values, "name": name}, source)
+    if not isinstance(values, Mapping) or "name" not in values:
+        raise UserError(
+            f"{source}: expected a mapping with the key 'name', found {values!r}; "
+            f"add 'name', one of {', '.join(list_networks())}."
+        )
+    return config_class(str(values["name"])).parse(dict(values), source)
 
 
 def list_networks() -> list[str]:

@@ -1,27 +1,24 @@
 """Triton: convolutional encoder, attention at a quarter of the resolution, convolutional decoder."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from triton_earth.core.errors import UserError
-from triton_earth.layers.attention_block import AttentionBlock
-from triton_earth.layers.convolution_block import ConvolutionBlock
+from triton_earth.core.errors import UserError, nearest
+from triton_earth.layers.dynamics import HEADS, Dynamics, fold_time, unfold_time
+from triton_earth.layers.encoder_decoder import Decoder, Encoder
 from triton_earth.layers.padding import ZERO, Padding, pad_to_multiple
-from triton_earth.layers.stage import NORM_GROUPS, Stage
+from triton_earth.layers.stage import NORM_GROUPS
 from triton_earth.models.registry import NetworkConfig, register
 
-HEADS = 8
-FIRST_DROP_PATH = 0.01
 CACHE_BYTES = 8 * 2**20
 
-BlockKind = Literal["attention", "convolution"]
 Arrangement = Literal["published", "attention", "uniformer"]
+ARRANGEMENTS: tuple[Arrangement, ...] = get_args(Arrangement)
 Skip = Literal["full_resolution", "every_level"]
 
 
@@ -110,7 +107,7 @@ class Triton(nn.Module):
         num_spatial_layers: int = 4,
         num_temporal_layers: int = 8,
         *,
-        blocks: Arrangement | Sequence[BlockKind] = "published",
+        blocks: str | Sequence[str] = "published",
         skip: Skip = "full_resolution",
         padding: Padding = ZERO,
         drop_path: float = 0.1,
@@ -123,8 +120,10 @@ class Triton(nn.Module):
         width_in = self.frames * spatial_hidden_dim
         if blocks == "published":
             blocks = "attention" if self.frames == 1 else "uniformer"
-        kinds = _block_kinds(blocks, num_temporal_layers, width_in, temporal_hidden_dim)
+        kinds = _block_kinds(blocks, num_temporal_layers, width_in == temporal_hidden_dim)
         _check_widths(self.frames, spatial_hidden_dim, temporal_hidden_dim, kinds)
+        if num_spatial_layers < 1:
+            raise UserError(f"num_spatial_layers: expected at least 1, found {num_spatial_layers}.")
         strides = [1 + layer % 2 for layer in range(num_spatial_layers)]
         self.total_stride = 2 ** (num_spatial_layers // 2)
         joins = [
@@ -138,7 +137,7 @@ class Triton(nn.Module):
         )
         if zero_readout:
             nn.init.zeros_(self.decoder.readout.weight)
-            nn.init.zeros_(self.decoder.readout.bias)
+            nn.init.zeros_(self.decoder.readout.get_parameter("bias"))
         for part in (self.encoder, self.dynamics, self.decoder):
             part.checkpoint_activations = checkpoint_activations
 
@@ -150,7 +149,7 @@ class Triton(nn.Module):
         Raises:
             UserError: if `x` is not [batch, T, C_in, height, width].
         """
-        if x.ndim != 5 or x.shape[1:3] != (self.frames, self.input_channels):
+        if x.shape[1:3] != (self.frames, self.input_channels):
             raise UserError(
                 f"network input: expected shape [batch, {self.frames}, {self.input_channels}, "
                 f"height, width], found {list(x.shape)}; build the network with "
@@ -161,8 +160,8 @@ class Triton(nn.Module):
         maps = maps.contiguous(memory_format=torch.channels_last)
         chunks = maps.split(self._maps_at_once(maps))
         latents, skips = zip(*(self.encoder(chunk) for chunk in chunks), strict=True)
-        latent = self.dynamics(_fold_time(torch.cat(latents), self.frames))
-        latents = _unfold_time(latent, self.frames).split([len(chunk) for chunk in chunks])
+        latent = self.dynamics(fold_time(torch.cat(latents), self.frames))
+        latents = unfold_time(latent, self.frames).split([len(chunk) for chunk in chunks])
         y = torch.cat([self.decoder(*parts) for parts in zip(latents, skips, strict=True)])
         return y[:, :, :height, :width].unflatten(0, (len(x), self.frames))
 
@@ -174,137 +173,6 @@ class Triton(nn.Module):
         return max(1, CACHE_BYTES // bytes_per_map)
 
 
-class _Part(nn.Module):
-    """A chain of layers whose activations may be computed twice instead of kept."""
-
-    checkpoint_activations = False
-
-    def apply_layer(self, layer: nn.Module, *inputs: Tensor) -> Tensor:
-        recompute = self.checkpoint_activations and self.training and torch.is_grad_enabled()
-        if recompute and not _counts_batches(layer):
-            return checkpoint(layer, *inputs, use_reentrant=False)
-        return layer(*inputs)
-
-
-class Encoder(_Part):
-    """Stages of S channels; those of stride 2 halve the map, those that join go to the decoder."""
-
-    def __init__(
-        self,
-        input_channels: int,
-        width: int,
-        strides: Sequence[int],
-        joins: Sequence[bool],
-        padding: Padding,
-    ) -> None:
-        super().__init__()
-        self.joins = joins
-        self.layers = nn.ModuleList(
-            Stage(
-                width if layer else input_channels,
-                width,
-                "halve" if stride == 2 else "keep",
-                padding,
-            )
-            for layer, stride in enumerate(strides)
-        )
-
-    def forward(self, x: Float[Tensor, "maps channel height width"]) -> tuple[Tensor, list[Tensor]]:
-        """Return the latent maps, and those that join the decoder from first to last stage."""
-        skips: list[Tensor] = []
-        for layer, join in zip(self.layers, self.joins, strict=True):
-            x = self.apply_layer(layer, x)
-            if join:
-                skips.append(x)
-        return x, skips
-
-
-class Dynamics(_Part):
-    """The latent dynamical core: N blocks, the first and the last with a change of width."""
-
-    def __init__(
-        self,
-        width_in: int,
-        width: int,
-        kinds: Sequence[BlockKind],
-        drop_path: float,
-        padding: Padding,
-    ) -> None:
-        super().__init__()
-        last = len(kinds) - 1
-        first_drop_path = min(FIRST_DROP_PATH, drop_path)
-        self.layers = nn.ModuleList()
-        for layer, kind in enumerate(kinds):
-            probability = first_drop_path + (drop_path - first_drop_path) * layer / last
-            before, after = (width_in if layer == 0 else width, width_in if layer == last else width)
-            block: nn.Module
-            if kind == "attention":
-                block = AttentionBlock(before, HEADS, probability, padding)
-            else:
-                block = ConvolutionBlock(before, probability, padding)
-            change = [nn.Conv2d(before, after, 1)] if before != after else []
-            self.layers.append(nn.Sequential(block, *change))
-
-    def forward(
-        self, x: Float[Tensor, "batch folded height width"]
-    ) -> Float[Tensor, "batch folded height width"]:
-        """Return the advanced latent maps."""
-        for layer in self.layers:
-            x = self.apply_layer(layer, x)
-        return x
-
-
-class Decoder(_Part):
-    """Stages of S channels that double the map where the encoder halved it, then the readout."""
-
-    def __init__(
-        self,
-        width: int,
-        output_channels: int,
-        strides: Sequence[int],
-        joins: Sequence[bool],
-        padding: Padding,
-    ) -> None:
-        super().__init__()
-        self.joins = joins
-        self.layers = nn.ModuleList(
-            Stage(2 * width if join else width, width, "double" if stride == 2 else "keep", padding)
-            for join, stride in zip(joins, strides, strict=True)
-        )
-        self.readout = nn.Conv2d(width, output_channels, 1)
-
-    def forward(
-        self, x: Float[Tensor, "maps channel height width"], skips: Sequence[Tensor]
-    ) -> Float[Tensor, "maps output height_out width_out"]:
-        """Return the output maps; `skips` are the encoder's, from first to last stage."""
-        remaining = list(skips)
-        for layer, join in zip(self.layers, self.joins, strict=True):
-            if join:
-                x = torch.cat([x, remaining.pop()], dim=1)
-            x = self.apply_layer(layer, x)
-        return self.readout(x)
-
-
-def _fold_time(x: Tensor, frames: int) -> Tensor:
-    """[batch·T, S, h, w] → [batch, T·S, h, w], channel innermost in memory."""
-    if frames == 1:
-        return x
-    return x.unflatten(0, (-1, frames)).permute(0, 3, 4, 1, 2).flatten(3).permute(0, 3, 1, 2)
-
-
-def _unfold_time(x: Tensor, frames: int) -> Tensor:
-    """[batch, T·S, h, w] → [batch·T, S, h, w], channel innermost in memory."""
-    if frames == 1:
-        return x
-    by_frame = x.unflatten(1, (frames, -1)).permute(0, 1, 3, 4, 2)
-    return by_frame.flatten(0, 1).permute(0, 3, 1, 2)
-
-
-def _counts_batches(layer: nn.Module) -> bool:
-    """Batch normalization would count a batch twice if it were computed twice."""
-    return any(isinstance(module, nn.BatchNorm2d) for module in layer.modules())
-
-
 def _frames_and_channels(shape_in: Sequence[int]) -> tuple[int, int]:
     if len(shape_in) not in (2, 4) or min(shape_in) < 1:
         raise UserError(
@@ -314,20 +182,28 @@ def _frames_and_channels(shape_in: Sequence[int]) -> tuple[int, int]:
     return shape_in[0], shape_in[1]
 
 
-def _block_kinds(
-    blocks: Arrangement | Sequence[BlockKind], layers: int, width_in: int, width: int
-) -> list[BlockKind]:
+def _block_kinds(blocks: str | Sequence[str], layers: int, one_width: bool) -> Sequence[str]:
     if layers < 2:
-        raise UserError(f"num_temporal_layers: expected at least 2, found {layers}.")
+        raise UserError(
+            f"num_temporal_layers: expected at least 2 (one to enter and one to leave the "
+            f"dynamics), found {layers}."
+        )
     if blocks == "attention":
         return ["attention"] * layers
     if blocks == "uniformer":
-        ends: BlockKind = "attention" if width_in == width else "convolution"
-        return ["convolution", *["attention"] * (layers - 2), ends]
-    return list(blocks)
+        last = "attention" if one_width else "convolution"
+        return ["convolution", *["attention"] * (layers - 2), last]
+    if isinstance(blocks, str):
+        raise UserError(f"blocks: unknown arrangement '{blocks}'; {nearest(blocks, ARRANGEMENTS)}")
+    if len(blocks) != layers or not set(blocks) <= {"attention", "convolution"}:
+        raise UserError(
+            f"blocks: expected {layers} kinds, each 'attention' or 'convolution', found "
+            f"{list(blocks)}."
+        )
+    return blocks
 
 
-def _check_widths(frames: int, spatial: int, temporal: int, kinds: Sequence[BlockKind]) -> None:
+def _check_widths(frames: int, spatial: int, temporal: int, kinds: Sequence[str]) -> None:
     if spatial % NORM_GROUPS:
         raise UserError(
             f"spatial_hidden_dim: expected an even number, found {spatial}; take {spatial + 1}."

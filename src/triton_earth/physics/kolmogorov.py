@@ -23,7 +23,8 @@ class KolmogorovFlow(TurbulenceSimulation):
     """Forced turbulence, ∂ω/∂t + u·∇ω = ν∇²ω − μω − A k_f cos(k_f y), on the box (0, 2π)².
 
     The force is A sin(k_f y) along x; its curl drives the vorticity. Each trajectory starts from its own random
-    vorticity and forgets it during the warm-up. Snapshot n is at `warm_up` + n · `interval`.
+    vorticity and forgets it during the warm-up, by default twice the time 1/μ of the drag. Snapshot n is at
+    `warm_up` + n · `interval`.
 
     Source: Kochkov et al., 2021, PNAS 118, e2101784118, methods (k_f = 4, A = 1, ν = 10⁻³, μ = 0.1).
 
@@ -42,8 +43,8 @@ class KolmogorovFlow(TurbulenceSimulation):
     forcing_amplitude: NotNegative = 1.0
     grid: GridSize = 64
     simulation_grid: GridSize = 192
-    time_step: Positive = 5e-3
-    warm_up: NotNegative = 30.0
+    time_step: Positive = 2.5e-3
+    warm_up: NotNegative = 20.0
     snapshots: Count = 100
     interval: Positive = 0.1
     seed: Seed = 0

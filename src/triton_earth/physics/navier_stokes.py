@@ -2,59 +2,18 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
-from triton_earth.physics import flow
+from triton_earth.physics.budget import Budget, budget
 from triton_earth.physics.spectral import dealiasing_mask, wavenumbers
 from triton_earth.physics.time_stepping import IntegratingFactorRK4, Stepper
 
 _POINTS_PER_BLOCK = 2**14
 _STEPS_BETWEEN_CHECKS = 32
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Terms of the energy and enstrophy budgets, each [*batch].
-
-        dE/dt = −2νZ − 2μE + ⟨ψf⟩,      dZ/dt = −2νP − 2μZ + ⟨ωf⟩
-
-    with E = ½⟨|u|²⟩, Z = ½⟨ω²⟩, P = ½⟨|∇ω|²⟩, ν viscosity, μ drag, f the forcing of vorticity. A mean vorticity, which
-    no periodic flow has but a model's forecast may, counts in Z and not in the first equation.
-
-    Attributes:
-        energy: E in m²/s².
-        energy_dissipation: 2νZ (without the mean) in m²/s³.
-        energy_drag: 2μE in m²/s³.
-        energy_input: ⟨ψf⟩ in m²/s³.
-        enstrophy: Z in s⁻².
-        enstrophy_dissipation: 2νP in s⁻³.
-        enstrophy_drag: 2μZ in s⁻³.
-        enstrophy_input: ⟨ωf⟩ in s⁻³.
-    """
-
-    energy: Float[Tensor, "*batch"]
-    energy_dissipation: Float[Tensor, "*batch"]
-    energy_drag: Float[Tensor, "*batch"]
-    energy_input: Float[Tensor, "*batch"]
-    enstrophy: Float[Tensor, "*batch"]
-    enstrophy_dissipation: Float[Tensor, "*batch"]
-    enstrophy_drag: Float[Tensor, "*batch"]
-    enstrophy_input: Float[Tensor, "*batch"]
-
-    @property
-    def energy_tendency(self) -> Float[Tensor, "*batch"]:
-        """dE/dt in m²/s³."""
-        return self.energy_input - self.energy_dissipation - self.energy_drag
-
-    @property
-    def enstrophy_tendency(self) -> Float[Tensor, "*batch"]:
-        """dZ/dt in s⁻³."""
-        return self.enstrophy_input - self.enstrophy_dissipation - self.enstrophy_drag
 
 
 class NavierStokes:
@@ -125,7 +84,6 @@ class NavierStokes:
         self.drag = drag
         self.dtype = dtype
         self.device = torch.device(device)
-        self._forcing = None if forcing is None else forcing.to(self.device, dtype)
 
         self._waves_x = (shape[1] - 1) // 3 + 1
         ky, kx = wavenumbers(shape, lengths)
@@ -146,7 +104,9 @@ class NavierStokes:
             float((ky[:, 0].abs() * mask[:, 0]).max()),
             float(kx.max()),
         )
-        self._forcing_waves = None if self._forcing is None else self._to_waves(self._forcing)
+        self._forcing_waves = (
+            None if forcing is None else self._to_waves(forcing.to(self.device, dtype))
+        )
 
     def integrate(
         self,
@@ -238,25 +198,8 @@ class NavierStokes:
             The terms, each [*batch]; `Budget` states the equations.
         """
         omega = vorticity.to(self.device, self.dtype)
-        eddies = omega - omega.mean((-2, -1), keepdim=True)
-        energy = flow.kinetic_energy(omega, self.lengths)
-        enstrophy = flow.enstrophy(omega)
-        palinstrophy = flow.palinstrophy(omega, self.lengths)
-        energy_input = enstrophy_input = torch.zeros_like(energy)
-        if self._forcing_waves is not None:
-            forcing = self._to_field(self._forcing_waves)
-            energy_input = (flow.streamfunction(omega, self.lengths) * forcing).mean((-2, -1))
-            enstrophy_input = (omega * forcing).mean((-2, -1))
-        return Budget(
-            energy=energy,
-            energy_dissipation=2 * self.viscosity * flow.enstrophy(eddies),
-            energy_drag=2 * self.drag * energy,
-            energy_input=energy_input,
-            enstrophy=enstrophy,
-            enstrophy_dissipation=2 * self.viscosity * palinstrophy,
-            enstrophy_drag=2 * self.drag * enstrophy,
-            enstrophy_input=enstrophy_input,
-        )
+        forcing = None if self._forcing_waves is None else self._to_field(self._forcing_waves)
+        return budget(omega, self.lengths, self.viscosity, self.drag, forcing)
 
     def _block_size(self, members: int) -> int:
         if self.device.type != "cpu":

@@ -58,8 +58,6 @@ class IntegratingFactorRK4(Stepper):
         real = torch.view_as_real(like)
         self._time_step = time_step
         self._factor = factor.to(real)
-        self._half_factor = (factor * (0.5 * time_step)).to(real)
-        self._sixth_factor = (factor * (time_step / 6)).to(real)
         self._stage, self._slope = torch.empty_like(like), torch.empty_like(like)
         self._carried, self._sum = torch.empty_like(real), torch.empty_like(real)
 
@@ -69,8 +67,8 @@ class IntegratingFactorRK4(Stepper):
         new, stage, slope = map(torch.view_as_real, (state, self._stage, self._slope))
         tendency(state, self._slope)
         torch.mul(factor, new, out=carried)
-        torch.addcmul(carried, self._half_factor, slope, out=stage)
-        torch.addcmul(carried, self._sixth_factor, slope, out=total)
+        torch.addcmul(carried, factor, slope, value=dt / 2, out=stage)
+        torch.addcmul(carried, factor, slope, value=dt / 6, out=total)
         tendency(self._stage, self._slope)
         torch.add(carried, slope, alpha=dt / 2, out=stage)
         total.add_(slope, alpha=dt / 3)

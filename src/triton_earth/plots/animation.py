@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
-from triton_earth.plots.labels import units_of, with_units
+from triton_earth.plots.labels import shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import MISSING_COLOUR, style
 from triton_earth.plots.whole_file import write_whole
@@ -30,7 +30,7 @@ _DPI = 100
 _MAP_PIXELS = 256
 _GAP, _TOP, _BAR_GAP, _BAR, _BOTTOM = 18, 54, 10, 12, 36
 _MILLISECONDS, _LAST_MILLISECONDS = 80, 1500
-_LARGEST_BYTES = 5_000_000
+_LARGEST_BYTES = 6_000_000
 _LEVELS = (63, 41, 27, 15)
 
 Indices = UInt8[np.ndarray, "y x"]
@@ -39,7 +39,7 @@ Indices = UInt8[np.ndarray, "y x"]
 def animation(example: xr.Dataset, variable: str) -> bytes:
     """Return truth, forecast and error of one variable over all leads as an animated GIF that loops.
 
-    Small fields are enlarged to about 256 pixels. Where the file would be larger than 5 MB, fewer colours are used.
+    Small fields are enlarged to about 256 pixels. Where the file would be larger than 6 MB, fewer colours are used.
 
     Args:
         example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition;
@@ -214,7 +214,7 @@ def _background(
             axes.set(xlim=(colours.low, colours.high), yticks=[])
             axes.grid(visible=False)
             axes.tick_params(labelsize=7.5, length=2.5, pad=1.5)
-            axes.set_xlabel(title, fontsize=8, labelpad=1)
+            axes.set_xlabel(shortened(title, 40), fontsize=8, labelpad=1)
         canvas.draw()
         grey = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=-1)
     return (grey / 255 * (_GREYS - 1)).round().astype(np.uint8)

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triton_earth.plots.drawing import curves_of, draw_curve, readable_top
-from triton_earth.plots.labels import axis_title
+from triton_earth.plots.labels import axis_title, shortened
 from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import looks, style
 
@@ -49,7 +49,7 @@ def _draw_total(axes: Axes, scores: xr.Dataset, name: str, leads: LeadTimes) -> 
     curves = curves_of(scores, name, "source")
     for source, look in looks(curves).items():
         draw_curve(axes, leads.values, curves[source], look, source)
-    axes.set_title(axis_title(scores[name]))
+    axes.set_title(shortened(axis_title(scores[name])))
     axes.set_xlabel(leads.axis_title)
     axes.set_xlim(0.0, 1.01 * leads.values[-1])
     top = readable_top(curves, ["truth"], _TIMES_TRUTH)

@@ -4,9 +4,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
-from triton_earth.plots.labels import axis_title, one_variable
+from triton_earth.plots.labels import axis_title, one_variable, power_of_ten, shortened
 from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import is_baseline, looks, style
 
@@ -52,7 +53,7 @@ def _draw_score(axes: Axes, scores: xr.Dataset, name: str, variable: str, leads:
     curves = curves_of(scores, name, "forecast", variable=variable)
     for forecast, look in looks(curves).items():
         draw_curve(axes, leads.values, curves[forecast], look, forecast)
-    axes.set_title(axis_title(one_variable(scores[name], variable)))
+    axes.set_title(shortened(axis_title(one_variable(scores[name], variable))))
     axes.set_xlabel(leads.axis_title)
     axes.set_xlim(0.0, 1.01 * leads.values[-1])
     _set_limits(axes, name, curves)
@@ -85,4 +86,6 @@ def _logarithmic(axes: Axes, curves: dict[str, Curve], baselines: list[str]) -> 
         return
     lowest = float(positive.min())
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(lowest / 1.6, top * 1.6)

@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 
+from triton_earth.plots.labels import shortened
 from triton_earth.plots.style import INTERVAL_OPACITY, Look
 
 _ROOM = 1.06
@@ -55,7 +56,7 @@ def draw_curve(
         shown,
         color=look.colour,
         linestyle=look.line,
-        label=name,
+        label=shortened(name, 24),
         zorder=order,
         marker=marker,
         markersize=4,

@@ -6,6 +6,8 @@ import re
 import xarray as xr
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FACTOR = re.compile(r"([A-Za-z]+)(-?\d+)?")
+_SMALLEST = 1e-300
 _NO_UNITS = {"", "1", "-", "none", "dimensionless"}
 
 
@@ -13,8 +15,18 @@ def pretty_units(units: str) -> str:
     """Return UDUNITS-style units as printed ones: ``m2 s-1`` gives ``m² s⁻¹``; dimensionless gives nothing."""
     if units.strip().lower() in _NO_UNITS:
         return ""
-    raised = re.sub(r"(?<=[A-Za-z)])\^?(-?\d+)", lambda found: _raise(found[1]), units.strip())
-    return raised.replace("**", "")
+    squared = re.fullmatch(r"\(([A-Za-z\d\- ]+)\)2", units.strip())
+    factors = squared[1].split() if squared else []
+    if factors and all(_FACTOR.fullmatch(factor) for factor in factors):
+        units = " ".join(_squared(factor) for factor in factors)
+    return re.sub(
+        r"(?<=[A-Za-z)])(?:\^|\*\*)?(-?\d+)", lambda found: _raise(found[1]), units.strip()
+    )
+
+
+def shortened(text: str, longest: int = 48) -> str:
+    """Return a text that fits into a figure: what is longer ends in dots."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def variable_names(data: xr.Dataset | xr.DataArray) -> list[str]:
@@ -73,10 +85,10 @@ def number(value: float, digits: int = 3) -> str:
         return "–"
     if math.isinf(value):
         return "not finite"
-    if value == 0:
+    if abs(value) < _SMALLEST:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
-    mantissa = round(value / 10.0**exponent, digits - 1) if exponent > -300 else 0.0
+    mantissa = round(value / 10.0**exponent, digits - 1)
     if abs(mantissa) >= 10:
         mantissa, exponent = mantissa / 10, exponent + 1
     if -4 <= exponent < 5:
@@ -85,11 +97,22 @@ def number(value: float, digits: int = 3) -> str:
     return f"{mantissa:.{digits - 1}f} × 10{_raise(str(exponent))}".replace("-", "−")
 
 
+def power_of_ten(value: float) -> str:
+    """Return a tick of a logarithmic axis, for example ``10⁻³``; nothing where the value is no power of ten."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    return f"10{_raise(str(exponent))}" if math.isclose(value, 10.0**exponent) else ""
+
+
 def interval(lower: float, upper: float) -> str:
     """Return an interval as ``0.12 to 0.34``; nothing where either end is missing."""
     if math.isnan(lower) or math.isnan(upper):
         return ""
     return f"{number(lower)} to {number(upper)}"
+
+
+def _squared(factor: str) -> str:
+    name, power = _FACTOR.fullmatch(factor).groups()  # type: ignore[union-attr]
+    return f"{name}{2 * int(power or 1)}"
 
 
 def _raise(text: str) -> str:

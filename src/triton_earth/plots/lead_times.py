@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from triton_earth.plots.labels import pretty_units
+from triton_earth.plots.labels import pretty_units, shortened
 
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
 _SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -71,7 +71,7 @@ def lead_times(coordinate: xr.DataArray) -> LeadTimes:
         values = seconds / per
     else:
         values = raw.astype(np.float64)
-        unit = pretty_units(str(coordinate.attrs.get("units", ""))) or "time units"
+        unit = shortened(pretty_units(str(coordinate.attrs.get("units", ""))), 16) or "time units"
     first = 0 if raw.size and values[0] == 0 else 1
     steps = (
         coordinate.coords["lead"].values

@@ -40,6 +40,7 @@ table small { display: block; color: var(--soft); font-weight: 400; }
 table.scores td { font-variant-numeric: tabular-nums; white-space: nowrap; }
 table.scores tr.first > * { border-top: 1px solid var(--rule); }
 table.definitions tr > * { border-bottom: 1px solid var(--rule); }
+table.definitions td:nth-child(2) { white-space: nowrap; }
 table.definitions tbody th { white-space: normal; min-width: 11rem; }
 code, pre { font: .86em/1.45 ui-monospace, "SFMono-Regular", Menlo, "DejaVu Sans Mono", monospace; }
 code { overflow-wrap: anywhere; }

@@ -8,7 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
-from triton_earth.plots.labels import long_name, units_of, with_units
+from triton_earth.plots.labels import long_name, shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import style
 
@@ -121,5 +121,5 @@ def _colour_bar(
         pad=0.015,
         fraction=0.05,
     )
-    bar.set_label(title)
+    bar.set_label(shortened(title, 40))
     bar.outline.set_visible(False)

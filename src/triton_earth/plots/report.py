@@ -90,6 +90,10 @@ def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
     return " · ".join(parts)
 
 
+def _first_large(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
 def _shortened(names: list[str]) -> str:
     shown = ", ".join(names[:_MOST_VARIABLES])
     hidden = len(names) - _MOST_VARIABLES
@@ -118,16 +122,17 @@ def _seen(example: xr.Dataset, variables: list[str], moving: bytes) -> str:
     first = Picture(
         data_uri(moving, "image/gif"),
         f"Animation of {variables[0]} over all leads: truth, forecast and error side by side.",
-        f"{variables[0]} from one initial condition, every lead. Truth and forecast share their colours; the error is "
-        "forecast minus truth. Grey: no finite value.",
+        f"{_first_large(variables[0])} from one initial condition, every lead. "
+        "Truth and forecast share their colours; the error is forecast minus truth. Grey: no finite value.",
         moving=True,
     )
     maps = [
         Picture(
             png_uri(panels(example, variable)),
             f"Maps of {variable}: truth, forecast and error at several leads.",
-            f"{variable}: truth, forecast and error (forecast minus truth) from the same initial condition. "
-            "Colours are set by the truth and, for the error, by all leads shown; arrows on a colour bar: values lie beyond it.",
+            f"{_first_large(variable)}: truth, forecast and error (forecast minus truth) "
+            "from the same initial condition. Colours are set by the truth and, for the error, by all leads shown; "
+            "arrows on a colour bar: values lie beyond it.",
         ).html()
         for variable in shown
     ]

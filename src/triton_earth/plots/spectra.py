@@ -7,14 +7,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from triton_earth.plots.drawing import Curve, draw_curve
-from triton_earth.plots.labels import axis_title, long_name, units_of, with_units
+from triton_earth.plots.labels import (
+    axis_title,
+    long_name,
+    power_of_ten,
+    shortened,
+    units_of,
+    with_units,
+)
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import looks, style
 
 SPECTRA = ("enstrophy_spectrum", "energy_spectrum")
 """Spectra over lead time, in the order in which they are shown."""
 
-_DECADES = 10.0
+_DECADES = 8.0
 
 
 def spectra(scores: xr.Dataset, name: str, steps: tuple[int, ...] | None = None) -> Figure:
@@ -51,7 +58,9 @@ def spectra(scores: xr.Dataset, name: str, steps: tuple[int, ...] | None = None)
             if resolved is not None:
                 _mark_resolved(axes, float(resolved), wavenumber.max() * 1.05)
         words = long_name(array)
-        panels[0].set_ylabel(with_units(words[:1].upper() + words[1:], units_of(array)))
+        panels[0].set_ylabel(
+            shortened(with_units(words[:1].upper() + words[1:], units_of(array)), 40)
+        )
         panels[0].legend(loc="lower left")
     return figure
 
@@ -67,6 +76,7 @@ def _draw_lead(axes: Axes, array: xr.DataArray, wavenumber: np.ndarray) -> None:
         draw_curve(axes, wavenumber[kept], Curve(positive[kept]), look, source)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
 
@@ -76,7 +86,8 @@ def _limits(truth: np.ndarray) -> tuple[float, float] | None:
     if not positive.size:
         return None
     top = float(positive.max())
-    return max(float(positive.min()) / 5, top / 10.0**_DECADES), top * 5
+    seen = positive[positive > top / 10.0**_DECADES]
+    return float(seen.min()) / 5, top * 5
 
 
 def _mark_resolved(axes: Axes, resolved: float, end: float) -> None:

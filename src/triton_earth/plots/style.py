@@ -31,6 +31,7 @@ _STYLE: dict[str, object] = {
     "grid.color": _RULES,
     "grid.linewidth": 0.6,
     "text.color": _INK,
+    "text.parse_math": False,
     "xtick.color": _INK,
     "ytick.color": _INK,
     "xtick.labelsize": 8.5,
@@ -74,7 +75,7 @@ class Look:
     """Colour and line style of one forecast, the same in every figure."""
 
     colour: str
-    line: str | tuple[float, tuple[float, ...]]
+    line: str | tuple[int, tuple[int | float, ...]]
 
 
 def style() -> AbstractContextManager[None]:
@@ -88,10 +89,10 @@ def is_baseline(name: str) -> bool:
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each source: truth black, baselines grey and dashed, models in colours that stay apart."""
+    """Return the look of each source, truth first: black; baselines grey and dashed; models in colours."""
     result: dict[str, Look] = {}
     models = 0
-    for name in names:
+    for name in sorted(names, key=lambda name: name != "truth"):
         if name == "truth":
             result[name] = Look(TRUTH_COLOUR, "-")
         elif is_baseline(name):

@@ -99,7 +99,7 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         sentence += f"; the median forecast leaves the reference band at {horizon}"
     criterion = _text(scores, "stability_criterion", forecast)
     if criterion.lower() not in _CRITERION_NONE:
-        sentence += f"; first to leave it: {criterion}"
+        sentence += f"; first outside the reference band: {criterion}"
     return [Finding("bad", f"{sentence}.")]
 
 

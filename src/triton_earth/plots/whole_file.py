@@ -25,7 +25,9 @@ def write_whole(path: Path, content: bytes) -> Path:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror or error}). Choose another place.") from error
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). Choose another place."
+        ) from error
     finally:
         if path.parent.is_dir():
             temporary.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ valid_time = init_time + lead_time. One lead of a batch of initial conditions is
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +115,7 @@ class ForecastStore:
         self.chunk_inits: int = self._arrays[0].chunks[0]
 
     @classmethod
-    def open(cls, path: Path, *, complete: bool = True) -> Self:
+    def open(cls, path: Path, *, complete: bool = True) -> "ForecastStore":
         """Open a forecast store.
 
         Args:

@@ -128,7 +128,7 @@ def write_forecast(
                     write_lead(partial, batch, written[number], state)
                     written[number] += 1
                     if written[number] % forecaster.block == 0:
-                        write_json(partial / PROGRESS, {"provenance": provenance, "leads": written})
+                        write_json(partial / PROGRESS, {"identity": identity, "leads": written})
                     advance()
     (partial / PROGRESS).unlink()
     finish_forecast_store(partial)

@@ -1,6 +1,7 @@
 """The state of a training run on disk: all that is needed to go on as if nothing had happened."""
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,16 @@ def load_training_state(
         average.updates = state["average_updates"]
         optimizer.load_state_dict(state["optimizer"])
         return state["step"], state["best_loss"]
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} cannot be used ({str(error).splitlines()[0]}); start again with --overwrite."
+            f"{path} cannot be used ({reason}); start again with --overwrite."
         ) from error

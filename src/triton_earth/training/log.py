@@ -1,7 +1,10 @@
 """The training log: one CSV row per logged step."""
 
 import csv
+import io
 from pathlib import Path
+
+from triton_earth.core.files import write_text
 
 COLUMNS = (
     "step",
@@ -24,11 +27,13 @@ class TrainingLog:
         if resume_after and path.exists():
             with path.open(newline="", encoding="utf-8") as stream:
                 rows = [row for row in csv.DictReader(stream) if int(row["step"]) <= resume_after]
-        self._stream = path.open("w", newline="", encoding="utf-8")
+        kept = io.StringIO(newline="")
+        writer = csv.DictWriter(kept, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(path, kept.getvalue())
+        self._stream = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._stream, COLUMNS, restval="")
-        self._writer.writeheader()
-        self._writer.writerows(rows)
-        self._stream.flush()
 
     def write(self, **values: float) -> None:
         """Append one row; columns that are not given stay empty."""

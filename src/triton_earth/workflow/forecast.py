@@ -1,10 +1,12 @@
 """`triton-earth forecast`: from a trained model and initial conditions to a forecast store."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.rollout.forecast_store import ForecastStore
@@ -53,14 +55,15 @@ def forecast(
     starts = _starts(data, init, forecaster.history)
     trajectories = data.trajectories_in(split).tolist()
     origin = load_provenance(model)
-    recipe = origin["training"]["recipe"]
+    if steps is None:
+        steps = _recipe_steps(origin["training"], model)
     return write_forecast(
         forecaster,
         data,
         out,
         trajectories=[number for number in trajectories for _ in starts],
         starts=[start for _ in trajectories for start in starts],
-        steps=recipe["forecast"]["steps"] if steps is None else steps,
+        steps=steps,
         batch_size=batch_size,
         provenance=provenance(
             model=forecaster.name,
@@ -75,6 +78,15 @@ def forecast(
     )
 
 
+def _recipe_steps(training: dict[str, Any], model: Path) -> int:
+    try:
+        return int(training["recipe"]["forecast"]["steps"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{model}: the model does not say how many steps to forecast; add --steps."
+        ) from error
+
+
 def _starts(store: TrainingStore, init: list[str] | None, history: int) -> list[int]:
     """Return the index of the first of the `history` times that lead up to each initial time."""
     if not init:
@@ -85,7 +97,7 @@ def _starts(store: TrainingStore, init: list[str] | None, history: int) -> list[
         if index is None or index < history - 1:
             raise UserError(
                 f"--init {text}: not a time of {store.path} with {history} states up to it; its times are "
-                f"{store.times[0]} to {store.times[-1]} in steps of {store.time_step}."
+                f"{store.times[0]} to {store.times[-1]} in steps of {describe_duration(store.time_step)}."
             )
         starts.append(index - history + 1)
     return starts

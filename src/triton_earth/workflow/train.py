@@ -8,11 +8,11 @@ from torch import Tensor
 
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import remove, write_text
+from triton_earth.core.files import remove, require_writable, write_text
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
-from triton_earth.data.windows import Windows
+from triton_earth.data.windows import Windows, require_batch
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.loop import fit
@@ -60,19 +60,10 @@ def train(
     data = TrainingStore.open(store)
     training = _dataset(resolved, data, "train")
     validation = _dataset(resolved, data, "valid")
-    normalizer = _training_statistics(data)
-    _claim_run(out, resolved, resume=resume, overwrite=overwrite)
-
-    torch.manual_seed(resolved.seed)
-    forecaster = NetworkForecaster(
-        resolved.model,
-        data.variables,
-        data.grid,
-        data.time_step,
-        normalizer,
-        precision=config.precision,
-    )
+    require_batch(len(training), config.batch_size)
+    forecaster = _new_forecaster(resolved, data)
     forecaster.network.to(device)
+    _claim_run(out, resolved, resume=resume, overwrite=overwrite)
     logger.info(
         "train %s: %d parameters, %d windows, batches of %d, on %s",
         forecaster.name,
@@ -104,6 +95,23 @@ def _dataset(recipe: Recipe, store: TrainingStore, split: str) -> ForecastDatase
     return ForecastDataset(store, windows, history, recipe.train.memory_gb)
 
 
+def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
+    """Return the forecaster with random weights, which depend on the recipe's seed only."""
+    torch.manual_seed(recipe.seed)
+    forecaster = NetworkForecaster(
+        recipe.model,
+        store.variables,
+        store.grid,
+        store.time_step,
+        _training_statistics(store),
+        precision=recipe.train.precision,
+    )
+    if store.valid_mask is not None:
+        predicted = store.variables.indices(forecaster.predicted.names)
+        forecaster.valid_mask = torch.from_numpy(store.valid_mask[predicted])
+    return forecaster
+
+
 def _training_statistics(store: TrainingStore) -> Normalizer:
     return compute_normalizer(
         (store.read(number, slice(None)) for number in store.trajectories_in("train")),
@@ -130,9 +138,7 @@ def _claim_run(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> N
             f"{out} exists already. Choose another folder, or add --resume to go on with its run "
             "or --overwrite to replace it."
         )
+    require_writable(out)
     remove(out)
-    try:
-        out.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"the run folder {out} cannot be made ({error.strerror}).") from error
+    out.mkdir(parents=True)
     write_text(out / CONFIG, text)

@@ -77,7 +77,9 @@ def forecasts_of():
 def flow():
     """Six trajectories of eight smooth, decaying vorticity fields with all scales, 16 x 16."""
     generator = np.random.default_rng(5)
-    k = np.hypot(*np.meshgrid(np.fft.fftfreq(16, 1 / 16), np.fft.rfftfreq(16, 1 / 16), indexing="ij"))
+    k = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(16, 1 / 16), np.fft.rfftfreq(16, 1 / 16), indexing="ij")
+    )
     noise = np.fft.rfft2(generator.standard_normal((6, 8, 16, 16)))
     drift = np.cumsum(0.3 * noise, axis=1) + 2 * noise[:, :1]
     return np.fft.irfft2(drift / (1 + k**2) * (k > 0), s=(16, 16))[:, :, None].astype(np.float32)

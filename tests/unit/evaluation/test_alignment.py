@@ -132,6 +132,6 @@ def test_refusals(case, forecasts_of, truth_of):
 
 
 def test_more_than_a_few_absent_times_are_cut_short(forecasts_of, truth_of):
-    forecast = forecasts_of(_fields(9, 2), init_times=0.1 + np.arange(9) / 100)
-    with pytest.raises(UserError, match=r"\[0.1, 0.11, 0.12, 0.13, 0.14, …\]"):
+    forecast = forecasts_of(_fields(9, 2), init_times=0.125 + np.arange(9) / 64)
+    with pytest.raises(UserError, match=r"\[0.125, 0.140625, 0.15625, 0.171875, 0.1875, …\]"):
         align(forecast, truth_of(_fields(9, 3)))

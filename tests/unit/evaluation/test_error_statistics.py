@@ -48,7 +48,11 @@ def test_nan_under_the_mask_does_not_matter_but_elsewhere_does():
     assert masked.weight[0].tolist() == [16.0, 15.0]
     forecast[1, 0, 0, 0] = np.nan
     spoilt = error_sums(forecast, truth, np.ones((4, 4)), mask)
-    assert np.isnan(spoilt.error_squared).tolist() == [[False, False], [True, False], [False, False]]
+    assert np.isnan(spoilt.error_squared).tolist() == [
+        [False, False],
+        [True, False],
+        [False, False],
+    ]
 
 
 def test_array_and_back():

@@ -55,7 +55,9 @@ def test_spectra_need_vorticity_on_a_whole_periodic_box():
     assert spectral_channel(both, box, None) == 1
     assert spectral_channel(both, box, mask) == 1
     assert spectral_channel(Variables((TEMPERATURE,)), box, None) is None
-    assert spectral_channel(both, LatLonGrid((0.0, 1.0, 2.0, 3.0), (0.0, 1.0, 2.0, 3.0)), None) is None
+    assert (
+        spectral_channel(both, LatLonGrid((0.0, 1.0, 2.0, 3.0), (0.0, 1.0, 2.0, 3.0)), None) is None
+    )
     mask[0, 0, 0] = False
     assert spectral_channel(both, box, mask) == 1
     mask[1, 0, 0] = False

@@ -28,9 +28,7 @@ def _paired(forecasts_of, truth_of, flow, chunk):
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 100])
 @pytest.mark.parametrize("values_in_memory", [1, 600, 2**22])
-def test_portions_do_not_matter(
-    chunk, values_in_memory, forecasts_of, truth_of, flow, monkeypatch
-):
+def test_portions_do_not_matter(chunk, values_in_memory, forecasts_of, truth_of, flow, monkeypatch):
     whole = record(*_paired(forecasts_of, truth_of, flow, 100))
     monkeypatch.setattr(records_module, "VALUES_IN_MEMORY", values_in_memory)
     found = record(*_paired(forecasts_of, truth_of, flow, chunk))

@@ -67,7 +67,7 @@ def test_just_inside_the_bands():
 def test_ratios(name, inside, outside):
     found = _stability([WAVE] * 4, {name: np.array([[1.0, inside, np.nan, outside]])})
     assert found.horizon.tolist() == [4.0]
-    assert found.criterion == [name.replace("_", " ")]
+    assert found.criterion == [name.replace("small_scale_", "small-scale ")]
 
 
 def test_nothing_trips_where_there_is_no_truth():

@@ -55,11 +55,8 @@ def test_resolution_is_judged():
 
 
 @pytest.mark.slow
-def test_the_default_grid_is_adequate_and_the_default_warm_up_long_enough():
-    config = KolmogorovFlow(snapshots=40, interval=1.0)
-    assert config.resolution().adequate
-    energy = flow.kinetic_energy(config.trajectories([0, 1]), LENGTHS)
-    assert energy[:, :20].mean().item() == pytest.approx(energy[:, 20:].mean().item(), rel=0.3)
+def test_the_default_grid_is_adequate():
+    assert KolmogorovFlow(snapshots=1).resolution().adequate
 
 
 @pytest.mark.parametrize(

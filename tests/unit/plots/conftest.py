@@ -13,7 +13,7 @@ LONG_NAMES = {
     "relative_l2": "relative L2 error",
     "correlation": "correlation",
 }
-UNITS = {"mse": "s-2", "rmse": "s-1", "bias": "s-1", "relative_l2": "1", "correlation": "1"}
+UNITS = {"mse": "(s-1)2", "rmse": "s-1", "bias": "s-1", "relative_l2": "1", "correlation": "1"}
 FORECASTS = ("triton", "persistence")
 RATES = {"triton": 0.8, "persistence": 12.0}
 
@@ -64,30 +64,34 @@ def build_scores(
         "bias": 0.01 * np.sin(3 * time) * relative,
     }
     dims = ("forecast", "variable", "lead_time")
+    if "persistence" in forecasts:
+        held = curves["mse"][list(forecasts).index("persistence")]
+        curves["mse_minus_persistence"] = curves["mse"] - held
     data: dict[str, xr.DataArray] = {}
     for name, values in curves.items():
         attrs = {
-            "long_name": LONG_NAMES[name],
-            "units": UNITS[name],
+            "long_name": LONG_NAMES.get(name, name),
+            "units": UNITS.get(name, "1"),
             "definition": f"Definition of {name}.",
         }
         data[name] = xr.DataArray(values, dims=dims, attrs=attrs)
         data[f"{name}_interval"] = _interval(data[name])
     per_forecast = {
-        "stability_horizon": np.where(np.array(forecasts) == "triton", np.nan, np.nan),
+        "stability_horizon": np.full(len(forecasts), np.nan),
         "stable_fraction": np.ones(len(forecasts)),
-        "skill_horizon": np.where(np.array(forecasts) == "triton", 0.8, 0.15) * time[-1],
+        "skill_horizon": np.where(np.array(forecasts) == "triton", max(leads // 2, 1), 1.0),
     }
     for name, values in per_forecast.items():
         attrs = {
-            "long_name": name.replace("_", " "),
+            "long_name": f"{name} in time steps",
             "units": "1",
             "definition": f"Definition of {name}.",
         }
         data[name] = xr.DataArray(values, dims="forecast", attrs=attrs)
-    horizon = data["stability_horizon"]
-    data["stability_horizon_interval"] = horizon.expand_dims(bound=2).transpose("forecast", "bound")
-    data["stability_criterion"] = xr.DataArray(["none reached"] * len(forecasts), dims="forecast")
+        data[f"{name}_interval"] = xr.concat([data[name]] * 2, dim="bound").transpose(
+            "forecast", "bound"
+        )
+    data["stability_criterion"] = xr.DataArray(["none"] * len(forecasts), dims="forecast")
     data["initial_conditions"] = xr.DataArray(np.full(leads, cases), dims="lead_time")
     if turbulence:
         data.update(_turbulence(time, ("truth", *forecasts)))
@@ -95,6 +99,7 @@ def build_scores(
         forecast=list(forecasts),
         variable=list(variables),
         lead_time=lead_coordinate(leads, calendar),
+        lead=("lead_time", np.arange(1, leads + 1)),
         bound=["lower", "upper"],
     )
     provenance = {
@@ -106,6 +111,7 @@ def build_scores(
     scores.attrs = {
         "provenance": json.dumps(provenance),
         "seed": 7,
+        "interval": "95 % percentile bootstrap over initial conditions",
         "evaluated_leads": leads,
         "forecast_leads": leads,
     }
@@ -182,12 +188,12 @@ def build_example(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_scores():
     return build_scores
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_example():
     return build_example
 

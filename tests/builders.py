@@ -1,0 +1,156 @@
+"""Small exact data for tests: advected waves, tiny stores and tiny forecasters."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.state import State
+from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
+from triton_earth.data.normalization import Normalizer, compute_normalizer
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
+
+SPLITS = ("train", "train", "train", "valid", "test", "test")
+
+TEMPERATURE = Variable("temperature", "K", "temperature")
+HUMIDITY = Variable("humidity", "1", "humidity")
+SUNSHINE = Variable("sunshine", "W m-2", "sunshine", role=Role.FORCING)
+
+TINY_NETWORK = {
+    "name": "triton",
+    "spatial_hidden_dim": 8,
+    "temporal_hidden_dim": 8,
+    "num_spatial_layers": 2,
+    "num_temporal_layers": 2,
+    "drop_path": 0.1,
+}
+
+
+def advected_wave(grid: PeriodicGrid, times: np.ndarray, phase: float) -> np.ndarray:
+    """sin(x − t + phase) + ½ cos(y + t) as [time, channel, y, x]."""
+    t = times[:, None, None]
+    wave = np.sin(grid.x - t + phase) + 0.5 * np.cos(grid.y[:, None] + t)
+    return wave[:, None].astype(np.float32)
+
+
+def wave_store(path: Path, *, cells: int = 8, times: int = 12, splits=SPLITS) -> TrainingStore:
+    """A store of advected waves on a periodic box, one variable, model time in steps of 0.1."""
+    grid = PeriodicGrid(cells, cells)
+    time_axis = 0.1 * np.arange(times)
+    create_store(
+        path,
+        variables=Variables((VORTICITY,)),
+        grid=grid,
+        times=time_axis,
+        splits=list(splits),
+        provenance={"source": "advected waves"},
+    )
+    hashes = [
+        write_trajectory(path, number, advected_wave(grid, time_axis, float(number)))
+        for number in range(len(splits))
+    ]
+    finish_store(path, hashes)
+    return TrainingStore.open(path)
+
+
+def weather_grid() -> LatLonGrid:
+    return LatLonGrid(tuple(np.arange(-52.5, 60.0, 15.0)), tuple(np.arange(0.0, 360.0, 45.0)))
+
+
+def weather_times(times: int) -> np.ndarray:
+    return np.datetime64("2000-01-01", "ns") + np.arange(times) * np.timedelta64(6, "h")
+
+
+def land_mask(grid: LatLonGrid) -> np.ndarray:
+    """Temperature is defined everywhere but in one corner, sunshine everywhere."""
+    mask = np.ones((2, *grid.shape), dtype=bool)
+    mask[0, :3, :4] = False
+    return mask
+
+
+def weather_fields(grid: LatLonGrid, times: int, seed: int) -> np.ndarray:
+    """Temperature that sunshine heats; NaN over land."""
+    generator = np.random.default_rng(seed)
+    sunshine = generator.normal(300.0, 50.0, (times, *grid.shape))
+    temperature = 280 + np.cumsum(0.01 * (sunshine - 300), axis=0)
+    fields = np.stack([temperature, sunshine], axis=1).astype(np.float32)
+    return np.where(land_mask(grid), fields, np.nan).astype(np.float32)
+
+
+def weather_store(path: Path, *, times: int = 10, splits=SPLITS) -> TrainingStore:
+    """A calendar store on a latitude-longitude grid with a valid mask and a forcing."""
+    grid = weather_grid()
+    create_store(
+        path,
+        variables=Variables((TEMPERATURE, SUNSHINE)),
+        grid=grid,
+        times=weather_times(times),
+        splits=list(splits),
+        provenance={"source": "random weather"},
+        valid_mask=land_mask(grid),
+    )
+    hashes = [
+        write_trajectory(path, number, weather_fields(grid, times, number))
+        for number in range(len(splits))
+    ]
+    finish_store(path, hashes)
+    return TrainingStore.open(path)
+
+
+def statistics(store: TrainingStore) -> Normalizer:
+    return compute_normalizer(
+        (store.read(int(number), slice(None)) for number in store.trajectories_in("train")),
+        store.variables,
+        store.valid_mask,
+    )
+
+
+def tiny_forecaster(
+    store: TrainingStore, *, history: int = 1, prediction: str = "tendency", seed: int = 0
+) -> NetworkForecaster:
+    """A forecaster of the store's variables with a small random network, in evaluation mode."""
+    torch.manual_seed(seed)
+    config = ModelConfig(network=TINY_NETWORK, history=history, prediction=prediction)
+    forecaster = NetworkForecaster(
+        config, store.variables, store.grid, store.time_step, statistics(store)
+    )
+    if store.valid_mask is not None:
+        predicted = store.variables.indices(forecaster.predicted.names)
+        forecaster.valid_mask = torch.from_numpy(store.valid_mask[predicted])
+    forecaster.network.eval()
+    return forecaster
+
+
+class ScaledSum(nn.Module):
+    """Every output channel is factor × the sum of the input channels: an exactly known network."""
+
+    def __init__(self, factor: float, outputs: int = 1) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+        self.outputs = outputs
+        self.inputs: list[torch.Tensor] = []
+
+    def forward(self, x):
+        self.inputs.append(x.detach().clone())
+        return (self.factor * x.sum(dim=2, keepdim=True)).expand(-1, -1, self.outputs, -1, -1)
+
+
+def random_state(
+    grid, variables: Variables, *, batch: int = 2, times: int = 1, seed: int = 0, valid_mask=None
+) -> State:
+    data = torch.randn(
+        batch, times, len(variables), *grid.shape, generator=torch.Generator().manual_seed(seed)
+    )
+    valid_times = np.tile(0.1 * np.arange(times), (batch, 1))
+    return State(data, variables, grid, valid_times, valid_mask)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Name and content of every file and the name of every folder, to see that nothing changed."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(folder.rglob("*"))
+    }

@@ -1,0 +1,178 @@
+from typing import Annotated, Literal
+
+import pydantic
+import pytest
+
+from triton_earth.core.config import StrictConfig, apply_overrides, read_yaml, to_yaml
+from triton_earth.core.errors import UserError, nearest
+
+
+class Disc(StrictConfig):
+    kind: Literal["disc"] = "disc"
+    radius: float = pydantic.Field(default=1.0, gt=0)
+
+
+class Square(StrictConfig):
+    kind: Literal["square"] = "square"
+    side_length: float = 1.0
+    precision: Literal["low", "high"] = "low"
+
+    @pydantic.model_validator(mode="after")
+    def _even(self):
+        if self.side_length == 13:
+            raise ValueError("13 brings bad luck")
+        if self.side_length == 14:
+            raise UserError("14 is taken; choose 15.")
+        return self
+
+
+class Drawing(StrictConfig):
+    title: str
+    shape: Annotated[Disc | Square, pydantic.Field(discriminator="kind")] = Disc()
+    copies: int = 1
+
+
+def message(values):
+    with pytest.raises(UserError) as caught:
+        Drawing.parse(values, "drawing.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"title": "a", "copeis": 2},
+            "drawing.yaml: unknown key 'copeis'; did you mean 'copies'?",
+        ),
+        (
+            {"title": "a", "shape": {"kind": "square", "side_lenght": 2}},
+            "drawing.yaml: unknown key 'shape.side_lenght'; did you mean 'side_length'?",
+        ),
+        (
+            {"title": "a", "shape": {"kind": "disc", "side_length": 2}},
+            "drawing.yaml: unknown key 'shape.side_length'; known are kind, radius.",
+        ),
+        # The name of an option's value is no tag of a union.
+        (
+            {"title": "a", "shape": {"kind": "square", "low": 2}},
+            "drawing.yaml: unknown key 'shape.low'; known are kind, precision, side_length.",
+        ),
+        ({}, "drawing.yaml: key 'title' is missing; add it."),
+        (
+            {"title": "a", "copies": "many"},
+            "drawing.yaml: key 'copies': Input should be a valid integer, unable to parse string as an "
+            "integer, found 'many'.",
+        ),
+        (
+            {"title": "a", "shape": {"kind": "disc", "radius": -1}},
+            "drawing.yaml: key 'shape.radius': Input should be greater than 0, found -1.",
+        ),
+        (
+            {"title": "a", "shape": {"kind": "square", "side_length": 13}},
+            "drawing.yaml: key 'shape': 13 brings bad luck.",
+        ),
+        (
+            {"title": "a", "shape": {"kind": "square", "side_length": 14}},
+            "drawing.yaml: shape: 14 is taken; choose 15.",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_explained_in_one_line(values, expected):
+    assert message(values) == expected
+
+
+def test_an_unknown_member_of_a_union_lists_the_known_ones():
+    text = message({"title": "a", "shape": {"kind": "circle"}})
+    assert "'shape'" in text
+    assert "'disc', 'square'" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("values", "found"), [([1], "list"), ("text", "str"), (None, "NoneType")])
+def test_a_configuration_must_be_a_mapping(values, found):
+    assert f"expected a mapping of keys to values, found {found}." in message(values)
+
+
+def test_a_configuration_is_frozen():
+    drawing = Drawing(title="a")
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        drawing.copies = 2
+
+
+def test_nearest_lists_all_names_where_none_is_like_it():
+    assert nearest("zzz", ["b", "a"]) == "known are a, b."
+    assert nearest("batchsize", ["batch_size", "steps"]) == "did you mean 'batch_size'?"
+
+
+# --- overrides
+
+
+def test_overrides_set_nested_keys_and_leave_the_original_alone():
+    values = {"train": {"steps": 5, "batch_size": 2}, "seed": 0}
+    result = apply_overrides(
+        values, ["train.steps=7", "data.splits={train: 3, test: 1}", "seed=3", "title=a=b"]
+    )
+    assert result == {
+        "train": {"steps": 7, "batch_size": 2},
+        "data": {"splits": {"train": 3, "test": 1}},
+        "seed": 3,
+        "title": "a=b",
+    }
+    assert values == {"train": {"steps": 5, "batch_size": 2}, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.steps", "override 'train.steps': expected KEY=VALUE, for example"),
+        ("=4", "override '=4': expected KEY=VALUE"),
+        ("seed.x=4", "override 'seed.x=4': 'seed' holds a plain value and has no keys below it."),
+        ("seed=[1", "override 'seed=[1': the value is not valid YAML."),
+    ],
+)
+def test_a_wrong_override_is_refused(override, expected):
+    with pytest.raises(UserError) as caught:
+        apply_overrides({"seed": 0}, [override])
+    assert expected in str(caught.value)
+
+
+# --- YAML files
+
+
+def test_read_yaml_gives_the_mapping(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("title: Größe\ntrain: {steps: 3}\n", encoding="utf-8")
+    assert read_yaml(path) == {"title": "Größe", "train": {"steps": 3}}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"- 1\n- 2\n", "expected a mapping of keys to values, found list."),
+        (b"", "expected a mapping of keys to values, found NoneType."),
+        (b"a: 1\nb: [1, 2\n", "not valid YAML at line 3:"),
+        (b"\xff\xfe\x00", "cannot be read as text ("),
+        (b"a: !!python/object/apply:os.getcwd []\n", "not valid YAML at line 1:"),
+    ],
+)
+def test_read_yaml_refuses_what_is_no_mapping(tmp_path, content, expected):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_yaml(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_read_yaml_refuses_a_missing_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read as text"):
+        read_yaml(tmp_path / "missing.yaml")
+
+
+def test_to_yaml_keeps_the_order_and_the_letters_of_a_configuration():
+    text = to_yaml(Drawing(title="Größe", shape=Square(side_length=2)))
+    assert text == (
+        "title: Größe\nshape:\n  kind: square\n  side_length: 2.0\n  precision: low\ncopies: 1\n"
+    )

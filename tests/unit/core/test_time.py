@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import (
+    decode_duration,
+    describe_duration,
+    same_duration,
+    uniform_step,
+)
+
+
+def test_the_step_of_model_time():
+    assert uniform_step(4.5 + 0.055 * np.arange(100)) == pytest.approx(0.055, rel=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["ns", "s", "h", "6h"])
+def test_the_step_of_calendar_time_in_any_unit(unit):
+    times = np.arange("2000-01-01", "2000-01-03", 6, dtype="datetime64[h]")
+    step = uniform_step(times.astype(f"datetime64[{unit}]"))
+    assert step == np.timedelta64(6, "h")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (np.array([1.0]), "a time axis needs at least two times to have a step; found 1."),
+        (
+            np.array([0.0, 1.0, 2.0, 4.0, 5.0]),
+            "times must ascend in equal steps; the step after 2.0 is 2.0 where the usual one is 1.0.",
+        ),
+        (np.array([2.0, 1.0, 0.0]), "times must ascend in equal steps"),
+        (
+            np.array([0, 1, 3, 4], dtype="datetime64[D]"),
+            "the step after 1970-01-02 is 2 days where the usual one is 1 days",
+        ),
+    ],
+)
+def test_uneven_times_are_refused(times, expected):
+    with pytest.raises(UserError) as caught:
+        uniform_step(times)
+    assert expected in str(caught.value)
+
+
+def test_spans_are_the_same_to_rounding_and_of_one_kind():
+    assert same_duration(0.1, 0.1 * (1 + 1e-8))
+    assert not same_duration(0.1, 0.1001)
+    assert same_duration(np.timedelta64(1, "D"), np.timedelta64(24, "h"))
+    assert not same_duration(np.timedelta64(1, "s"), 1.0)
+
+
+def test_an_unknown_form_of_span_is_refused():
+    with pytest.raises(UserError, match=r"expected a time step in nanoseconds or model_time"):
+        decode_duration({"fortnights": 1})
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (0.055, "0.055"),
+        (np.timedelta64(2, "D"), "2 d"),
+        (np.timedelta64(36, "h"), "36 h"),
+        (np.timedelta64(6, "h"), "6 h"),
+        (np.timedelta64(90, "s"), "90 s"),
+        (np.timedelta64(1500, "ms"), "1.5 s"),
+    ],
+)
+def test_spans_in_words(span, words):
+    assert describe_duration(span) == words

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from triton_earth.core.errors import UserError
+from triton_earth.data.windows import Windows, batch_indices
+
+
+def test_all_windows_in_order():
+    windows = Windows((3, 8), times=6, length=4)
+    assert windows.per_trajectory == 3
+    assert [windows[index] for index in range(len(windows))] == [
+        (3, 0), (3, 1), (3, 2), (8, 0), (8, 1), (8, 2),
+    ]  # fmt: skip
+
+
+def test_windows_may_be_spaced():
+    windows = Windows((0,), times=10, length=3, stride=4)
+    assert [windows[index] for index in range(len(windows))] == [(0, 0), (0, 4)]
+
+
+def test_a_window_longer_than_a_trajectory_is_refused():
+    with pytest.raises(UserError) as caught:
+        Windows((0,), times=5, length=6)
+    assert str(caught.value).startswith(
+        "a window of 6 times (history plus horizon) does not fit into trajectories of 5 times;"
+    )
+
+
+def test_every_epoch_has_its_own_order_and_every_seed_too():
+    first, second = (batch_indices(50, 50, seed=0, step=step) for step in (0, 1))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, batch_indices(50, 50, seed=1, step=0))
+    assert not np.array_equal(first, np.arange(50))
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(UserError) as caught:
+        batch_indices(3, 4, seed=0, step=0)
+    assert str(caught.value) == (
+        "a batch of 4 needs at least as many training windows; there are 3. Lower train.batch_size or prepare more "
+        "trajectories."
+    )

@@ -1,0 +1,101 @@
+"""The stores on disk give the same scores as the stand-ins in memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.evaluation import records as records_module
+from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.records import record
+from triton_earth.rollout.forecast_store import (
+    ForecastStore,
+    create_forecast_store,
+    finish_forecast_store,
+)
+
+SHARED = {"variables": Variables((VORTICITY,)), "grid": PeriodicGrid(16, 16)}
+
+
+@pytest.fixture
+def stores(tmp_path, flow):
+    path = tmp_path / "truth"
+    create_store(
+        path, times=np.arange(8) * 0.5, splits=["test"] * 6, provenance={"source": "a"}, **SHARED
+    )
+    finish_store(path, [write_trajectory(path, number, flow[number]) for number in range(6)])
+    path = tmp_path / "forecast"
+    create_forecast_store(
+        path,
+        time_step=0.5,
+        steps=9,
+        init_times=np.array([0.0, 0.5, 0.5]),
+        trajectories=np.array([2, 3, 5]),
+        batch_size=2,
+        provenance={"model": "triton"},
+        **SHARED,
+    )
+    array = zarr.open_group(path, mode="r+")["vorticity"]
+    array[:, :7] = 0.9 * flow[[2, 3, 5], 1:, 0]
+    finish_forecast_store(path)
+    return ForecastStore.open(tmp_path / "forecast"), TrainingStore.open(tmp_path / "truth")
+
+
+def test_same_scores_as_in_memory(stores, flow, forecasts_of, truth_of):
+    found = evaluate_forecast(*stores, resamples=40)
+    memory = forecasts_of(
+        0.9 * flow[[2, 3, 5], 1:],
+        init_times=np.array([0.0, 0.5, 0.5]),
+        trajectories=np.array([2, 3, 5]),
+    )
+    expected = evaluate_forecast(memory, truth_of(flow), resamples=40)
+    assert (found.attrs["evaluated_leads"], found.attrs["forecast_leads"]) == (7, 9)
+    xr.testing.assert_equal(found, expected)
+
+
+class _Endless:
+    """Forecasts and truth that are made when they are read."""
+
+    def __init__(self, leads):
+        self.variables, self.grid = SHARED["variables"], PeriodicGrid(32, 32)
+        self.times = np.arange(leads + 1) * 1.0
+        self.time_step, self.lead_times = 1.0, self.times[1:]
+        self.init_times, self.chunk_inits = np.zeros(4), 2
+        self.valid_mask, self.content_hash, self.provenance = None, "", {}
+        self.trajectories = np.arange(4)
+
+    def find_time(self, time):
+        return int(time)
+
+    def read(self, which, when):
+        count = which.stop - which.start if isinstance(which, slice) else when.stop - when.start
+        return np.ones((count, 1, 32, 32), np.float32)
+
+
+def _peak(leads):
+    store = _Endless(leads)
+    alignment = align(store, store)
+    tracemalloc.start()
+    kept = record(store, store, alignment)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    flow = kept.flow
+    results = [
+        kept.sums,
+        *vars(flow.totals).values(),
+        flow.energy_spectrum,
+        flow.enstrophy_spectrum,
+    ]
+    return peak - sum(array.nbytes for array in results)
+
+
+def test_memory_for_fields_does_not_grow_with_leads(monkeypatch):
+    monkeypatch.setattr(records_module, "VALUES_IN_MEMORY", 2**14)
+    _peak(1)
+    assert _peak(50) < _peak(10) + 2**17  # 40 more leads of truth alone are 5 · 2**17 bytes

@@ -1,0 +1,145 @@
+"""The equations of the forecaster, against a network that is known exactly."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.builders import ScaledSum, tiny_forecaster
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration
+from triton_earth.models.forecaster import ModelConfig
+
+FACTOR = 0.25
+
+
+def known_forecaster(store, **options):
+    forecaster = tiny_forecaster(store, **options)
+    forecaster.network = ScaledSum(FACTOR)
+    return forecaster
+
+
+def test_tendency_adds_the_scaled_output_to_the_newest_state(waves):
+    forecaster = known_forecaster(waves)
+    window = waves.windows([0], [4], 1)
+    (mean,), (std,) = forecaster.normalizer.mean, forecaster.normalizer.std
+    (increment,) = forecaster.normalizer.increment_std
+    x = window.data
+    with torch.no_grad():
+        state = forecaster(window)
+    torch.testing.assert_close(state.data, x + increment * FACTOR * (x - mean) / std)
+    np.testing.assert_allclose(state.valid_times, window.valid_times + 0.1)
+
+
+def test_state_takes_the_output_as_the_normalised_new_state(waves):
+    forecaster = known_forecaster(waves, prediction="state")
+    window = waves.windows([0], [4], 1)
+    (mean,), (std,) = forecaster.normalizer.mean, forecaster.normalizer.std
+    with torch.no_grad():
+        state = forecaster(window)
+    torch.testing.assert_close(
+        state.data, mean + std * FACTOR * (window.data - mean) / std, atol=1e-6, rtol=1e-5
+    )
+
+
+def test_a_block_adds_every_increment_to_the_newest_state(waves):
+    forecaster = known_forecaster(waves, history=2)
+    window = waves.windows([0], [4], 2)
+    (mean,), (std,) = forecaster.normalizer.mean, forecaster.normalizer.std
+    (increment,) = forecaster.normalizer.increment_std
+    with torch.no_grad():
+        state = forecaster(window)
+    assert forecaster.block == 2
+    expected = window.data[:, 1:] + increment * FACTOR * (window.data - mean) / std
+    torch.testing.assert_close(state.data, expected)
+    np.testing.assert_allclose(state.valid_times, [[0.6, 0.7]])
+
+
+def test_forcings_follow_the_prognostic_variables_and_land_enters_as_the_mean(weather):
+    forecaster = known_forecaster(weather)
+    window = weather.windows([1], [2], 1)
+    forcing = weather.windows([1], [3], 1)
+    statistics = forecaster.normalizer
+    with torch.no_grad():
+        forecaster(window, forcing)
+    (inputs,) = forecaster.network.inputs
+    sea = torch.from_numpy(weather.valid_mask[0])
+    temperature = (window.data[0, 0, 0] - statistics.mean[0]) / statistics.std[0]
+    assert torch.equal(inputs[0, 0, 0][~sea], torch.zeros(int((~sea).sum())))
+    torch.testing.assert_close(inputs[0, 0, 0][sea], temperature[sea])
+    # The forcing is the one at the target time, normalised by its own statistics.
+    sunshine = (forcing.data[0, 0, 1] - statistics.mean[1]) / statistics.std[1]
+    torch.testing.assert_close(inputs[0, 0, 1], sunshine)
+
+
+def test_variables_are_found_by_name_in_any_order(weather):
+    forecaster = tiny_forecaster(weather)
+    window, forcing = weather.windows([1], [2], 1), weather.windows([1], [3], 1)
+    swap = ["sunshine", "temperature"]
+    with torch.no_grad():
+        one = forecaster(window, forcing).masked()
+        other = forecaster(window.select(swap), forcing.select(swap)).masked()
+    assert one.data.numpy().tobytes() == other.data.numpy().tobytes()
+
+
+def test_a_model_with_forcings_refuses_to_go_without(weather):
+    forecaster = tiny_forecaster(weather)
+    with pytest.raises(ValueError, match=r"the model needs forcings \['sunshine'\]; found none\."):
+        forecaster(weather.windows([1], [2], 1))
+
+
+def test_a_window_without_a_prognostic_variable_is_refused(weather):
+    forecaster = tiny_forecaster(weather)
+    with pytest.raises(UserError, match=r"variables \['temperature'\] are needed but not there"):
+        forecaster(weather.windows([1], [2], 1).select(["sunshine"]))
+
+
+@pytest.mark.parametrize(("prediction", "statistic"), [("tendency", "increment_std"), ("state", "std")])
+def test_the_loss_scale_is_that_of_what_is_predicted(waves, prediction, statistic):
+    forecaster = tiny_forecaster(waves, prediction=prediction)
+    (expected,) = getattr(forecaster.normalizer, statistic)
+    assert forecaster.loss_scale().flatten().tolist() == pytest.approx([expected], rel=1e-6)
+
+
+def test_bfloat16_agrees_with_float32_to_its_precision(waves):
+    forecaster = tiny_forecaster(waves)
+    window = waves.windows([0, 1], [4, 0], 1)
+    with torch.no_grad():
+        exact = forecaster(window).data
+        forecaster.precision = "bfloat16"
+        rounded = forecaster(window).data
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    # 8 bits of mantissa, over a few layers, on the size of one increment
+    (increment,) = forecaster.normalizer.increment_std
+    assert (exact - rounded).abs().max() < 0.05 * increment
+
+
+def test_it_knows_its_size_and_place(waves):
+    forecaster = tiny_forecaster(waves)
+    assert forecaster.parameter_count == sum(p.numel() for p in forecaster.network.parameters())
+    assert forecaster.device == torch.device("cpu")
+    assert forecaster.name == "triton"
+    assert describe_duration(forecaster.time_step) == "0.1"
+
+
+def test_the_configuration_survives_json():
+    config = ModelConfig(network={"name": "triton", "spatial_hidden_dim": 8}, history=2)
+    values = config.model_dump(mode="json")
+    assert values["network"]["spatial_hidden_dim"] == 8
+    assert ModelConfig.parse(values, "model") == config
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"name": "tritno"}, "unknown network 'tritno'; did you mean 'triton'?"),
+        ({"name": "triton", "depth": 3}, "unknown key 'depth'"),
+        (5, "expected a mapping with the key 'name', found 5"),
+        ({}, "expected a mapping with the key 'name', found {}"),
+    ],
+)
+def test_a_wrong_network_is_refused(network, expected):
+    with pytest.raises(UserError) as caught:
+        ModelConfig.parse({"network": network}, "recipe.yaml")
+    assert str(caught.value).startswith("recipe.yaml: network: ")
+    assert expected in str(caught.value)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from triton_earth.plots.curves import SCORES, score_curves
+
+
+def line(axes, name):
+    (found,) = [line for line in axes.lines if line.get_label() == name]
+    return found
+
+
+def test_one_panel_per_score_with_every_forecast(scores):
+    axes = score_curves(scores, "vorticity").axes
+    drawn = axes[: len(SCORES)]
+    assert [a.get_title(loc="left") for a in drawn] == [
+        "Root mean square error (s⁻¹)",
+        "Relative L2 error",
+        "Correlation",
+        "Mean squared error (s⁻²)",
+        "Bias (s⁻¹)",
+    ]
+    for panel, name in zip(drawn, SCORES, strict=True):
+        assert panel.get_xlabel() == "Lead time (time units)"
+        for forecast in ("triton", "persistence"):
+            curve = line(panel, forecast)
+            np.testing.assert_allclose(curve.get_xdata(), scores["lead_time"])
+            np.testing.assert_allclose(
+                curve.get_ydata(), scores[name].sel(forecast=forecast, variable="vorticity")
+            )
+    legend = axes[len(SCORES)].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["triton", "persistence"]
+
+
+def test_intervals_are_shaded(scores):
+    panel = score_curves(scores, "vorticity").axes[0]
+    (shading, _) = panel.collections
+    vertices = shading.get_paths()[0].vertices
+    expected = scores["rmse_interval"].sel(forecast="triton", variable="vorticity")
+    assert vertices[:, 1].max() == pytest.approx(float(expected.max()))
+
+
+def test_a_missing_interval_is_no_shading(scores):
+    panel = score_curves(scores.drop_vars("rmse_interval"), "vorticity").axes[0]
+    assert not panel.collections
+
+
+def test_a_blow_up_leaves_the_others_readable(scores):
+    scores["rmse"].loc[{"forecast": "triton"}][:, 50:] = 1e30
+    scores["rmse"].loc[{"forecast": "triton"}][:, 80:] = np.inf
+    figure = score_curves(scores, "vorticity")
+    persistence = float(scores["rmse"].sel(forecast="persistence").max())
+    assert figure.axes[0].get_ylim()[1] < 4 * persistence
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "X"]
+    (cross,) = crosses
+    assert cross.get_xdata() == pytest.approx(float(scores["lead_time"][79]))
+
+
+def test_nothing_finite_at_all(scores):
+    for name in SCORES:
+        scores[name][:] = np.nan
+    score_curves(scores, "vorticity").savefig("/dev/null", format="svg")
+
+
+def test_one_lead_is_a_dot_with_a_bar(make_scores):
+    panel = score_curves(make_scores(leads=1), "vorticity").axes[0]
+    assert line(panel, "triton").get_marker() == "o"
+    assert len(panel.collections) == 2
+
+
+def test_calendar_leads(make_scores):
+    panel = score_curves(make_scores(leads=20, calendar=True), "vorticity").axes[0]
+    assert panel.get_xlabel() == "Lead time (days)"
+    assert line(panel, "triton").get_xdata()[3] == 1.0
+
+
+def test_scores_are_left_as_they_are(scores):
+    before = scores.copy(deep=True)
+    score_curves(scores, "vorticity")
+    assert scores.identical(before)
+
+
+def test_unknown_variable(scores):
+    with pytest.raises(KeyError):
+        score_curves(scores, "salinity")

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from triton_earth.plots.lead_times import lead_times
+
+
+def axis(values, **attrs):
+    return lead_times(xr.DataArray(values, dims="lead_time", attrs=attrs))
+
+
+def hours(*values):
+    return np.array(values, dtype="timedelta64[h]").astype("timedelta64[ns]")
+
+
+def test_model_time_has_its_own_units():
+    leads = axis([0.055, 0.11], units="1")
+    assert leads.axis_title == "Lead time (time units)"
+    assert leads.title(1) == "step 2 · 0.11 time units"
+    assert axis([0.5, 1.0], units="s").axis_title == "Lead time (s)"
+
+
+def test_calendar_time_in_the_unit_that_reads_best():
+    assert axis(hours(6, 12)).units == "hours"
+    days = axis(hours(24, 48, 72))
+    assert days.at(0) == "1 day"
+    assert days.at(2) == "3 days"
+
+
+def test_lead_zero_is_step_zero():
+    assert axis([0.0, 0.1, 0.2]).steps == (0, 1, 2)
+    assert axis([0.1, 0.2]).steps == (1, 2)
+
+
+def test_steps_come_from_the_coordinate_lead():
+    coordinate = xr.DataArray([0.3, 0.6], dims="lead_time", coords={"lead": ("lead_time", [3, 6])})
+    assert lead_times(coordinate).steps == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("count", "chosen"),
+    [(99, [1, 25, 50, 99]), (3, [1, 2, 3]), (1, [1]), (2, [1, 2]), (365, [1, 91, 182, 365])],
+)
+def test_leads_that_are_shown(count, chosen):
+    leads = axis(np.arange(1, count + 1) * 0.5)
+    assert [leads.steps[index] for index in leads.chosen()] == chosen
+
+
+def test_leads_asked_for():
+    leads = axis(np.arange(0, 11) * 0.5)
+    assert leads.chosen((1, 5, 99)) == [1, 5]
+    assert leads.chosen((99,)) == [10]

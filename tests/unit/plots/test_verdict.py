@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from triton_earth.plots.verdict import cases, models, verdict
+
+
+def said(scores, forecast="triton"):
+    return {finding.kind + ": " + finding.text for finding in verdict(scores, forecast)}
+
+
+def one(scores, words, forecast="triton"):
+    (found,) = [finding for finding in verdict(scores, forecast) if words in finding.text]
+    return found
+
+
+def test_stable_to_the_end(scores):
+    assert "good: Stable for all 99 steps in 16 of 16 cases." in said(scores)
+
+
+def test_unstable_names_horizon_interval_and_criterion(scores):
+    scores["stable_fraction"].loc["triton"] = 0.1875
+    scores["stability_horizon"].loc["triton"] = 40
+    scores["stability_horizon_interval"].loc["triton"] = [30, np.inf]
+    scores["stability_criterion"] = scores["stability_criterion"].astype(object)
+    scores["stability_criterion"].loc["triton"] = "small scale enstrophy"
+    finding = one(scores, "Stable")
+    assert finding.kind == "bad"
+    assert finding.text == (
+        "Stable for all 99 steps in 3 of 16 cases only; the median forecast leaves the reference band at "
+        "step 40 · 2.2 time units [30 to beyond the end]; first outside the reference band: small scale enstrophy."
+    )
+
+
+def test_better_than_persistence_everywhere(scores):
+    finding = one(scores, "Beats persistence")
+    assert finding.kind == "good"
+    assert finding.text.startswith(
+        "Beats persistence at every lead: yes (RMSE 0.0470 against 0.669 s⁻¹ at step 1, "
+    )
+    assert finding.text.endswith("beyond the 95 % interval of the difference at 99 of 99 leads).")
+
+
+def test_worse_than_persistence_somewhere(scores):
+    scores["rmse"].loc[{"forecast": "triton"}][:, 79] = 100.0
+    finding = one(scores, "Beats persistence")
+    assert finding.kind == "bad"
+    assert (
+        "no (RMSE is smaller at 98 of 99 leads; first not at step 80 · 4.4 time units, 100 against"
+        in finding.text
+    )
+
+
+def test_equal_is_not_better(scores):
+    scores["rmse"].loc[{"forecast": "triton"}] = scores["rmse"].sel(forecast="persistence")
+    assert "smaller at 0 of 99 leads" in one(scores, "Beats persistence").text
+
+
+def test_a_blow_up_is_said_first(scores):
+    scores["rmse"].loc[{"forecast": "triton"}][:, 60:] = np.inf
+    scores["correlation"].loc[{"forecast": "triton"}][:, 60:] = np.nan
+    findings = verdict(scores, "triton")
+    assert findings[0].kind == "bad"
+    assert (
+        findings[0].text
+        == "The forecast is not finite in every case from step 61 · 3.355 time units on."
+    )
+    assert one(scores, "Beats persistence").kind == "bad"
+    assert "vorticity –" in one(scores, "Correlation").text
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind"), [(1.9, "good"), (0.51, "good"), (2.1, "bad"), (0.4, "bad"), (np.nan, "bad")]
+)
+def test_small_scales_within_a_factor_two(scores, factor, kind):
+    array = scores["small_scale_enstrophy"]
+    array.loc[{"source": "triton"}] = factor * array.sel(source="truth")
+    assert one(scores, "Small-scale").kind == kind
+
+
+def test_skill_horizon_or_none(scores):
+    assert one(scores, "Useful skill").text.startswith(
+        "Useful skill is lost at step 49 · 2.695 time units [49 to 49]"
+    )
+    scores["skill_horizon"][:] = np.nan
+    assert one(scores, "Useful skill").text.startswith("Useful skill lasts to the end")
+
+
+def test_several_variables_are_named_and_many_are_counted(make_scores):
+    few = make_scores(leads=4, variables=("t", "u"), turbulence=False)
+    few["rmse"].loc[{"forecast": "triton", "variable": "u"}][:] = 99.0
+    text = one(few, "Beats persistence").text
+    assert "u: RMSE is smaller at 0 of 4 leads" in text
+    assert "t: " not in text
+    many = make_scores(leads=4, variables=tuple("abcdefg"), turbulence=False)
+    assert "smaller at every lead for 7 of 7 variables" in one(many, "Beats persistence").text
+
+
+def test_scores_that_are_not_there_are_not_spoken_of(scores):
+    assert verdict(scores[["bias"]], "triton") == []
+
+
+def test_models_are_all_but_the_baselines(make_scores):
+    assert models(make_scores(leads=2, forecasts=("triton", "fno", "persistence"))) == [
+        "triton",
+        "fno",
+    ]
+    assert models(make_scores(leads=2, forecasts=("persistence",))) == ["persistence"]
+
+
+def test_cases(scores):
+    assert cases(scores) == 16
+    assert cases(scores.drop_vars("initial_conditions")) is None
