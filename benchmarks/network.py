@@ -4,8 +4,8 @@
 
 Both hold the same weights and see the same input; their outputs are compared first. Runs alternate
 (plain, float32, bfloat16, plain, …), so that other load on the machine meets all alike; medians and
-their ratios are reported. CPU seconds (summed over threads) suffer less from other load. Peak memory is that of a fresh process per entry, above what it holds
-before the step (Linux only).
+their ratios are reported. CPU seconds (summed over threads) suffer less from other load. Peak memory
+is that of a fresh process per entry, above what it holds before the step (Linux only).
 """
 
 import argparse

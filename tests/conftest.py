@@ -18,3 +18,19 @@ import torch
 def _one_thread_and_fixed_seed():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def waves(tmp_path_factory):
+    """A training store of advected waves on a periodic box; not to be changed."""
+    from tests.builders import wave_store
+
+    return wave_store(tmp_path_factory.mktemp("waves") / "waves.zarr")
+
+
+@pytest.fixture(scope="session")
+def weather(tmp_path_factory):
+    """A calendar training store with a valid mask and a forcing; not to be changed."""
+    from tests.builders import weather_store
+
+    return weather_store(tmp_path_factory.mktemp("weather") / "weather.zarr")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.triton import Triton
@@ -168,7 +168,7 @@ def _empty_network(weights: Mapping[str, Tensor], kinds: list[str]) -> Triton:
 
 def _shape(weights: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
     if name not in weights:
-        raise UserError(f"official weights: the weight of '{name}' is missing.")
+        raise UserError(_missing(name, {}))
     shape = weights[name].shape
     if len(shape) != dimensions:
         raise UserError(
@@ -193,4 +193,36 @@ def _fill(network: Triton, weights: Mapping[str, Tensor], names: Mapping[str, st
         target[name].copy_(tensor)
     missing = sorted(set(target) - set(weights))
     if missing:
-        raise UserError(f"official weights: the weight of '{missing[0]}' is missing.")
+        kinds = {i: _kind(layer) for i, layer in enumerate(network.dynamics.layers)}
+        raise UserError(_missing(missing[0], kinds))
+
+
+def _kind(layer: nn.Module) -> str:
+    names = dict(layer.named_parameters())
+    return "attention" if "0.attention.qkv.weight" in names else "convolution"
+
+
+def _missing(name: str, kinds: Mapping[int, str]) -> str:
+    """Return the message that an original key is missing, found from our name of its weight."""
+    part, _, rest = name.partition(".")
+    original_part = next(key for key, ours in _PARTS.items() if ours == part)
+    if not rest.startswith("readout."):
+        _, layer, inner = rest.split(".", 2)
+        place = "dec" if part == "decoder" else "enc"
+        table = _STAGE
+        if part == "dynamics":
+            table = _BLOCKS[kinds.get(int(layer), "attention")]
+            position, _, inner = inner.partition(".")
+            layer += ".reduction" if position == "1" else ".block"
+        rest = f"{place}.{layer}.{_original(inner, table)}"
+    return (
+        f"official weights: key '{original_part}.{rest}' is missing; "
+        "pass the whole state dict of one network."
+    )
+
+
+def _original(inner: str, table: Mapping[str, str]) -> str:
+    """Return the original name inside a layer (a change of width keeps its own)."""
+    inverse = {ours: key for key, ours in table.items()}
+    module, _, parameter = inner.rpartition(".")
+    return inverse.get(inner) or ".".join(filter(None, [inverse.get(module), parameter]))

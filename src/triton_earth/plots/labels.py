@@ -104,10 +104,10 @@ def power_of_ten(value: float) -> str:
 
 
 def interval(lower: float, upper: float) -> str:
-    """Return an interval as ``0.12 to 0.34``; nothing where either end is missing."""
-    if math.isnan(lower) or math.isnan(upper):
+    """Return an interval as ``0.12 to 0.34``; nothing where an end is missing or neither is finite."""
+    if math.isnan(lower) or math.isnan(upper) or (math.isinf(lower) and math.isinf(upper)):
         return ""
-    return f"{number(lower)} to {number(upper)}"
+    return f"{number(lower)} to {'∞' if upper == math.inf else number(upper)}"
 
 
 def _squared(factor: str) -> str:

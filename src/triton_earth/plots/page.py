@@ -46,7 +46,7 @@ code, pre { font: .86em/1.45 ui-monospace, "SFMono-Regular", Menlo, "DejaVu Sans
 code { overflow-wrap: anywhere; }
 pre { background: #f7f8f9; padding: .8rem; overflow: auto; max-height: 30rem; }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .35rem 1.2rem; margin: .6rem 0; }
-dt { color: var(--soft); } dd { margin: 0; min-width: 0; } dd ul { margin: 0; padding-left: 1.1rem; }
+dt { color: var(--soft); } dd { margin: 0; min-width: 0; } dd dl { margin: 0; }
 summary { cursor: pointer; color: var(--soft); }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media (max-width: 640px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; }

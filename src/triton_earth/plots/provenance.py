@@ -7,7 +7,7 @@ from typing import Any
 
 _LONGEST_LINE = 160
 _DEEPEST = 2
-_FOLDED = {"config", "resolved_config", "recipe"}
+_FOLDED = {"config", "resolved_config", "recipe", "stability_bands"}
 
 
 def provenance_list(attributes: Mapping[Hashable, Any]) -> str:

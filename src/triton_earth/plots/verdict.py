@@ -73,7 +73,8 @@ def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
         return []
     return [
         Finding(
-            "bad", f"The forecast is not finite in every case from {leads.title(int(lost[0]))} on."
+            "bad",
+            f"In at least one case the forecast is not finite, first at {leads.title(int(lost[0]))}.",
         )
     ]
 
@@ -176,11 +177,15 @@ def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
     if np.isnan(upper).all():
         return ""
     clear = int((upper < 0).all(axis=0).sum())
-    return f"; beyond the 95 % interval of the difference at {clear} of {upper.shape[1]} leads"
+    return f"; the whole 95 % interval of the difference in MSE is below zero at {clear} of {upper.shape[1]} leads"
 
 
 def _value(scores: xr.Dataset, forecast: str, variable: str, index: int) -> str:
-    return number(float(scores["rmse"].sel(forecast=forecast, variable=variable)[index]))
+    return _said(float(scores["rmse"].sel(forecast=forecast, variable=variable)[index]))
+
+
+def _said(value: float) -> str:
+    return "undefined" if np.isnan(value) else number(value)
 
 
 def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
@@ -196,7 +201,7 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
         for variable in (str(name) for name in scores["variable"].values):
             where = {"forecast": forecast, "variable": variable}
             value = float(scores["correlation"].sel(where)[-1])
-            parts.append(f"{variable} {number(value)}{_interval(scores, 'correlation', where)}")
+            parts.append(f"{variable} {_said(value)}{_interval(scores, 'correlation', where)}")
         findings.append(
             Finding("note", f"Correlation with the truth at {leads.title(-1)}: {', '.join(parts)}.")
         )
@@ -213,7 +218,7 @@ def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[F
     units = units_of(array)
     sentence = (
         f"Small-scale enstrophy within a factor {_FACTOR:g} of the truth at step {leads.steps[-1]}: "
-        f"{'yes' if within else 'no'} ({number(value)}{_interval(scores, name, {'source': forecast})} "
+        f"{'yes' if within else 'no'} ({_said(value)}{_interval(scores, name, {'source': forecast})} "
         f"against {number(truth)} {units}".rstrip()
     )
     return [Finding("good" if within else "bad", f"{sentence}).")]

@@ -4,6 +4,7 @@ Layout: ``NAME(init, lead_time, y, x)`` in float32 with coordinates ``init_time(
 valid_time = init_time + lead_time. One lead of a batch of initial conditions is one chunk.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 import zarr
+import zarr.errors
 from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
@@ -141,11 +143,14 @@ class ForecastStore:
                     f"{path}: the forecast is unfinished; run the same command with --resume."
                 )
             variables = Variables.from_list(group.attrs["variables"])  # type: ignore[arg-type]
-            coordinates = xr.open_zarr(path, consolidated=False).drop_vars(variables.names).load()
-            return cls(path, coordinates)
+            with warnings.catch_warnings():
+                # An unfinished forecast holds a progress file, which is no part of the group.
+                warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+                dataset = xr.open_zarr(path, consolidated=False)
+            return cls(path, dataset.drop_vars(variables.names).load())
+        except UserError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            if isinstance(error, UserError):
-                raise
             raise UserError(
                 f"{path}: not a readable forecast ({type(error).__name__}: {error}); make it again."
             ) from error

@@ -72,10 +72,12 @@ def write_forecast(
         raise UserError(f"a batch needs at least one initial condition; found {batch_size}.")
     forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
     last_input = np.array(starts) + forecaster.history - 1
-    if len(forecaster.forcing) and int(last_input.max()) + steps >= len(store.times):
+    available = len(store.times) - 1 - int(last_input.max())
+    needed = -(-steps // forecaster.block) * forecaster.block
+    if len(forecaster.forcing) and needed > available:
         raise UserError(
-            f"{store.path}: forcings end {len(store.times) - 1 - int(last_input.max())} steps after the last initial "
-            f"time, but {steps} steps were asked for. Shorten the forecast or start it earlier."
+            f"{store.path}: forcings end {available} steps after the last initial time, but a forecast of {steps} "
+            f"steps needs {needed}. Shorten the forecast or start it earlier."
         )
     batches = [
         slice(first, min(first + batch_size, len(starts)))

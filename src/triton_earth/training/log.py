@@ -35,7 +35,7 @@ class TrainingLog:
         self._stream = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._stream, COLUMNS, restval="")
 
-    def write(self, **values: float) -> None:
+    def write(self, **values: int | float) -> None:
         """Append one row; columns that are not given stay empty."""
         self._writer.writerow(values)
         self._stream.flush()

@@ -1,5 +1,6 @@
 """The training loop: batch, rollout, loss, step, log. Short enough to read in one sitting."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -65,14 +66,16 @@ def fit(
     first, best_loss = load_training_state(
         folder, network=network, average=average, optimizer=optimizer
     )
-    log = TrainingLog(folder / "log.csv", resume_after=first)
     order = (
         batch_indices(len(training), config.batch_size, seed, step)
         for step in range(first, config.steps)
     )
     steps_per_epoch = len(training) // config.batch_size
     started = time.monotonic()
-    with progress("train", config.steps, done=first) as advance:
+    with (
+        progress("train", config.steps, done=first) as advance,
+        contextlib.closing(TrainingLog(folder / "log.csv", resume_after=first)) as log,
+    ):
         for step, (history, truth) in enumerate(training.batches(order), start=first):
             torch.manual_seed(_step_seed(seed, step))
             for group in optimizer.param_groups:
@@ -121,7 +124,6 @@ def fit(
                     / (time.monotonic() - started),
                     **values,
                 )
-    log.close()
 
 
 def rollout_loss(forecaster: NetworkForecaster, history: State, truth: State) -> Tensor:

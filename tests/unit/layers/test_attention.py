@@ -46,13 +46,23 @@ def test_narrow_attention_declines_scores_that_could_overflow():
     assert narrow_attention(query.bfloat16(), key.bfloat16(), value.bfloat16()) is None
 
 
-def test_narrow_attention_is_for_bfloat16_without_gradients():
+def test_narrow_attention_is_for_narrow_heads_in_bfloat16():
     query = torch.zeros(1, 8, 4, 8, dtype=torch.bfloat16)
-    assert not is_narrow(query)
-    with torch.no_grad():
-        assert is_narrow(query)
-        assert not is_narrow(query.float())
-        assert not is_narrow(query.new_zeros(1, 8, 4, 64))
+    assert is_narrow(query)
+    assert not is_narrow(query.float())
+    assert not is_narrow(query.new_zeros(1, 8, 4, 64))
+
+
+@pytest.mark.parametrize("cells", [40, 1500])
+def test_gradients_of_narrow_attention_are_those_of_the_explicit_formula(cells):
+    parts = [part.requires_grad_() for part in heads(cells)]
+    weight = torch.randn(2, 8, cells, 8)
+    exact = torch.autograd.grad((explicit(*parts) * weight).sum(), parts)
+    found = torch.autograd.grad(
+        (narrow_attention(*[part.bfloat16() for part in parts]) * weight).sum(), parts
+    )
+    for one, other in zip(found, exact, strict=True):
+        assert (one - other).norm() / other.norm() < 0.015
 
 
 @pytest.mark.parametrize("scale", [1.0, 200.0])

@@ -56,6 +56,8 @@ def test_numbers(value, printed):
 
 def test_interval_is_silent_where_it_is_missing():
     assert interval(float("nan"), 1.0) == ""
+    assert interval(float("inf"), float("inf")) == ""
+    assert interval(1.0, float("inf")) == "1.00 to ∞"
     assert interval(1.0, 2.0) == "1.00 to 2.00"
 
 

@@ -1,0 +1,241 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.builders import files_below, tiny_forecaster, wave_store, weather_store
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.data.store import write_trajectory
+from triton_earth.rollout import writer
+from triton_earth.rollout.rollout import rollout
+from triton_earth.rollout.writer import write_forecast
+
+REQUEST = {
+    "trajectories": [4, 5, 4],
+    "starts": [0, 0, 2],
+    "steps": 5,
+    "batch_size": 2,
+    "provenance": {"model": "triton", "model_hash": "a"},
+}
+
+
+class Crash(Exception):
+    """Stands for a power cut."""
+
+
+def crash_after(monkeypatch, leads):
+    """Let the writer write some leads, and then die."""
+    original = writer.write_lead
+    count = 0
+
+    def dying(*arguments):
+        nonlocal count
+        if count == leads:
+            raise Crash
+        count += 1
+        original(*arguments)
+
+    monkeypatch.setattr(writer, "write_lead", dying)
+
+
+def test_the_stored_forecast_is_the_rollout(waves, tmp_path):
+    forecaster = tiny_forecaster(waves)
+    stored = write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    np.testing.assert_allclose(stored.init_times, waves.times[[0, 0, 2]])
+    for batch in (slice(0, 2), slice(2, 3)):
+        initial = waves.windows(REQUEST["trajectories"][batch], REQUEST["starts"][batch], 1)
+        with torch.no_grad():
+            for lead, state in enumerate(rollout(forecaster, initial, None, 5)):
+                np.testing.assert_array_equal(stored.read(batch, lead), state.data[:, 0].numpy())
+
+
+def test_forcings_are_those_of_each_target_time(weather, tmp_path):
+    forecaster = tiny_forecaster(weather)
+    request = {**REQUEST, "trajectories": [4, 5], "starts": [2, 0], "steps": 3}
+    stored = write_forecast(forecaster, weather, tmp_path / "a.zarr", **request)
+    forcings = [weather.windows([4, 5], [2 + n, n], 1) for n in (1, 2, 3)]
+    with torch.no_grad():
+        states = rollout(forecaster, weather.windows([4, 5], [2, 0], 1), forcings, 3)
+        for lead, state in enumerate(states):
+            np.testing.assert_array_equal(
+                stored.read(slice(0, 2), lead), state.data[:, 0].numpy()
+            )
+
+
+@pytest.mark.parametrize("history", [1, 2])
+@pytest.mark.parametrize("leads", [0, 1, 3, 4, 7])
+@pytest.mark.parametrize("kind", ["waves", "weather"])
+def test_a_resumed_forecast_has_the_same_bytes(
+    kind, leads, history, request, tmp_path, monkeypatch
+):
+    store = request.getfixturevalue(kind)
+    forecaster = tiny_forecaster(store, history=history)
+    whole = tmp_path / "whole.zarr"
+    write_forecast(forecaster, store, whole, **REQUEST)
+    with monkeypatch.context() as patch:
+        crash_after(patch, leads)
+        with pytest.raises(Crash):
+            write_forecast(forecaster, store, tmp_path / "cut.zarr", **REQUEST)
+    assert not (tmp_path / "cut.zarr").exists()
+    applications = []
+    original = type(forecaster).__call__
+    monkeypatch.setattr(
+        type(forecaster),
+        "__call__",
+        lambda self, *inputs: applications.append(1) or original(self, *inputs),
+    )
+    write_forecast(forecaster, store, tmp_path / "cut.zarr", **REQUEST, resume=True)
+    assert files_below(tmp_path / "cut.zarr") == files_below(whole)
+    # 10 leads in two batches of 5; what was written is not computed again.
+    assert len(applications) <= (10 - leads + 2) / history + 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.zarr", "whole.zarr"]
+
+
+def test_a_crash_between_folder_and_progress_file_starts_again(waves, tmp_path):
+    forecaster = tiny_forecaster(waves)
+    (tmp_path / "a.zarr.partial").mkdir()
+    stored = write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+    assert np.isfinite(stored.read(slice(None), 4)).all()
+
+
+def test_resuming_a_complete_forecast_changes_nothing(waves, tmp_path):
+    forecaster = tiny_forecaster(waves)
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    before = files_below(tmp_path)
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"provenance": {"model_hash": "b"}}, "model_hash"),
+        ({"steps": 6}, "steps"),
+        ({"batch_size": 3}, "batch_size"),
+        ({"starts": [0, 1, 2]}, "starts"),
+        ({"trajectories": [5, 5, 4]}, "trajectories"),
+    ],
+)
+@pytest.mark.parametrize("complete", [True, False])
+def test_another_request_cannot_resume(waves, tmp_path, monkeypatch, change, name, complete):
+    forecaster = tiny_forecaster(waves)
+    if complete:
+        write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    else:
+        with monkeypatch.context() as patch:
+            crash_after(patch, 2)
+            with pytest.raises(Crash):
+                write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match=f"the forecast there was made with another {name}. Repeat"):
+        write_forecast(forecaster, waves, tmp_path / "a.zarr", **{**REQUEST, **change}, resume=True)
+    assert files_below(tmp_path) == before
+
+
+def test_another_store_cannot_resume(waves, tmp_path, monkeypatch):
+    other = wave_store(tmp_path / "other.zarr", times=13)
+    forecaster = tiny_forecaster(waves)
+    with monkeypatch.context() as patch:
+        crash_after(patch, 2)
+        with pytest.raises(Crash):
+            write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    with pytest.raises(UserError, match="made with another store_hash"):
+        write_forecast(forecaster, other, tmp_path / "a.zarr", **REQUEST, resume=True)
+
+
+def test_a_damaged_progress_file_is_refused(waves, tmp_path, monkeypatch):
+    forecaster = tiny_forecaster(waves)
+    with monkeypatch.context() as patch:
+        crash_after(patch, 2)
+        with pytest.raises(Crash):
+            write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    progress = tmp_path / "a.zarr.partial" / "progress.json"
+    assert json.loads(progress.read_text())["leads"] == [2, 0]
+    progress.write_text("{")
+    with pytest.raises(UserError, match="the unfinished forecast is damaged"):
+        write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+
+
+# --- refusals that leave nothing behind
+
+
+def refusal(forecaster, store, folder, **change):
+    before = files_below(folder)
+    with pytest.raises(UserError) as caught:
+        write_forecast(forecaster, store, folder / "new" / "a.zarr", **{**REQUEST, **change})
+    assert files_below(folder) == before
+    return str(caught.value)
+
+
+def test_no_steps_and_no_batch_are_refused(waves, tmp_path):
+    forecaster = tiny_forecaster(waves)
+    assert "needs at least one step; found 0." in refusal(forecaster, waves, tmp_path, steps=0)
+    assert "needs at least one initial condition; found 0." in refusal(
+        forecaster, waves, tmp_path, batch_size=0
+    )
+
+
+def test_a_store_that_does_not_fit_is_refused(waves, weather, tmp_path):
+    text = refusal(tiny_forecaster(weather), waves, tmp_path)
+    assert "needs variables ['temperature', 'sunshine'], which are not there" in text
+    forecaster = tiny_forecaster(waves)
+    forecaster.grid = PeriodicGrid(16, 16)
+    assert "the grid is periodic box 8 x 8" in refusal(forecaster, waves, tmp_path)
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_an_initial_state_with_nan_is_refused(waves, tmp_path, number):
+    store = wave_store(tmp_path / "nan.zarr")
+    fields = store.read(number, slice(None))
+    fields[0, 0, 3, 2] = np.nan
+    write_trajectory(store.path, number, fields)
+    text = refusal(tiny_forecaster(waves), store, tmp_path)
+    assert "the initial state holds 1 values that are not finite" in text
+    assert "'vorticity' at time 0.0, cell (3, 2)" in text
+
+
+def test_forcings_that_end_before_the_forecast_are_refused(weather, tmp_path):
+    text = refusal(tiny_forecaster(weather), weather, tmp_path, steps=8)
+    assert "forcings end 7 steps after the last initial time, but a forecast of 8 steps needs 8." in text
+    write_forecast(
+        tiny_forecaster(weather), weather, tmp_path / "a.zarr", **{**REQUEST, "steps": 7}
+    )
+
+
+def test_forcings_of_a_block_that_reaches_beyond_the_store_are_refused(weather, tmp_path):
+    # Five leads in blocks of two take three applications: six target times.
+    request = {"starts": [0, 0, 3], "steps": 5}
+    assert int(weather.times.size) == 10
+    text = refusal(tiny_forecaster(weather, history=2), weather, tmp_path, **request)
+    assert "forcings end 5 steps after the last initial time, but a forecast of 5 steps needs 6." in text
+
+
+def test_a_forcing_with_nan_is_refused(weather, tmp_path):
+    forecaster = tiny_forecaster(weather)
+    store = weather_store(tmp_path / "nan.zarr")
+    fields = store.read(5, slice(None))
+    fields[3, 1, 0, 0] = np.nan
+    write_trajectory(store.path, 5, fields)
+    with pytest.raises(UserError, match="the forcing holds 1 values that are not finite"):
+        write_forecast(forecaster, store, tmp_path / "a.zarr", **REQUEST)
+
+
+def test_leads_between_blocks_cannot_be_gone_on_from(waves, tmp_path):
+    with pytest.raises(ValueError, match="leads are counted in blocks of 2; found 3"):
+        writer._window_after(3, waves.windows([0], [0], 2), tmp_path, slice(0, 1), 2)
+
+
+def test_a_forecast_may_go_beyond_the_end_of_its_store(waves, tmp_path):
+    stored = write_forecast(
+        tiny_forecaster(waves), waves, tmp_path / "a.zarr", **{**REQUEST, "steps": 30}
+    )
+    assert len(stored.lead_times) == 30
+
+
+def test_variables_that_are_not_predicted_are_not_stored(weather, tmp_path):
+    stored = write_forecast(tiny_forecaster(weather), weather, tmp_path / "a.zarr", **REQUEST)
+    assert stored.variables.names == ["temperature"]
+    assert dataclasses.asdict(stored.variables.channels[0])["units"] == "K"
