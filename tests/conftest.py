@@ -13,6 +13,9 @@ install_import_hook("triton_earth", "beartype.beartype")
 import pytest
 import torch
 
+# Fixtures that live longer than a test are made before the one below comes to it.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_fixed_seed():

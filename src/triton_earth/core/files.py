@@ -79,17 +79,36 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it and rename it.
+
+    Args:
+        path: The file; one that is there is replaced, a missing folder is made.
+        content: All of it.
+
+    Raises:
+        UserError: if the folder cannot be made or written, or the disk is full; nothing is left behind.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). Choose another place."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 under a temporary name and rename it."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, values: Any) -> None:

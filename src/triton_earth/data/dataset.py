@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class ForecastDataset:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def batch(self, indices: Iterable[int]) -> tuple[State, State]:
+    def batch(self, indices: Iterable[SupportsIndex]) -> tuple[State, State]:
         """Return windows as one batch.
 
         Args:
@@ -55,7 +56,7 @@ class ForecastDataset:
         state = self.store.as_state(fields, valid_times)
         return state.at(slice(0, self.history)), state.at(slice(self.history, None))
 
-    def batches(self, order: Iterable[Iterable[int]]) -> Iterator[tuple[State, State]]:
+    def batches(self, order: Iterable[Iterable[SupportsIndex]]) -> Iterator[tuple[State, State]]:
         """Yield batches in the given order; a thread reads two batches ahead of what is used."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader") as reader:
             upcoming = iter(order)

@@ -89,11 +89,17 @@ def prepare_store(
         The finished store.
 
     Raises:
-        UserError: if `out` exists and neither option allows it, or the unfinished store is of another recipe.
+        UserError: if `out` exists and neither option allows it, the store there is of another recipe, or a
+            trajectory would have a single snapshot.
     """
     source = data.source
     splits = data.splits.names()
     wanted = data.model_dump(mode="json")
+    if source.snapshots < 2:
+        raise UserError(
+            f"data.source.snapshots: expected at least two, so that there is something to forecast; found "
+            f"{source.snapshots}."
+        )
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
         finished = TrainingStore.open(out)

@@ -7,7 +7,7 @@ from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.evaluation.flow_records import Totals
 from triton_earth.evaluation.records import Records
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.spectra import SMALL_SCALES, wavenumbers
+from triton_earth.evaluation.spectra import SMALL_SCALES, nyquist_wavenumber, wavenumbers
 
 ENERGY_DEFINITION = "half the mean square velocity, from vorticity"
 DEFINITIONS = {
@@ -71,7 +71,11 @@ def score_flow(records: Records, variables: Variables, resampling: Resampling) -
     k = (
         "wavenumber",
         wavenumbers(flow.grid),
-        {"long_name": "wavenumber", "units": _unless_dimensionless("rad m-1", vorticity.units)},
+        {
+            "long_name": "wavenumber",
+            "units": _unless_dimensionless("rad m-1", vorticity.units),
+            "resolved_wavenumber": nyquist_wavenumber(flow.grid),
+        },
     )
     return xr.Dataset(data, coords={"wavenumber": k})
 

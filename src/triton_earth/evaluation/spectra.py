@@ -74,10 +74,15 @@ def wavenumbers(grid: PeriodicGrid) -> Float64[np.ndarray, " wavenumber"]:
     return spectrum_wavenumbers(grid.shape, (grid.length_y, grid.length_x)).numpy()
 
 
+def nyquist_wavenumber(grid: PeriodicGrid) -> float:
+    """Return k_N = π min(n_y / L_y, n_x / L_x), the largest wavenumber that the grid resolves, in rad m⁻¹."""
+    return math.pi * min(grid.ny / grid.length_y, grid.nx / grid.length_x)
+
+
 def small_scales(grid: PeriodicGrid) -> Bool[np.ndarray, " wavenumber"]:
     """Return the bins in the upper half of the resolved wavenumbers.
 
-        k_N / 2 < k ≤ k_N,    k_N = π min(n_y / L_y, n_x / L_x), the Nyquist wavenumber of the stored grid
+        k_N / 2 < k ≤ k_N,    k_N the Nyquist wavenumber of the stored grid
 
     Args:
         grid: The stored grid, which may be coarser than the solver's: what it cannot hold is not judged.
@@ -85,7 +90,7 @@ def small_scales(grid: PeriodicGrid) -> Bool[np.ndarray, " wavenumber"]:
     Returns:
         True in those bins. The bins beyond k_N, in the corners of the spectral plane, are left out.
     """
-    nyquist = math.pi * min(grid.ny / grid.length_y, grid.nx / grid.length_x)
+    nyquist = nyquist_wavenumber(grid)
     rounding = 1e-9 * nyquist
     k = wavenumbers(grid)
     return (k > 0.5 * nyquist + rounding) & (k <= nyquist + rounding)

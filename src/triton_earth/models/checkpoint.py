@@ -1,7 +1,6 @@
 """Forecasters on disk: a folder with weights as safetensors and everything else as JSON; loading runs no code."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, write_json
+from triton_earth.core.files import claim_output, publish, read_json, write_bytes, write_json
 from triton_earth.core.grid import grid_from_dict
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
@@ -46,10 +45,7 @@ def save_forecaster(
     }
     if forecaster.valid_mask is not None:
         tensors[_MASK] = forecaster.valid_mask.cpu().contiguous()
-    with (partial / WEIGHTS).open("wb") as stream:
-        stream.write(safetensors.torch.save(tensors))
-        stream.flush()
-        os.fsync(stream.fileno())
+    write_bytes(partial / WEIGHTS, safetensors.torch.save(tensors))
     write_json(
         partial / DESCRIPTION,
         {

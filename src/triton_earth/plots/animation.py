@@ -21,7 +21,6 @@ from triton_earth.plots.colour_range import ColourRange, error_range, field_rang
 from triton_earth.plots.labels import shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import MISSING_COLOUR, style
-from triton_earth.plots.whole_file import write_whole
 
 _GREYS = 32
 _MISSING = _GREYS
@@ -75,7 +74,8 @@ def write_animation(example: xr.Dataset, variable: str, path: Path) -> Path:
     Raises:
         KeyError: if the variable is not in `example`.
     """
-    return write_whole(path, animation(example, variable))
+    write_bytes(path, animation(example, variable))
+    return path
 
 
 @dataclass(frozen=True)

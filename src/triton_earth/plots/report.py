@@ -7,6 +7,7 @@ import xarray as xr
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
+from triton_earth.core.files import write_bytes, write_text
 from triton_earth.plots.animation import animation
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
@@ -19,7 +20,6 @@ from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.spectra import SPECTRA, spectra
 from triton_earth.plots.tables import definitions_table, score_table
 from triton_earth.plots.verdict import cases, models, verdict
-from triton_earth.plots.whole_file import write_whole
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -61,8 +61,9 @@ def write_report(scores: xr.Dataset, example: xr.Dataset, path: Path, title: str
     ]
     footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
     text = page(title, _subtitle(scores, variables), sections, footer)
-    write_whole(path.with_name(ANIMATION_NAME), moving)
-    return write_whole(path, text.encode("utf-8"))
+    write_bytes(path.with_name(ANIMATION_NAME), moving)
+    write_text(path, text)
+    return path
 
 
 def _require(scores: xr.Dataset, example: xr.Dataset) -> None:

@@ -1,6 +1,6 @@
 """The state of a training run on disk: all that is needed to go on as if nothing had happened."""
 
-import os
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.files import write_bytes
 from triton_earth.training.moving_average import MovingAverage
 
 NAME = "training_state.pt"
@@ -25,7 +26,6 @@ def save_training_state(
     optimizer: Optimizer,
 ) -> None:
     """Write the state after `step` steps under a temporary name and rename it."""
-    temporary = folder / (NAME + ".partial")
     state = {
         "step": step,
         "best_loss": best_loss,
@@ -34,11 +34,9 @@ def save_training_state(
         "average_updates": average.updates,
         "optimizer": optimizer.state_dict(),
     }
-    with temporary.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / NAME)
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(folder / NAME, content.getvalue())
 
 
 def load_training_state(

@@ -26,7 +26,8 @@ class TrainingLog:
         rows = []
         if resume_after and path.exists():
             with path.open(newline="", encoding="utf-8") as stream:
-                rows = [row for row in csv.DictReader(stream) if int(row["step"]) <= resume_after]
+                whole = [row for row in csv.DictReader(stream) if None not in row.values()]
+            rows = [row for row in whole if int(row["step"]) <= resume_after]
         kept = io.StringIO(newline="")
         writer = csv.DictWriter(kept, COLUMNS)
         writer.writeheader()

@@ -46,7 +46,7 @@ def evaluate(
     truth = TrainingStore.open(store)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     scores = evaluate_forecast(forecasts, truth, seed=seed, resamples=resamples)
-    scores.attrs["reproduce"] = (
+    scores.attrs["command"] = (
         f"triton-earth evaluate {forecast} {store} --out {out} --seed {seed} --resamples {resamples}"
     )
     save_scores(scores, partial)

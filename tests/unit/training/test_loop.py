@@ -186,7 +186,10 @@ def test_the_log_tells_the_course(waves, tmp_path, monkeypatch):
     assert [row["epoch"] for row in rows] == ["0", "0", "0", "0", "1", "1"]
     validated = [row["step"] for row in rows if row["validation_mse"]]
     assert validated == ["4", "8", "12"]
-    assert float(rows[0]["learning_rate"]) < 3e-3
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates[0] == 3e-3
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-4
     assert all(float(row["gradient_norm"]) > 0 for row in rows)
 
 
