@@ -28,6 +28,27 @@ TINY_NETWORK = {
     "drop_path": 0.1,
 }
 
+TINY_RECIPE = [
+    "data.source.grid=16",
+    "data.source.simulation_grid=32",
+    "data.source.time_step=0.05",
+    "data.source.warm_up=0.5",
+    "data.source.snapshots=8",
+    "data.splits={train: 4, valid: 2, test: 2}",
+    "data.batch_size=4",
+    "model.network.spatial_hidden_dim=8",
+    "model.network.temporal_hidden_dim=8",
+    "model.network.num_spatial_layers=2",
+    "model.network.num_temporal_layers=2",
+    "train.steps=6",
+    "train.batch_size=4",
+    "train.warmup_steps=2",
+    "train.validate_every=3",
+    "train.device=cpu",
+    "forecast.steps=7",
+]
+"""Overrides that make `turbulence_small` a matter of seconds."""
+
 
 def advected_wave(grid: PeriodicGrid, times: np.ndarray, phase: float) -> np.ndarray:
     """sin(x − t + phase) + ½ cos(y + t) as [time, channel, y, x]."""

@@ -37,3 +37,35 @@ def weather(tmp_path_factory):
     from tests.builders import weather_store
 
     return weather_store(tmp_path_factory.mktemp("weather") / "weather.zarr")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory):
+    """The training store of the tiny recipe, as `prepare` makes it; not to be changed."""
+    from tests.builders import TINY_RECIPE
+    from triton_earth.workflow.prepare import prepare
+
+    out = tmp_path_factory.mktemp("tiny") / "truth.zarr"
+    prepare("turbulence_small", out, TINY_RECIPE)
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_store, tmp_path_factory):
+    """The run folder of the tiny recipe, as `train` makes it; not to be changed."""
+    from tests.builders import TINY_RECIPE
+    from triton_earth.workflow.train import train
+
+    out = tmp_path_factory.mktemp("tiny") / "run"
+    train("turbulence_small", tiny_store, out, TINY_RECIPE)
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_forecast(tiny_run, tiny_store, tmp_path_factory):
+    """The forecast of the tiny recipe, as `forecast` makes it; not to be changed."""
+    from triton_earth.workflow.forecast import forecast
+
+    out = tmp_path_factory.mktemp("tiny") / "forecast.zarr"
+    forecast(tiny_run, tiny_store, out)
+    return out

@@ -25,6 +25,10 @@ app = typer.Typer(
 )
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
 def _at_least_one(parameter: typer.CallbackParam, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise UserError(
@@ -33,10 +37,17 @@ def _at_least_one(parameter: typer.CallbackParam, value: int | None) -> int | No
     return value
 
 
-def _version(wanted: bool) -> None:
+def _not_negative(parameter: typer.CallbackParam, value: int) -> int:
+    if value < 0:
+        raise UserError(f"--{parameter.name}: expected at least 0, found {value}.")
+    return value
+
+
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"triton-earth {__version__}")
         raise typer.Exit
+    return wanted
 
 
 RecipeArgument = Annotated[
@@ -160,7 +171,9 @@ def evaluate(
     forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="Forecast store.")],
     store: StoreArgument,
     out: Out,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[
+        int, typer.Option(callback=_not_negative, help="Seed of the bootstrap.")
+    ] = 0,
     resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
     overwrite: Overwrite = False,
@@ -202,9 +215,10 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command with --resume goes on.", err=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this
+            typer.echo("interrupted; the same command with --resume goes on.", err=True)
+        raise
 
 
 def _show(scores: "xr.Dataset", folder: Path) -> None:

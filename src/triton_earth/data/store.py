@@ -8,7 +8,7 @@ long name, level and role; ``split(trajectory)`` says what each trajectory may b
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ import zarr.errors
 from jaxtyping import Bool, Float32
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.files import remove
 from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid, grid_from_dict
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration, uniform_step
@@ -95,6 +96,8 @@ def write_trajectory(
     path: Path, trajectory: int, fields: Float32[np.ndarray, "time channel y x"]
 ) -> str:
     """Write one trajectory into a store made by `create_store` and return the SHA-256 of its values."""
+    # Zarr reads a file before it writes into it, and fails if that file is damaged.
+    remove(path / "state" / "c" / str(trajectory))
     zarr.open_array(path, path="state", mode="r+")[trajectory] = fields
     return hash_fields(fields)
 
@@ -220,7 +223,7 @@ class TrainingStore:
             )
         return chosen
 
-    def read(self, trajectory: int, times: slice) -> Float32[np.ndarray, "time channel y x"]:
+    def read(self, trajectory: SupportsIndex, times: slice) -> Float32[np.ndarray, "time channel y x"]:
         """Read consecutive times of one trajectory.
 
         Raises:

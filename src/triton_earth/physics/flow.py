@@ -183,7 +183,7 @@ def _shape(field: Tensor) -> tuple[int, int]:
 
 def _half_square(field: Float[Tensor, "*batch y x"]) -> Float[Tensor, "*batch y half"]:
     coefficients: Complex[Tensor, "*batch y half"] = torch.fft.rfft2(field, norm="forward")
-    return 0.5 * torch.view_as_real(coefficients).square().sum(dim=-1)
+    return 0.5 * (coefficients.real.square() + coefficients.imag.square())
 
 
 def _inverse_laplacian(

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from triton_earth.core.files import write_bytes
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
 from triton_earth.plots.labels import shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import remove, require_writable, write_text
+from triton_earth.core.files import read_json, remove, require_writable, write_json, write_text
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
@@ -22,7 +22,7 @@ from triton_earth.workflow.recipe import Recipe, load_recipe
 
 logger = logging.getLogger("triton_earth")
 
-CONFIG = "config.yaml"
+CONFIG, STORE = "config.yaml", "store.json"
 
 
 def train(
@@ -36,16 +36,16 @@ def train(
 ) -> NetworkForecaster:
     """Train the model of a recipe.
 
-    The run folder gets the resolved recipe (``config.yaml``), a log (``log.csv``), the state to go on from
-    (``training_state.pt``) and the forecaster with the averaged weights that did best on the validation split
-    (``forecaster/``).
+    The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), a log
+    (``log.csv``), the state to go on from (``training_state.pt``) and the forecaster with the averaged weights that did
+    best on the validation split (``forecaster/``).
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
         store: Training store.
         out: Run folder.
         overrides: Dotted assignments to the recipe.
-        resume: Go on with an unfinished run of the same recipe.
+        resume: Go on with an unfinished run of the same recipe and data.
         overwrite: Replace an existing run.
 
     Returns:
@@ -63,7 +63,7 @@ def train(
     require_batch(len(training), config.batch_size)
     forecaster = _new_forecaster(resolved, data)
     forecaster.network.to(device)
-    _claim_run(out, resolved, resume=resume, overwrite=overwrite)
+    _claim_run(out, resolved, data, resume=resume, overwrite=overwrite)
     logger.info(
         "train %s: %d parameters, %d windows, batches of %d, on %s",
         forecaster.name,
@@ -120,7 +120,9 @@ def _training_statistics(store: TrainingStore) -> Normalizer:
     )
 
 
-def _claim_run(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+def _claim_run(
+    out: Path, recipe: Recipe, store: TrainingStore, *, resume: bool, overwrite: bool
+) -> None:
     """Make the run folder, or refuse to touch what is there."""
     if resume and overwrite:
         raise UserError("--resume and --overwrite exclude each other; give one of them.")
@@ -132,6 +134,11 @@ def _claim_run(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> N
                 f"{out}: the run there was started with another recipe or other overrides than this command's "
                 f"(see {config}). Repeat its own command with --resume, or choose another folder."
             )
+        if read_json(out / STORE, "run folder")["content_hash"] != store.content_hash:
+            raise UserError(
+                f"{out}: the run there was started with another training store than {store.path}. "
+                "Repeat its own command with --resume, or choose another folder."
+            )
         return
     if out.exists() and not overwrite:
         raise UserError(
@@ -141,4 +148,5 @@ def _claim_run(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> N
     require_writable(out)
     remove(out)
     out.mkdir(parents=True)
+    write_json(out / STORE, {"path": str(store.path), "content_hash": store.content_hash})
     write_text(out / CONFIG, text)

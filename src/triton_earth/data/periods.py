@@ -1,0 +1,168 @@
+"""Splits by period: which time of a long record is for training, validation or test, and the gap between them."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import pydantic
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+
+
+def _periods(value: Any) -> Any:
+    """Take one [start, end] or several; YAML reads bare dates as dates and bare years as numbers."""
+    if not isinstance(value, list | tuple) or not value:
+        return value
+    several = value if isinstance(value[0], list | tuple) else [value]
+    return [
+        [str(end) for end in period] if isinstance(period, list | tuple) else period
+        for period in several
+    ]
+
+
+Periods = Annotated[
+    tuple[tuple[str, str], ...],
+    pydantic.BeforeValidator(_periods),
+    pydantic.Field(min_length=1),
+]
+
+
+class PeriodSplits(StrictConfig):
+    """The periods of each split, as [start, end] or a list of such pairs.
+
+    Both ends belong to the period; an end may be a year, month, day or moment: ``2017`` ends with its last moment.
+
+    Attributes:
+        train: For training, and for the statistics of the normaliser.
+        valid: For choosing the checkpoint.
+        test: For evaluation only.
+    """
+
+    train: Periods
+    valid: Periods
+    test: Periods
+
+    @pydantic.model_validator(mode="after")
+    def _starts_before_ends(self) -> "PeriodSplits":
+        for name in SPLITS:
+            for start, end in getattr(self, name):
+                if first_moment(start) > last_moment(end):
+                    raise UserError(f"period {name} ends at {end} before it starts at {start}.")
+        return self
+
+    @property
+    def bounds(self) -> tuple[np.datetime64, np.datetime64]:
+        """First and last moment of all periods together."""
+        periods = [period for name in SPLITS for period in getattr(self, name)]
+        return (
+            min(first_moment(start) for start, _ in periods),
+            max(last_moment(end) for _, end in periods),
+        )
+
+
+def first_moment(text: str) -> np.datetime64:
+    """Return the first nanosecond of a year, month, day or moment.
+
+    Raises:
+        UserError: if the text is none of these, or lies outside what nanoseconds can count (1678 to 2262).
+    """
+    return _moment(text).astype("datetime64[ns]")
+
+
+def last_moment(text: str) -> np.datetime64:
+    """Return the last nanosecond of a year, month, day or moment."""
+    moment = _moment(text)
+    if moment.dtype in ("datetime64[Y]", "datetime64[M]", "datetime64[D]"):
+        return (moment + 1).astype("datetime64[ns]") - np.timedelta64(1, "ns")
+    return moment.astype("datetime64[ns]")
+
+
+def split_of_times(times: np.ndarray, splits: PeriodSplits, gap: int, source: str) -> np.ndarray:
+    """Return the split of each time, "" for times of none.
+
+    Args:
+        times: datetime64, ascending in equal steps.
+        splits: The periods.
+        gap: Fewest unused times between two splits.
+        source: Where the times come from, for messages.
+
+    Returns:
+        Array of str, [time].
+
+    Raises:
+        UserError: if two periods overlap, are closer to each other than `gap`, hold no time, or reach beyond the times.
+    """
+    split = np.full(len(times), "", dtype=object)
+    step = times[1] - times[0]
+    for name in SPLITS:
+        for start, end in getattr(splits, name):
+            first, last = first_moment(start), last_moment(end)
+            inside = (times >= first) & (times <= last)
+            if not inside.any():
+                raise UserError(
+                    f"{source}: no time lies in the {name} period {start} to {end}; times are {_day(times[0])} to "
+                    f"{_day(times[-1])}. Correct data.splits.{name}."
+                )
+            if times[0] - first >= step or last - times[-1] >= step + np.timedelta64(1, "D"):
+                raise UserError(
+                    f"{source}: the {name} period {start} to {end} reaches beyond the times there are, "
+                    f"{_day(times[0])} to {_day(times[-1])}. Shorten data.splits.{name}, or add files."
+                )
+            taken = sorted(set(split[inside]) - {""})
+            if taken:
+                raise UserError(
+                    f"data.splits: the {name} period {start} to {end} overlaps {taken[0]}; a model would be judged on "
+                    "what it was trained on. Take the periods apart."
+                )
+            split[inside] = name
+    _require_gap(times, split, gap)
+    return split
+
+
+def gaps_between_splits(split: np.ndarray) -> list[tuple[int, int]]:
+    """Return (last index of one split, first index of the next, different, one) along a trajectory.
+
+    Args:
+        split: Split of each time, "" for none.
+    """
+    used = np.flatnonzero(split != "")
+    return [
+        (int(before), int(after))
+        for before, after in zip(used[:-1], used[1:], strict=True)
+        if split[before] != split[after]
+    ]
+
+
+def _require_gap(times: np.ndarray, split: np.ndarray, gap: int) -> None:
+    for before, after in gaps_between_splits(split):
+        unused = after - before - 1
+        if unused < gap:
+            earliest = times[before] + (gap + 1) * (times[1] - times[0])
+            raise UserError(
+                f"data.splits: between {split[before]} (until {_day(times[before])}) and {split[after]} (from "
+                f"{_day(times[after])}) are {unused} unused times; a gap of {gap}, one window of the model, keeps "
+                f"{split[after]} unseen. Start it at {_day(earliest)} or later."
+            )
+
+
+def _moment(text: str) -> np.datetime64:
+    try:
+        moment = np.datetime64(text)
+        if np.isnat(moment):
+            raise ValueError("not a time")
+        year = int(moment.astype("datetime64[Y]").astype(int)) + 1970
+    except ValueError as error:
+        raise UserError(
+            f"'{text}' is no time; write a year, month or day, for example 2017, 2017-06 or 2017-06-30."
+        ) from error
+    if not 1678 <= year <= 2261:
+        raise UserError(f"'{text}' lies outside 1678 to 2261, the years that can be counted.")
+    return moment
+
+
+def _day(time: np.datetime64) -> str:
+    """Return a time without digits that say nothing."""
+    day = time.astype("datetime64[D]")
+    return str(day) if day == time else str(time.astype("datetime64[s]"))

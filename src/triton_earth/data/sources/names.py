@@ -1,0 +1,110 @@
+"""Known names: what archives call a variable, its canonical name and units, and the values it can have on Earth.
+
+Names come from the documentation of ERA5 and WeatherBench 2, CMIP6, GLORYS12, DUACS, OISST, SPEEDY (jcm), Veros and
+the CF standard name table. The canonical name is that of ERA5 where ERA5 has the variable.
+"""
+
+from dataclasses import dataclass
+
+from triton_earth.data.sources.units import canonical_units, conversion
+
+STANDARD_GRAVITY = 9.80665
+"""m s-2, by which geopotential is geopotential height."""
+
+
+@dataclass(frozen=True)
+class KnownVariable:
+    """A variable that archives have under several names.
+
+    Attributes:
+        name: Canonical name.
+        units: Canonical units.
+        long_name: In words.
+        aliases: Names in files and CF standard names.
+        lowest: No sound mean over a map is below this, in canonical units.
+        highest: Nor above this.
+        other_units: Units that are another quantity, and the factor that turns it into this one.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    aliases: tuple[str, ...]
+    lowest: float
+    highest: float
+    other_units: tuple[tuple[str, float], ...] = ()
+
+    def conversion(self, units: str) -> tuple[float, float] | None:
+        """Return (scale, offset) from the given units to the canonical ones, or None where there is none."""
+        for other, factor in self.other_units:
+            if canonical_units(units) == other:
+                return factor, 0.0
+        return conversion(units, self.units)
+
+
+def _known(
+    name: str, units: str, long_name: str, aliases: str, lowest: float, highest: float
+) -> KnownVariable:
+    other = (("m", STANDARD_GRAVITY),) if name == "geopotential" else ()
+    return KnownVariable(name, units, long_name, tuple(aliases.split()), lowest, highest, other)
+
+
+KNOWN = (
+    _known("temperature", "K", "air temperature", "t ta air_temperature t_sigma835 t_sigma510", 150, 350),
+    _known("u_component_of_wind", "m s-1", "eastward wind", "u ua eastward_wind u_sigma835", -150, 150),
+    _known("v_component_of_wind", "m s-1", "northward wind", "v va northward_wind v_sigma835", -150, 150),
+    _known("geopotential", "m2 s-2", "geopotential", "z zg geopotential_height z_sigma510", -8000, 600000),
+    _known("specific_humidity", "kg kg-1", "specific humidity", "q hus q_sigma835", 0, 0.04),
+    _known("relative_humidity", "1", "relative humidity", "r hur", 0, 1.5),
+    _known("2m_temperature", "K", "2 metre temperature", "t2m tas 2t t_near_surface", 200, 330),
+    _known("10m_u_component_of_wind", "m s-1", "10 metre eastward wind", "u10 uas 10u", -60, 60),
+    _known("10m_v_component_of_wind", "m s-1", "10 metre northward wind", "v10 vas 10v", -60, 60),
+    _known(
+        "mean_sea_level_pressure", "Pa", "mean sea level pressure",
+        "msl psl prmsl air_pressure_at_mean_sea_level air_pressure_at_sea_level", 87000, 109000,
+    ),
+    _known("surface_pressure", "Pa", "surface pressure", "sp ps surface_air_pressure", 40000, 110000),
+    _known("total_precipitation", "m", "total precipitation", "tp precip", 0, 1),
+    _known("precipitation_flux", "kg m-2 s-1", "precipitation flux", "pr", 0, 0.01),
+    _known(
+        "sea_surface_temperature", "K", "sea surface temperature",
+        "sst tos analysed_sst sea_surface_foundation_temperature surface_temperature", 268, 310,
+    ),
+    _known(
+        "sea_surface_temperature_anomaly", "K", "sea surface temperature anomaly",
+        "ssta sst_anomaly sea_surface_temperature_anomaly", -10, 10,
+    ),
+    _known("potential_temperature", "K", "sea water potential temperature",
+           "thetao sea_water_potential_temperature temp t_lev4", 268, 310),
+    _known("salinity", "1e-3", "sea water salinity",
+           "so sss sos sea_water_salinity sea_water_practical_salinity sea_surface_salinity", 0, 45),
+    _known("eastward_sea_water_velocity", "m s-1", "eastward current", "uo", -4, 4),
+    _known("northward_sea_water_velocity", "m s-1", "northward current", "vo", -4, 4),
+    _known("sea_surface_height", "m", "sea surface height above geoid",
+           "zos ssh adt sea_surface_height_above_geoid", -4, 4),
+    _known("sea_level_anomaly", "m", "sea level anomaly", "sla sea_surface_height_above_sea_level", -4, 4),
+    _known("surface_geostrophic_eastward_velocity", "m s-1", "eastward geostrophic current",
+           "ugos surface_geostrophic_eastward_sea_water_velocity", -5, 5),
+    _known("surface_geostrophic_northward_velocity", "m s-1", "northward geostrophic current",
+           "vgos surface_geostrophic_northward_sea_water_velocity", -5, 5),
+    _known("sea_ice_concentration", "1", "sea ice concentration", "siconc sea_ice_area_fraction", 0, 1.01),
+    _known("land_sea_mask", "1", "land fraction", "lsm sftlf land_area_fraction land_binary_mask", 0, 1),
+    _known("vorticity", "s-1", "relative vorticity",
+           "vo_relative atmosphere_relative_vorticity ocean_relative_vorticity", -1e3, 1e3),
+)  # fmt: skip
+"""Every variable the package knows; others work too, under the name and units that the recipe gives them."""
+
+BY_NAME = {known.name: known for known in KNOWN}
+
+
+def known_variable(*names: str | None) -> KnownVariable | None:
+    """Return the variable that one of the names (canonical, of a file, or CF standard name) means, or None."""
+    for name in names:
+        if name is None:
+            continue
+        if name in BY_NAME:
+            return BY_NAME[name]
+        for known in KNOWN:
+            if name.lower() in known.aliases:
+                return known
+    return None

@@ -1,0 +1,288 @@
+"""The guard: watches every state of a rollout and says what left the training climate first, where and how fast."""
+
+import logging
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.state import State
+from triton_earth.rollout.climate import Climate, Margins
+from triton_earth.rollout.state_statistics import (
+    BULK,
+    CHANGE,
+    ENERGY,
+    LARGEST,
+    MEAN,
+    NOT_FINITE,
+    SMALLEST,
+    VARIANCE,
+    Band,
+)
+
+logger = logging.getLogger("triton_earth")
+
+Policy = Literal["warn", "stop", "record"]
+
+MEMORY = 8
+"""Steps from which a growth rate is estimated."""
+
+
+class GuardConfig(StrictConfig):
+    """What a guard does.
+
+    Attributes:
+        policy: ``warn`` says when a forecast leaves the climate and goes on; ``record`` goes on in silence; ``stop``
+            leaves every later state of that forecast missing, and ends the rollout once all its forecasts are stopped.
+        margins: How far beyond the range over the training states is still climate.
+    """
+
+    policy: Policy = "warn"
+    margins: Margins = Margins()
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A statistic of one forecast that left the climate, for the first time.
+
+    Attributes:
+        init: Number of the initial condition.
+        step: Step at which it happened; the first is 1.
+        variable: Name of the variable.
+        statistic: What left, as `StateStatistics` names it.
+        value: Its value.
+        lower: Lower bound of the climate; None where there is none.
+        upper: Upper bound; None where there is none.
+        y: Row of the cell where it is worst; None where it has no place.
+        x: Column of that cell.
+        scale: Wavenumber band that was the first to leave the climate or, where none has, came nearest to it.
+        scale_step: Step at which that band left; None where it has not.
+        growth_rate: Rate s of exp(s n) per step n over the last steps up to this one; None where it does not grow.
+    """
+
+    init: int
+    step: int
+    variable: str
+    statistic: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    y: int | None
+    x: int | None
+    scale: str
+    scale_step: int | None
+    growth_rate: float | None
+
+    def describe(self) -> str:
+        """Return the trip in one sentence."""
+        bounds = f"{_number(self.lower)} to {_number(self.upper)}"
+        what = (
+            f"{self.value:g} values are not finite"
+            if self.statistic == NOT_FINITE
+            else f"{self.statistic} {_number(self.value)} is outside the training climate, {bounds}"
+        )
+        place = "" if self.y is None else f", worst in cell ({self.y}, {self.x})"
+        left = "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
+        growth = "" if self.growth_rate is None else f"; growth {self.growth_rate:.3g} per step"
+        return (
+            f"forecast {self.init}, step {self.step}, '{self.variable}': {what}{place}; "
+            f"scale: {self.scale} ({left}){growth}"
+        )
+
+
+class Guard:
+    """Watches the rollout of one batch of forecasts.
+
+    Attributes:
+        trips: What left the climate so far, in order of steps; each statistic of a variable once for each forecast.
+    """
+
+    def __init__(self, climate: Climate, policy: Policy, initial: State, first_init: int = 0) -> None:
+        """Start from the newest of the initial states; `first_init` is the number of the first forecast."""
+        self.trips: list[Trip] = []
+        self._climate, self._policy, self._first_init = climate, policy, first_init
+        self._names = climate.statistics.names
+        self._previous = initial.last(1).select(climate.statistics.variables.names)
+        self._history: deque[Float64[np.ndarray, "batch channel statistic"]] = deque(maxlen=MEMORY)
+        batch = initial.data.shape[0]
+        self._left = np.full((batch, *climate.lower.shape), np.inf)
+        self._stopped = np.zeros(batch, dtype=bool)
+        self._step = 0
+
+    def watch(self, states: Iterable[State]) -> Iterator[State]:
+        """Yield each state after it has been checked.
+
+        Args:
+            states: What `rollout` yields.
+
+        Yields:
+            The same states. With the policy ``stop`` a forecast that has left the climate is missing (NaN) in every
+            later state, and the last state is that in which the last forecast leaves it.
+        """
+        for state in states:
+            shown = self._without_stopped(state)
+            trips = self.check(state)
+            if self._policy != "record" and trips:
+                self._warn(trips)
+            yield shown
+            if self._stopped.all():
+                return
+
+    def check(self, state: State) -> list[Trip]:
+        """Check one more state and return what leaves the climate with it; stopped forecasts are not looked at."""
+        self._step += 1
+        chosen = state.select(self._climate.statistics.variables.names)
+        measured = self._climate.statistics.measure(chosen, self._previous)
+        values = measured.cpu().double().numpy()
+        self._history.append(values)
+        self._previous = chosen
+        new = self._outside(values) & np.isinf(self._left) & ~self._stopped[:, None, None]
+        if not new.any():
+            return []
+        self._left[new] = self._step
+        trips = [
+            self._trip(chosen, init, channel, statistic)
+            for init, channel, statistic in np.argwhere(new)
+        ]
+        self.trips += trips
+        if self._policy == "stop":
+            self._stopped |= new.any(axis=(1, 2))
+        return trips
+
+    @property
+    def finished(self) -> bool:
+        """Whether every forecast has been stopped."""
+        return bool(self._stopped.all())
+
+    def _outside(
+        self, values: Float64[np.ndarray, "batch channel statistic"]
+    ) -> Bool[np.ndarray, "batch channel statistic"]:
+        """Return what is outside its bounds; of a state that is not finite, only that it is not."""
+        outside = (values < self._climate.lower) | (values > self._climate.upper)
+        lost = values[..., self._names.index(NOT_FINITE)] > 0
+        outside[lost] = False
+        outside[lost, self._names.index(NOT_FINITE)] = True
+        return outside
+
+    def _without_stopped(self, state: State) -> State:
+        if not self._stopped.any():
+            return state
+        stopped = torch.from_numpy(self._stopped).to(state.data.device)
+        data = torch.where(stopped[:, None, None, None, None], torch.nan, state.data)
+        return replace(state, data=data)
+
+    def _warn(self, trips: list[Trip]) -> None:
+        """Log the first trip of each forecast that trips for the first time."""
+        seen = {trip.init for trip in self.trips if trip.step < self._step}
+        for trip in trips:
+            if trip.init not in seen:
+                seen.add(trip.init)
+                logger.warning("guard: %s", trip.describe())
+
+    def _trip(self, state: State, init: int, channel: int, statistic: int) -> Trip:
+        name = self._names[statistic]
+        number, left = self._first_scale(init, channel)
+        band = self._climate.statistics.bands[number]
+        cell = self._cell(state.data[init, 0, channel], channel, name)
+        return Trip(
+            init=self._first_init + int(init),
+            step=self._step,
+            variable=self._climate.statistics.variables.names[channel],
+            statistic=name,
+            value=_plain(self._history[-1][init, channel, statistic]),
+            lower=_plain(self._climate.lower[channel, statistic]),
+            upper=_plain(self._climate.upper[channel, statistic]),
+            y=None if cell is None else cell[0],
+            x=None if cell is None else cell[1],
+            scale=band.name.removeprefix("variance at "),
+            scale_step=left,
+            growth_rate=self._growth(init, channel, statistic),
+        )
+
+    def _first_scale(self, init: int, channel: int) -> tuple[int, int | None]:
+        """Return the number of the band that left first (farthest, if several did) or is nearest, and its step."""
+        bands = slice(len(BULK), None)
+        left = self._left[init, channel, bands]
+        lower, upper = self._climate.lower[channel, bands], self._climate.upper[channel, bands]
+        finite = [past[init, channel, bands] for past in self._history]
+        values = next((v for v in reversed(finite) if np.isfinite(v).all()), np.ones_like(upper))
+        with np.errstate(divide="ignore"):
+            beyond = np.maximum(np.log(values / upper), np.log(np.maximum(lower, 0) / values))
+        first = left == left.min()
+        number = int(np.argmax(np.where(first, beyond, -np.inf)))
+        step = left[number]
+        return number, None if np.isinf(step) else int(step)
+
+    def _growth(self, init: int, channel: int, statistic: int) -> float | None:
+        """Return the slope of the logarithm of a statistic over the last steps, or None where it does not grow.
+
+        Of values and means it is that of the departure from the middle of their bounds, of values that are not finite
+        that of the variance before.
+        """
+        name = self._names[statistic]
+        if name == NOT_FINITE:
+            statistic = self._names.index(VARIANCE)
+        series = np.array([past[init, channel, statistic] for past in self._history])
+        if name in (SMALLEST, LARGEST, MEAN):
+            series = np.abs(series - self._middle(channel, name))
+        kept = np.flatnonzero(np.isfinite(series) & (series > 0))
+        if len(kept) < 3:
+            return None
+        slope = float(np.polyfit(kept, np.log(series[kept]), 1)[0])
+        return _plain(slope) if slope > 0 else None
+
+    def _middle(self, channel: int, name: str) -> float:
+        pair = (MEAN, MEAN) if name == MEAN else (SMALLEST, LARGEST)
+        low, high = (self._names.index(end) for end in pair)
+        return 0.5 * float(
+            self._climate.lower[channel, low] + self._climate.upper[channel, high]
+        )
+
+    def _cell(
+        self, field: Tensor, channel: int, name: str
+    ) -> tuple[int, int] | None:
+        """Return where a state is worst: not finite, farthest from the middle, or strongest in the band."""
+        statistics = self._climate.statistics
+        valid = torch.ones_like(field, dtype=torch.bool)
+        if statistics.valid_mask is not None:
+            valid = statistics.valid_mask[channel].to(field.device)
+        if name in (CHANGE, ENERGY, MEAN, VARIANCE):
+            return None
+        if name == NOT_FINITE:
+            worst = ~torch.isfinite(field)
+        elif name in (SMALLEST, LARGEST):
+            worst = field if name == LARGEST else -field
+        else:
+            worst = statistics.band_field(field, self._band(name)).abs()
+        worst = torch.where(valid, worst.float(), -torch.inf)
+        y, x = divmod(int(worst.argmax()), field.shape[-1])
+        return y, x
+
+    def _band(self, name: str) -> Band:
+        return self._climate.statistics.bands[self._names.index(name) - len(BULK)]
+
+
+def guard_record(config: GuardConfig, climate: Climate, trips: list[Trip]) -> dict[str, Any]:
+    """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps."""
+    ordered = sorted(trips, key=lambda trip: (trip.step, trip.init))
+    return {
+        **config.model_dump(mode="json"),
+        "climate_states": climate.states,
+        "trips": [asdict(trip) for trip in ordered],
+    }
+
+
+def _plain(value: float) -> float | None:
+    """Return a number to five digits (the same on every machine), or None where it is not finite."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> str:
+    return "no bound" if value is None else f"{value:.3g}"

@@ -1,0 +1,41 @@
+"""Running the command line within the test, as a user sees it."""
+
+import logging
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from triton_earth.cli import main
+
+
+@dataclass
+class Outcome:
+    """Exit code and what was written."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run `triton-earth` with some words and return its outcome."""
+
+    def run(*words):
+        root, ours = logging.getLogger(), logging.getLogger("triton_earth")
+        handlers, level = root.handlers, ours.level
+        root.handlers = []  # pytest's own; the command line then sets up its own
+        monkeypatch.setattr(sys, "argv", ["triton-earth", *map(str, words)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        finally:
+            root.handlers = handlers
+            ours.setLevel(level)
+        return Outcome(code, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,187 @@
+"""Rules about the code itself: layers, dangerous calls, length, and that importing does nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import triton_earth
+
+PACKAGE = Path(triton_earth.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = [
+    "core",
+    "physics",
+    "data",
+    "layers",
+    "models",
+    "rollout",
+    "evaluation",
+    "training",
+    "plots",
+    "interop",
+    "workflow",
+    "cli",
+]
+ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}
+"""Layers that know even less than what is below them."""
+
+
+def name(path):
+    return str(path.relative_to(PACKAGE))
+
+
+def layer(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_layers(tree):
+    """Yield the layer and line of every import of ours, wherever in the file it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            targets = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for target in targets:
+            parts = target.split(".")
+            if parts[0] == "triton_earth" and len(parts) > 1 and parts[1] in LAYERS:
+                yield parts[1], node.lineno
+
+
+@pytest.fixture(params=MODULES, ids=name)
+def module(request):
+    return request.param
+
+
+@pytest.fixture
+def tree(module):
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def test_every_folder_is_a_layer():
+    found = {layer(path) for path in MODULES} - {"__init__", "__main__"}
+    assert found == set(LAYERS)
+
+
+def test_imports_point_downwards(module, tree):
+    if layer(module) not in LAYERS:
+        return
+    below = LAYERS[: LAYERS.index(layer(module)) + 1]
+    allowed = ONLY.get(layer(module), set(below))
+    upwards = [(line, found) for found, line in imported_layers(tree) if found not in allowed]
+    assert upwards == []
+
+
+def calls(tree):
+    """Yield the last name of everything that is called, with its node."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = node.func
+            yield getattr(function, "attr", getattr(function, "id", None)), node
+
+
+def test_nothing_dangerous_is_called(module, tree):
+    for function, node in calls(tree):
+        where = f"{name(module)}:{node.lineno}"
+        assert function not in ("nan_to_num", "eval", "exec"), where
+        if function in ("load", "loads", "Unpickler"):
+            owner = getattr(getattr(node.func, "value", None), "id", None)
+            assert owner not in ("pickle", "marshal", "joblib", "dill"), where
+        for keyword in node.keywords:
+            value = getattr(keyword.value, "value", None)
+            assert not (keyword.arg == "weights_only" and value is not True), where
+            assert not (keyword.arg == "allow_pickle" and value is not False), where
+        if function == "load" and getattr(getattr(node.func, "value", None), "id", "") == "torch":
+            assert any(keyword.arg == "weights_only" for keyword in node.keywords), where
+
+
+def test_only_the_command_line_prints(module, tree):
+    if layer(module) == "cli":
+        return
+    assert [node.lineno for function, node in calls(tree) if function == "print"] == []
+
+
+def test_no_error_is_swallowed(module, tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else ""
+            assert caught not in ("", "Exception", "BaseException"), f"{module}:{node.lineno}"
+
+
+def test_every_name_is_imported_by_name(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert [alias.name for alias in node.names] != ["*"]
+
+
+def test_no_module_is_too_long(module):
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 450
+
+
+def public_definitions(node, prefix=""):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if child.name.startswith("_"):
+                continue
+            yield prefix + child.name, child
+            if isinstance(child, ast.ClassDef):
+                yield from public_definitions(child, f"{child.name}.")
+
+
+def test_everything_public_is_documented(tree):
+    assert ast.get_docstring(tree), "the module itself"
+    missing = [found for found, node in public_definitions(tree) if not ast.get_docstring(node)]
+    assert missing == []
+
+
+IMPORT_ALL = """
+import os, sys, warnings
+warnings.simplefilter("error")
+import matplotlib, torch, random, numpy, logging
+before = (
+    dict(matplotlib.rcParams), torch.get_num_threads(), torch.get_default_dtype(),
+    torch.random.initial_seed(), random.getstate(), str(numpy.random.get_state()),
+    dict(os.environ), os.getcwd(), list(logging.getLogger().handlers),
+)
+import importlib
+for module in {modules}:
+    importlib.import_module(module)
+after = (
+    dict(matplotlib.rcParams), torch.get_num_threads(), torch.get_default_dtype(),
+    torch.random.initial_seed(), random.getstate(), str(numpy.random.get_state()),
+    dict(os.environ), os.getcwd(), list(logging.getLogger().handlers),
+)
+assert before == after, [n for n, (a, b) in enumerate(zip(before, after)) if a != b]
+assert "pyplot" not in str([m for m in sys.modules if m.startswith("matplotlib.pyplot")])
+"""
+
+
+def test_importing_does_nothing(tmp_path):
+    modules = [
+        ".".join(("triton_earth", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in MODULES
+        if path.name not in ("__init__.py", "__main__.py")
+    ]
+    program = IMPORT_ALL.format(modules=modules)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_checks_see_what_they_look_for():
+    tree = ast.parse(
+        "def f():\n    from triton_earth.workflow.train import train\n    import triton_earth.plots.page"
+    )
+    assert [found for found, _ in imported_layers(tree)] == ["workflow", "plots"]
+    assert [found for found, _ in calls(ast.parse("np.nan_to_num(print(x))"))] == [
+        "nan_to_num",
+        "print",
+    ]
