@@ -88,7 +88,8 @@ def calls(tree):
 def test_nothing_dangerous_is_called(module, tree):
     for function, node in calls(tree):
         where = f"{name(module)}:{node.lineno}"
-        assert function not in ("nan_to_num", "eval", "exec"), where
+        assert function != "nan_to_num", where
+        assert getattr(node.func, "id", None) not in ("eval", "exec"), where
         if function in ("load", "loads", "Unpickler"):
             owner = getattr(getattr(node.func, "value", None), "id", None)
             assert owner not in ("pickle", "marshal", "joblib", "dill"), where
@@ -143,6 +144,7 @@ IMPORT_ALL = """
 import os, sys, warnings
 warnings.simplefilter("error")
 import matplotlib, torch, random, numpy, logging
+import netCDF4, PIL, pydantic, rich.progress, safetensors.torch, typer, xarray, yaml, zarr
 before = (
     dict(matplotlib.rcParams), torch.get_num_threads(), torch.get_default_dtype(),
     torch.random.initial_seed(), random.getstate(), str(numpy.random.get_state()),

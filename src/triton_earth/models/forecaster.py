@@ -106,8 +106,12 @@ class NetworkForecaster(Forecaster):
         """Return what errors of each predicted variable are divided by in the loss: its increments' size."""
         names = self.predicted.names
         if self.config.prediction == "tendency":
-            return self._statistic(names, self.normalizer.increment_std)
+            return self.increment_std(names)
         return self._statistic(names, self.normalizer.std)
+
+    def increment_std(self, names: list[str]) -> Float[Tensor, "channel 1 1"]:
+        """Return the root mean square increment over a time step of the named variables, in their units."""
+        return self._statistic(names, self.normalizer.increment_std)
 
     def _normalized(self, state: State) -> Float[Tensor, "batch time channel y x"]:
         names = state.variables.names
@@ -123,7 +127,7 @@ class NetworkForecaster(Forecaster):
         predicted = self.predicted
         if self.config.prediction == "tendency":
             newest = window.last(1).select(predicted.names).data
-            data = newest + self._statistic(predicted.names, self.normalizer.increment_std) * output
+            data = newest + self.increment_std(predicted.names) * output
         else:
             mean = self._statistic(predicted.names, self.normalizer.mean)
             data = mean + self._statistic(predicted.names, self.normalizer.std) * output

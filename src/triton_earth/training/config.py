@@ -15,6 +15,8 @@ class TrainConfig(StrictConfig):
         steps: Optimiser steps of the whole run.
         batch_size: Windows in a batch.
         horizon: Model applications per window that the loss looks at.
+        noise: Standard deviation of white noise on the history, in units of each variable's increments. The model
+            learns to remove what does not belong to the flow, so its own errors at small scales do not pile up.
         learning_rate: Peak learning rate.
         warmup_steps: Steps of the linear rise of the learning rate.
         weight_decay: AdamW's decoupled weight decay, on matrices and kernels only.
@@ -30,6 +32,7 @@ class TrainConfig(StrictConfig):
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=8, ge=1)
     horizon: int = Field(default=1, ge=1)
+    noise: float = Field(default=0.0, ge=0)
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_steps: int = Field(default=100, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)

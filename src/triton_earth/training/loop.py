@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def fit(
                     step, config.steps, config.warmup_steps
                 )
             network.train()
-            loss = rollout_loss(forecaster, history.to(device), truth.to(device))
+            history = with_noise(forecaster, history.to(device), config.noise)
+            loss = rollout_loss(forecaster, history, truth.to(device))
             if not torch.isfinite(loss):
                 raise UserError(
                     f"the training loss is {loss.item()} at step {step + 1}. Lower train.learning_rate "
@@ -124,6 +126,16 @@ def fit(
                     / (time.monotonic() - started),
                     **values,
                 )
+
+
+def with_noise(forecaster: NetworkForecaster, history: State, size: float) -> State:
+    """Return the history plus white noise of `size` times each variable's root mean square increment."""
+    if size == 0:
+        return history
+    prognostic = history.select(forecaster.prognostic.names)
+    scale = forecaster.increment_std(prognostic.variables.names)
+    noise = size * scale * torch.randn_like(prognostic.data)
+    return replace(prognostic, data=prognostic.data + noise)
 
 
 def rollout_loss(forecaster: NetworkForecaster, history: State, truth: State) -> Tensor:
