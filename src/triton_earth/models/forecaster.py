@@ -47,7 +47,8 @@ class NetworkForecaster(Forecaster):
         tendency:  x(t + k Δt) = x(t) + σ_Δ N_k[(x − μ)/σ, f],      state:  x(t + k Δt) = μ + σ N_k[(x − μ)/σ, f]
 
     with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
-    data. Cells outside the valid mask enter the network as 0, the mean.
+    data. Diagnostic variables, which are not fed back, are given as state always. Cells outside the valid mask enter
+    the network as 0, the mean.
 
     Attributes:
         config: What the network was built from.
@@ -103,11 +104,16 @@ class NetworkForecaster(Forecaster):
         return self._denormalized(output.float(), window)
 
     def loss_scale(self) -> Float[Tensor, "channel 1 1"]:
-        """Return what errors of each predicted variable are divided by in the loss: its increments' size."""
+        """Return what the errors of each predicted variable are divided by in the loss: the size of one unit of output.
+
+        It is σ_Δ where the network gives the tendency and σ where it gives the state.
+        """
         names = self.predicted.names
-        if self.config.prediction == "tendency":
-            return self.increment_std(names)
-        return self._statistic(names, self.normalizer.std)
+        state = self._statistic(names, self.normalizer.std)
+        if self.config.prediction == "state":
+            return state
+        fed_back = torch.tensor([name in self.prognostic for name in names], device=self.device)
+        return torch.where(fed_back[:, None, None], self.increment_std(names), state)
 
     def increment_std(self, names: list[str]) -> Float[Tensor, "channel 1 1"]:
         """Return the root mean square increment over a time step of the named variables, in their units."""
@@ -125,19 +131,18 @@ class NetworkForecaster(Forecaster):
         self, output: Float[Tensor, "batch block channel y x"], window: State
     ) -> State:
         predicted = self.predicted
+        origin = self._statistic(predicted.names, self.normalizer.mean)
         if self.config.prediction == "tendency":
-            newest = window.last(1).select(predicted.names).data
-            data = newest + self.increment_std(predicted.names) * output
-        else:
-            mean = self._statistic(predicted.names, self.normalizer.mean)
-            data = mean + self._statistic(predicted.names, self.normalizer.std) * output
+            newest = window.last(1).select(self.prognostic.names).data
+            origin = origin.expand(len(newest), 1, -1, *newest.shape[3:]).clone()
+            origin[:, :, predicted.indices(self.prognostic.names)] = newest
         leads = np.arange(1, output.shape[1] + 1) * self.time_step
         return State(
-            data,
+            origin + self.loss_scale() * output,
             predicted,
             self.grid,
             window.valid_times[:, -1:] + leads,
-            None if self.valid_mask is None else self.valid_mask.to(data.device),
+            None if self.valid_mask is None else self.valid_mask.to(output.device),
         )
 
     def _statistic(

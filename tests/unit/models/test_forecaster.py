@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.builders import ScaledSum, tiny_forecaster
+from tests.builders import TINY_NETWORK, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
-from triton_earth.models.forecaster import ModelConfig
+from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.normalization import Normalizer
+from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FACTOR = 0.25
 
@@ -39,6 +41,32 @@ def test_state_takes_the_output_as_the_normalised_new_state(waves):
     torch.testing.assert_close(
         state.data, mean + std * FACTOR * (window.data - mean) / std, atol=1e-6, rtol=1e-5
     )
+
+
+def test_a_diagnostic_variable_is_given_as_state_beside_a_tendency(waves):
+    rain = Variable("rain", "mm", role=Role.DIAGNOSTIC)
+    statistics = Normalizer(("rain", "vorticity"), (2.0, 0.5), (3.0, 4.0), (0.1, 0.2))
+    variables = Variables((rain, *waves.variables))
+    config = ModelConfig.parse({"network": TINY_NETWORK}, "test")
+    forecaster = NetworkForecaster(config, variables, waves.grid, waves.time_step, statistics)
+    forecaster.network = OneForEveryChannel(2)
+    window = waves.windows([0], [4], 1)
+    state = forecaster(window)
+    assert state.variables.names == ["rain", "vorticity"]
+    torch.testing.assert_close(state.data[:, :, 0], torch.full_like(window.data[:, :, 0], 5.0))
+    torch.testing.assert_close(state.data[:, :, 1:], window.data + 0.2)
+    assert forecaster.loss_scale().flatten().tolist() == pytest.approx([3.0, 0.2])
+
+
+class OneForEveryChannel(torch.nn.Module):
+    """A network whose output is one everywhere."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = torch.nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x):
+        return self.channels.expand(*x.shape[:2], -1, *x.shape[3:])
 
 
 def test_a_block_adds_every_increment_to_the_newest_state(waves):
@@ -93,7 +121,9 @@ def test_a_window_without_a_prognostic_variable_is_refused(weather):
         forecaster(weather.windows([1], [2], 1).select(["sunshine"]))
 
 
-@pytest.mark.parametrize(("prediction", "statistic"), [("tendency", "increment_std"), ("state", "std")])
+@pytest.mark.parametrize(
+    ("prediction", "statistic"), [("tendency", "increment_std"), ("state", "std")]
+)
 def test_the_loss_scale_is_that_of_what_is_predicted(waves, prediction, statistic):
     forecaster = tiny_forecaster(waves, prediction=prediction)
     (expected,) = getattr(forecaster.normalizer, statistic)
