@@ -10,8 +10,8 @@ from jaxtyping import install_import_hook
 # Before the first import of the package, so that every annotation is checked.
 install_import_hook("triton_earth", "beartype.beartype")
 
-import pytest
-import torch
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 # Fixtures that live longer than a test are made before the one below comes to it.
 torch.set_num_threads(1)

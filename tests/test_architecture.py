@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ LAYERS = [
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}
 """Layers that know even less than what is below them."""
+NAN_IS_ZERO = {"rollout/state_statistics.py"}
+"""Where NaN may count as zero: in a diagnosis of a broken state, never in a state."""
 
 
 def name(path):
@@ -58,9 +61,14 @@ def module(request):
     return request.param
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def tree(module):
-    return ast.parse(module.read_text(encoding="utf-8"))
+    return parsed(module)
 
 
 def test_every_folder_is_a_layer():
@@ -88,7 +96,7 @@ def calls(tree):
 def test_nothing_dangerous_is_called(module, tree):
     for function, node in calls(tree):
         where = f"{name(module)}:{node.lineno}"
-        assert function != "nan_to_num", where
+        assert function != "nan_to_num" or name(module) in NAN_IS_ZERO, where
         assert getattr(node.func, "id", None) not in ("eval", "exec"), where
         if function in ("load", "loads", "Unpickler"):
             owner = getattr(getattr(node.func, "value", None), "id", None)

@@ -1,8 +1,10 @@
 """The command line: translates each verb into one function call. Torch is imported inside the verbs only."""
 
+import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +12,7 @@ import typer
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
+from triton_earth.training.interruption import REQUEUE, Interrupted, ProcessLost
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,18 +32,15 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 
-def _at_least_one(parameter: typer.CallbackParam, value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise UserError(
-            f"--{str(parameter.name).replace('_', '-')}: expected at least 1, found {value}."
-        )
-    return value
+def _at_least(least: int, option: str) -> Callable[[int | None], int | None]:
+    """Return a check of an option's value."""
 
+    def check(value: int | None) -> int | None:
+        if value is not None and value < least:
+            raise UserError(f"{option}: expected at least {least}, found {value}.")
+        return value
 
-def _not_negative(parameter: typer.CallbackParam, value: int) -> int:
-    if value < 0:
-        raise UserError(f"--{parameter.name}: expected at least 0, found {value}.")
-    return value
+    return check
 
 
 def _version(wanted: bool) -> bool:
@@ -61,6 +61,15 @@ StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training s
 Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOUTH:NORTH,WEST:EAST", help="Where scores are taken, as --region=-30:30,0:360."
+    ),
+]
+Weights = Annotated[
+    Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 
@@ -74,6 +83,7 @@ def options(
     ] = False,
 ) -> None:
     """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
+    quiet = quiet or _rank() > 0
     logging.getLogger("triton_earth").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
@@ -110,6 +120,25 @@ def prepare(
 
 
 @app.command()
+def inspect(
+    path: Annotated[
+        str, typer.Argument(metavar="STORE_OR_FILE", help="Training store, file or pattern.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+) -> None:
+    """Say what is in a store or file and what is wrong with it; exit code 1 when something is fatal."""
+    from triton_earth.workflow.inspect import inspect as run
+
+    inspection = run(path)
+    if as_json:
+        typer.echo(json.dumps(inspection.to_dict(), indent=1, allow_nan=False))
+    else:
+        typer.echo(inspection.to_text())
+    if inspection.is_fatal:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     recipe: RecipeArgument,
     store: Annotated[Path, typer.Option("--store", "-s", help="Training store.")],
@@ -122,7 +151,27 @@ def train(
     from triton_earth.workflow.train import train as run
 
     run(recipe, store, out, overrides, resume=resume, overwrite=overwrite)
-    typer.echo(f"model: {out / 'forecaster'}")
+    if _rank() == 0:
+        typer.echo(f"model: {out / 'forecaster'}")
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store", "-s", help="Training store, where the recipe does not tell its grid."
+        ),
+    ] = None,
+) -> None:
+    """Say what training a recipe takes: parameters, memory, disk, hours. Nothing is written."""
+    from triton_earth.workflow.plan import plan as run
+    from triton_earth.workflow.plan import rows
+
+    for name, value in rows(run(recipe, overrides, store)):
+        typer.echo(f"{name:28s} {value}")
 
 
 @app.command()
@@ -132,7 +181,9 @@ def forecast(
     out: Out,
     steps: Annotated[
         int | None,
-        typer.Option(callback=_at_least_one, help="Number of leads; the recipe's if not given."),
+        typer.Option(
+            callback=_at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Split whose trajectories are forecast.")] = "test",
     init: Annotated[
@@ -142,8 +193,17 @@ def forecast(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(callback=_at_least_one, help="Initial conditions forecast together.")
+        int,
+        typer.Option(
+            callback=_at_least(1, "--batch-size"), help="Initial conditions forecast together."
+        ),
     ] = 16,
+    guard: Annotated[
+        Literal["warn", "stop", "record"],
+        typer.Option(
+            help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
+        ),
+    ] = "warn",
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -159,6 +219,7 @@ def forecast(
         split=split,
         init=init,
         batch_size=batch_size,
+        guard=guard,
         device=device,
         resume=resume,
         overwrite=overwrite,
@@ -172,17 +233,73 @@ def evaluate(
     store: StoreArgument,
     out: Out,
     seed: Annotated[
-        int, typer.Option(callback=_not_negative, help="Seed of the bootstrap.")
+        int, typer.Option(callback=_at_least(0, "--seed"), help="Seed of the bootstrap.")
     ] = 0,
     resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    region: Region = None,
+    weights: Weights = "cell_area",
+    heat_waves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Judge a forecast against the truth: scores and a report, persistence beside the model."""
+    """Judge a forecast against the truth: scores and a report, baselines beside the model."""
     from triton_earth.workflow.evaluate import evaluate as run
 
     scores = run(
-        forecast, store, out, seed=seed, resamples=resamples, title=title, overwrite=overwrite
+        forecast,
+        store,
+        out,
+        seed=seed,
+        resamples=resamples,
+        title=title,
+        region=region,
+        weights=weights,
+        heat_waves=heat_waves,
+        overwrite=overwrite,
+    )
+    _show(scores, out)
+
+
+@app.command()
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FORECAST FORECAST... STORE", help="Forecast stores, then the truth."
+        ),
+    ],
+    out: Out,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of each forecast, in order; those of the files if not given."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    region: Region = None,
+    weights: Weights = "cell_area",
+    overwrite: Overwrite = False,
+) -> None:
+    """Judge several forecasts against the truth and each other, with significance."""
+    from triton_earth.workflow.compare import compare as run
+
+    *forecasts, store = paths
+    scores = run(
+        forecasts,
+        store,
+        out,
+        names=name,
+        seed=seed,
+        resamples=resamples,
+        title=title,
+        region=region,
+        weights=weights,
+        overwrite=overwrite,
     )
     _show(scores, out)
 
@@ -213,12 +330,24 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error{f' of process {_rank()}' if _rank() else ''}: {error}", err=True)
         sys.exit(2)
+    except ProcessLost as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except Interrupted as stop:
+        if _rank() == 0:
+            typer.echo(str(stop), err=True)
+        sys.exit(REQUEUE)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this
             typer.echo("interrupted; the same command with --resume goes on.", err=True)
         raise
+
+
+def _rank() -> int:
+    """Return the number of this process among those that torchrun or srun started."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 def _show(scores: "xr.Dataset", folder: Path) -> None:
@@ -244,6 +373,9 @@ def _show(scores: "xr.Dataset", folder: Path) -> None:
     for line in [heading, *rows]:
         typer.echo("  ".join(f"{text:{width}s}" for text, width in zip(line, widths, strict=True)))
     typer.echo(f"[95 % intervals: {scores.attrs['interval']}]")
+    scored, leads = scores.attrs["evaluated_leads"], scores.attrs["forecast_leads"]
+    if scored < leads:
+        typer.echo(f"[scored over {scored} of the forecast's {leads} leads: the truth ends there]")
     for name in judged(scores):
         for finding in verdict(scores, name):
             typer.echo(f"- {finding.text}")

@@ -1,5 +1,6 @@
 """The whole path through the command line, on a tiny experiment."""
 
+import html
 import json
 import subprocess
 import sys
@@ -70,16 +71,22 @@ def test_a_forecast_longer_than_the_truth_is_scored_where_there_is_truth(
     assert judged.code == 0
     scores = json.loads((tmp_path / "report" / "scores.json").read_text())
     assert (scores["evaluated_leads"], scores["forecast_leads"]) == (7, 12)
-    said = judged.out + (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert "7 of 12" in said or "7 of the 12" in said
+    sentence = "cored over 7 of the forecast's 12 leads: the truth ends there"
+    assert sentence in judged.out
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert sentence in html.unescape(page)
 
 
-def test_the_evaluation_is_the_same_every_time(command, tiny_forecast, tiny_store, tmp_path):
+def test_an_evaluation_that_replaces_another_is_the_same(
+    command, tiny_forecast, tiny_store, tmp_path
+):
     words = ["evaluate", tiny_forecast, tiny_store, "--resamples", 20, "--out", tmp_path / "report"]
     assert command(*words).code == 0
     first = files_below(tmp_path / "report")
+    (tmp_path / "report" / "notes.txt").write_text("old")
     assert command(*words, "--overwrite").code == 0
     second = files_below(tmp_path / "report")
+    assert second.keys() == first.keys()
     for name in ("scores.json", "animation.gif"):
         assert first[name] == second[name]
 

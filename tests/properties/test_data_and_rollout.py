@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.builders import TEMPERATURE, tiny_forecaster
+
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import compute_normalizer
-from triton_earth.data.windows import Windows, batch_indices
+from triton_earth.data.windows import Segment, Windows, batch_indices
 from triton_earth.rollout.rollout import rollout
 
 
@@ -27,7 +27,7 @@ def test_windows_are_all_within_trajectories_and_none_is_missed(
     trajectories, times, length, stride
 ):
     length = min(length, times)
-    windows = Windows(tuple(trajectories), times, length, stride)
+    windows = Windows((Segment(number, 0, times) for number in trajectories), length, stride)
     found = [windows[index] for index in range(len(windows))]
     expected = [
         (trajectory, start)
@@ -57,9 +57,7 @@ def test_an_epoch_uses_every_sample_at_most_once_and_leaves_less_than_a_batch(
 
 
 @settings(derandomize=True, deadline=None)
-@given(
-    samples=st.integers(4, 40), seed=st.integers(0, 5), steps=st.permutations(list(range(12)))
-)
+@given(samples=st.integers(4, 40), seed=st.integers(0, 5), steps=st.permutations(list(range(12))))
 def test_the_batch_of_a_step_does_not_depend_on_what_was_asked_before(samples, seed, steps):
     in_order = [batch_indices(samples, 4, seed, step) for step in range(12)]
     for step in steps:
@@ -75,8 +73,7 @@ def test_the_batch_of_a_step_does_not_depend_on_what_was_asked_before(samples, s
 def test_statistics_do_not_depend_on_how_times_are_cut_into_trajectories(cuts, offset, seed):
     generator = np.random.default_rng(seed)
     blocks = [
-        (offset + 10 * generator.normal(size=(times, 1, 3, 4))).astype(np.float32)
-        for times in cuts
+        (offset + 10 * generator.normal(size=(times, 1, 3, 4))).astype(np.float32) for times in cuts
     ]
     apart = compute_normalizer(blocks, Variables((TEMPERATURE,)))
     together = compute_normalizer([np.concatenate(blocks)], Variables((TEMPERATURE,)))

@@ -136,7 +136,7 @@ def test_latlon_grids_survive_json_and_have_areas_of_mean_one(latitude, longitud
 names = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5, unique=True)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=30)
 @given(names=names, data=st.data())
 def test_variables_survive_json_and_are_selected_by_name(names, data):
     variables = Variables(
@@ -160,6 +160,7 @@ def test_variables_survive_json_and_are_selected_by_name(names, data):
 @given(before=st.integers(1, 5), after=st.integers(1, 5), seed=st.integers(0, 10))
 def test_append_and_last_undo_each_other(before, after, seed):
     from tests.builders import random_state
+
     from triton_earth.core.variables import VORTICITY
 
     state = random_state(

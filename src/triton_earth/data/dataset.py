@@ -9,7 +9,7 @@ import numpy as np
 
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
-from triton_earth.data.windows import Windows
+from triton_earth.data.windows import Segment, Windows
 
 
 class ForecastDataset:
@@ -24,7 +24,7 @@ class ForecastDataset:
     def __init__(
         self, store: TrainingStore, windows: Windows, history: int, memory_gb: float
     ) -> None:
-        """Choose the windows, and read their trajectories into memory if they fit.
+        """Choose the windows, and read their segments into memory if they fit.
 
         Args:
             store: Where the fields are.
@@ -33,46 +33,61 @@ class ForecastDataset:
             memory_gb: Largest amount of memory for keeping all fields of the split; 0 always reads from disk.
         """
         self.store, self.windows, self.history = store, windows, history
-        cells = len(windows.trajectories) * windows.times * len(store.variables)
-        fits = 4 * cells * np.prod(store.grid.shape) <= memory_gb * 1e9
-        self._cache: dict[int, np.ndarray] | None = {} if fits else None
+        fields = sum(len(segment) for segment in windows.segments) * len(store.variables)
+        fits = 4 * fields * np.prod(store.grid.shape) <= memory_gb * 1e9
+        self._cache: dict[Segment, np.ndarray] | None = {} if fits else None
 
     def __len__(self) -> int:
         return len(self.windows)
 
-    def batch(self, indices: Iterable[SupportsIndex]) -> tuple[State, State]:
+    def batch(
+        self, indices: Iterable[SupportsIndex], horizon: int | None = None
+    ) -> tuple[State, State]:
         """Return windows as one batch.
 
         Args:
             indices: Numbers of the windows.
+            horizon: States after the history; those that the windows have if not given.
 
         Returns:
             The history, State [batch, history, channel, y, x], and the states that follow it, [batch, horizon, …].
         """
-        chosen = [self.windows[int(index)] for index in indices]
-        length = self.windows.length
-        fields = np.stack([self._read(trajectory, start, length) for trajectory, start in chosen])
+        chosen = [self.windows.locate(int(index)) for index in indices]
+        length = self.windows.length if horizon is None else self.history + horizon
+        fields = np.stack([self._read(segment, start, length) for segment, start in chosen])
         valid_times = np.stack([self.store.times[start : start + length] for _, start in chosen])
         state = self.store.as_state(fields, valid_times)
         return state.at(slice(0, self.history)), state.at(slice(self.history, None))
 
-    def batches(self, order: Iterable[Iterable[SupportsIndex]]) -> Iterator[tuple[State, State]]:
-        """Yield batches in the given order; a thread reads two batches ahead of what is used."""
+    def batches(
+        self,
+        order: Iterable[Iterable[SupportsIndex]],
+        horizons: Iterable[int | None] | None = None,
+    ) -> Iterator[tuple[State, State]]:
+        """Yield batches in the given order; a thread reads two batches ahead of what is used.
+
+        Args:
+            order: Numbers of the windows of each batch.
+            horizons: States after the history in each batch; those that the windows have if not given.
+        """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader") as reader:
-            upcoming = iter(order)
-            pending = [
-                reader.submit(self.batch, indices) for indices in itertools.islice(upcoming, 2)
-            ]
+            upcoming = zip(
+                order, itertools.repeat(None) if horizons is None else horizons, strict=False
+            )
+            pending = [reader.submit(self.batch, *which) for which in itertools.islice(upcoming, 2)]
             while pending:
                 batch = pending.pop(0).result()
                 pending.extend(
-                    reader.submit(self.batch, indices) for indices in itertools.islice(upcoming, 1)
+                    reader.submit(self.batch, *which) for which in itertools.islice(upcoming, 1)
                 )
                 yield batch
 
-    def _read(self, trajectory: int, start: int, length: int) -> np.ndarray:
+    def _read(self, segment: Segment, start: int, length: int) -> np.ndarray:
         if self._cache is None:
-            return self.store.read(trajectory, slice(start, start + length))
-        if trajectory not in self._cache:
-            self._cache[trajectory] = self.store.read(trajectory, slice(None))
-        return self._cache[trajectory][start : start + length]
+            return self.store.read(segment.trajectory, slice(start, start + length))
+        if segment not in self._cache:
+            self._cache[segment] = self.store.read(
+                segment.trajectory, slice(segment.start, segment.stop)
+            )
+        first = start - segment.start
+        return self._cache[segment][first : first + length]

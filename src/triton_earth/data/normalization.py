@@ -1,6 +1,6 @@
 """Normalisation: per-variable statistics of the training data, and the exact way there and back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.variables import Variables
+from triton_earth.core.variables import Role, Variables
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Normalizer:
         variables: Names, in order.
         mean: Mean over the training data, in the variable's units.
         std: Standard deviation.
-        increment_std: Root mean square of x(t + Δt) − x(t), Δt the model's time step.
+        increment_std: Root mean square of x(t + Δt) − x(t), Δt the model's time step; `std` for static variables, which
+            have no increments.
     """
 
     variables: tuple[str, ...]
@@ -55,8 +56,11 @@ class Normalizer:
         )
 
 
+Fields = Float32[np.ndarray, "_ channel y x"]
+
+
 def compute_normalizer(
-    trajectories: Iterable[Float32[np.ndarray, "_ channel y x"]],
+    trajectories: Iterable[Fields | Iterator[Fields]],
     variables: Variables,
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
 ) -> Normalizer:
@@ -66,7 +70,8 @@ def compute_normalizer(
     large offsets (pressure, geopotential) cost no digits.
 
     Args:
-        trajectories: Fields of the training period, one trajectory or block of consecutive times after the other.
+        trajectories: Fields of the training period, one stretch of consecutive times after the other, each whole or as
+            an iterator over blocks of it, so that it need not fit into memory.
         variables: What each channel is.
         valid_mask: True where a channel is defined; other cells do not count.
 
@@ -82,7 +87,7 @@ def compute_normalizer(
     moments = _Moments(np.zeros(channels), np.zeros(channels), np.zeros(channels))
     increment_squares = np.zeros(channels)
     increment_count = np.zeros(channels)
-    for fields in trajectories:
+    for fields, before in _blocks(trajectories):
         for channel in range(channels):
             cells = _valid_cells(fields[:, channel], valid_mask, channel).astype(np.float64)
             if not np.isfinite(cells).all():
@@ -91,15 +96,32 @@ def compute_normalizer(
                     "finite in the training data. Repair them, or mark the cells in the valid mask."
                 )
             moments.add(channel, cells)
+            if before is not None:
+                last = _valid_cells(before[:, channel], valid_mask, channel).astype(np.float64)
+                cells = np.concatenate([last, cells])
             increments = np.diff(cells, axis=0)
             increment_squares[channel] += np.sum(increments**2)
             increment_count[channel] += increments.size
+    std = np.sqrt(moments.squares / np.maximum(moments.count, 1))
+    increment_std = np.sqrt(increment_squares / np.maximum(increment_count, 1))
+    static = np.array([variable.role is Role.STATIC for variable in variables])
     return Normalizer(
         variables=tuple(variables.names),
         mean=tuple(moments.mean.tolist()),
-        std=tuple(np.sqrt(moments.squares / np.maximum(moments.count, 1)).tolist()),
-        increment_std=tuple(np.sqrt(increment_squares / np.maximum(increment_count, 1)).tolist()),
+        std=tuple(std.tolist()),
+        increment_std=tuple(np.where(static, std, increment_std).tolist()),
     )
+
+
+def _blocks(
+    trajectories: Iterable[Fields | Iterator[Fields]],
+) -> Iterator[tuple[Fields, Fields | None]]:
+    """Yield each block with the last time of the block that it follows, None for the first of a stretch."""
+    for trajectory in trajectories:
+        before = None
+        for fields in iter([trajectory]) if isinstance(trajectory, np.ndarray) else trajectory:
+            yield fields, before
+            before = fields[-1:].copy()
 
 
 def _require_valid_cells(variables: Variables, valid_mask: Bool[np.ndarray, "channel y x"]) -> None:

@@ -1,5 +1,6 @@
 """Splits by period: which time of a long record is for training, validation or test, and the gap between them."""
 
+import itertools
 from typing import Annotated, Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def gaps_between_splits(split: np.ndarray) -> list[tuple[int, int]]:
     used = np.flatnonzero(split != "")
     return [
         (int(before), int(after))
-        for before, after in zip(used[:-1], used[1:], strict=True)
+        for before, after in itertools.pairwise(used)
         if split[before] != split[after]
     ]
 

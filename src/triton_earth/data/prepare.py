@@ -1,8 +1,9 @@
 """Preparing a training store from a simulation: batch by batch, resumable, whole or absent."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -53,11 +54,13 @@ class SimulationData(StrictConfig):
     """A training store that is simulated.
 
     Attributes:
+        kind: Tag by which a recipe says that its data is of this class; may be left out.
         source: The simulation; its `kind` says which.
         splits: Trajectories in each split.
         batch_size: Trajectories that are simulated together.
     """
 
+    kind: Literal["simulation"] = "simulation"
     source: Turbulence
     splits: Splits
     batch_size: int = Field(default=16, ge=1)
@@ -94,19 +97,14 @@ def prepare_store(
     """
     source = data.source
     splits = data.splits.names()
-    wanted = data.model_dump(mode="json")
+    wanted = data.model_dump(mode="json", exclude={"kind"})
     if source.snapshots < 2:
         raise UserError(
             f"data.source.snapshots: expected at least two, so that there is something to forecast; found "
             f"{source.snapshots}."
         )
-    partial = claim_output(out, resume=resume, overwrite=overwrite)
-    if resume and out.exists():
-        finished = TrainingStore.open(out)
-        _require_same_recipe(finished.provenance.get("data"), wanted, out)
-        logger.info("%s is complete; nothing to resume.", out)
-        return finished
-    if not (resume and (partial / PROGRESS).exists()):
+
+    def create(partial: Path) -> None:
         verdict = source.resolution(device=device)
         logger.info("%s", verdict.message)
         create_store(
@@ -117,17 +115,69 @@ def prepare_store(
             splits=splits,
             provenance={**provenance, "data": wanted, "resolution": verdict.message},
         )
+
+    def trajectories(numbers: list[int]) -> np.ndarray:
+        return source.trajectories(numbers, device=device).numpy()[:, :, None]
+
+    return prepare_trajectories(
+        out,
+        wanted,
+        count=len(splits),
+        batch_size=data.batch_size,
+        create=create,
+        trajectories=trajectories,
+        resume=resume,
+        overwrite=overwrite,
+    )
+
+
+def prepare_trajectories(
+    out: Path,
+    wanted: dict[str, Any],
+    *,
+    count: int,
+    batch_size: int,
+    create: Callable[[Path], None],
+    trajectories: Callable[[list[int]], np.ndarray],
+    resume: bool,
+    overwrite: bool,
+) -> TrainingStore:
+    """Write a training store trajectory by trajectory; after a crash, verify what is there and go on.
+
+    Args:
+        out: New training store.
+        wanted: What says whether an unfinished store is of the same recipe; plain values.
+        count: Number of trajectories.
+        batch_size: Trajectories that are made together.
+        create: Writes the empty store at a path.
+        trajectories: Gives the fields [trajectory, time, channel, y, x] of some trajectories.
+        resume: Go on with an unfinished store.
+        overwrite: Replace an existing one.
+
+    Returns:
+        The finished store.
+
+    Raises:
+        UserError: if `out` exists and neither option allows it, or the store there is of another recipe.
+    """
+    partial = claim_output(out, resume=resume, overwrite=overwrite)
+    if resume and out.exists():
+        finished = TrainingStore.open(out)
+        require_same_recipe(finished.provenance.get("data"), wanted, out)
+        logger.info("%s is complete; nothing to resume.", out)
+        return finished
+    if not (resume and (partial / PROGRESS).exists()):
+        create(partial)
         write_json(partial / PROGRESS, {"data": wanted, "hashes": {}})
     hashes = _verified(partial, wanted)
-    missing = [number for number in range(len(splits)) if number not in hashes]
-    with progress("prepare", len(splits), done=len(hashes)) as advance:
-        for batch in _same_batches(missing, len(splits), data.batch_size):
-            fields = source.trajectories(batch, device=device).numpy()
-            for number, trajectory in zip(batch, fields, strict=True):
-                hashes[number] = write_trajectory(partial, number, trajectory[:, None])
+    missing = [number for number in range(count) if number not in hashes]
+    with progress("prepare", count, done=len(hashes)) as advance:
+        for batch in _same_batches(missing, count, batch_size):
+            for number, fields in zip(batch, trajectories(batch), strict=True):
+                hashes[number] = write_trajectory(partial, number, fields)
             write_json(partial / PROGRESS, {"data": wanted, "hashes": hashes})
             advance(len(batch))
-    finish_store(partial, [hashes[number] for number in range(len(splits))])
+    finish_store(partial, [hashes[number] for number in range(count)])
     (partial / PROGRESS).unlink()
     publish(partial, out)
     return TrainingStore.open(out)
@@ -144,7 +194,7 @@ def _same_batches(missing: list[int], total: int, batch_size: int) -> list[list[
 def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
     """Return the checksums of the trajectories whose values still have them."""
     state = read_json(partial / PROGRESS, "unfinished training store")
-    _require_same_recipe(state["data"], wanted, partial)
+    require_same_recipe(state["data"], wanted, partial)
     verified = {}
     for number, checksum in state["hashes"].items():
         fields = read_trajectory(partial, int(number))
@@ -155,7 +205,12 @@ def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
     return verified
 
 
-def _require_same_recipe(found: Any, wanted: dict[str, Any], path: Path) -> None:
+def require_same_recipe(found: Any, wanted: dict[str, Any], path: Path) -> None:
+    """Refuse to go on with a store that was begun with another recipe, or from other files.
+
+    Raises:
+        UserError: if `found` is not `wanted`.
+    """
     if found != wanted:
         raise UserError(
             f"{path}: the store there is of another recipe. Repeat its own recipe with --resume, or start again with "

@@ -2,11 +2,12 @@
 
 Layout: ``state(trajectory, time, channel, y, x)`` in float32; one time of one trajectory is one chunk, many chunks make
 one file (shard). A reanalysis is one trajectory, a set of simulations many. The channel coordinate carries name, units,
-long name, level and role; ``split(trajectory)`` says what each trajectory may be used for.
+long name, level and role; ``split(trajectory)`` or ``split(trajectory, time)`` says what each trajectory, or each time
+of it, may be used for: ``train``, ``valid``, ``test``, or nothing in the gaps between them.
 """
 
-import hashlib
-import warnings
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -14,131 +15,40 @@ import numpy as np
 import torch
 import xarray as xr
 import zarr
-import zarr.errors
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import remove
-from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid, grid_from_dict
+from triton_earth.core.grid import Grid, grid_from_dict
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
+from triton_earth.data.missing_chunks import missing_chunks
+from triton_earth.data.periods import gaps_between_splits
+from triton_earth.data.store_writer import (
+    FORMAT,
+    consolidate,
+    create_store,
+    finish_store,
+    hash_fields,
+    read_times,
+    read_trajectory,
+    write_times,
+    write_trajectory,
+)
+from triton_earth.data.windows import Segment, consecutive
 
-FORMAT = "triton-earth training store 1"
-
-
-def create_store(
-    path: Path,
-    *,
-    variables: Variables,
-    grid: PeriodicGrid | LatLonGrid,
-    times: np.ndarray,
-    splits: list[str],
-    provenance: dict[str, Any],
-    valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
-) -> None:
-    """Write an empty store: coordinates, attributes and the array that trajectories are then written into.
-
-    Args:
-        path: New folder.
-        variables: Channels of the state.
-        grid: Cells of the state.
-        times: Times of every trajectory, datetime64 or float64.
-        splits: Split of each trajectory (``train``, ``valid`` or ``test``); its length is the number of trajectories.
-        provenance: Where the data comes from; plain values.
-        valid_mask: True where a channel is defined; None where every channel is defined everywhere.
-    """
-    y_name, x_name = grid.axes
-    coordinates: dict[str, Any] = {
-        "trajectory": np.arange(len(splits)),
-        "time": times,
-        "channel": np.array(variables.names, dtype=object),
-        y_name: grid.y,
-        x_name: grid.x,
-        "units": ("channel", np.array([variable.units for variable in variables], dtype=object)),
-        "long_name": (
-            "channel",
-            np.array([variable.long_name for variable in variables], dtype=object),
-        ),
-        "role": ("channel", np.array([str(variable.role) for variable in variables], dtype=object)),
-        "level": (
-            "channel",
-            np.array(
-                [np.nan if variable.level is None else variable.level for variable in variables]
-            ),
-        ),
-        "split": ("trajectory", np.array(splits, dtype=object)),
-    }
-    if valid_mask is not None:
-        coordinates["valid_mask"] = (("channel", y_name, x_name), valid_mask)
-    attributes = {
-        "format": FORMAT,
-        "grid": grid.to_dict(),
-        "variables": variables.to_list(),
-        "provenance": provenance,
-    }
-    xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-        path, mode="w", zarr_format=3, consolidated=False
-    )
-    one_time = (1, 1, len(variables), *grid.shape)
-    zarr.open_group(path, mode="r+").create_array(
-        "state",
-        shape=(len(splits), len(times), len(variables), *grid.shape),
-        chunks=one_time,
-        shards=(1, len(times), *one_time[2:]),
-        dtype="float32",
-        fill_value=float("nan"),
-        dimension_names=["trajectory", "time", "channel", y_name, x_name],
-    )
-
-
-def write_trajectory(
-    path: Path, trajectory: int, fields: Float32[np.ndarray, "time channel y x"]
-) -> str:
-    """Write one trajectory into a store made by `create_store` and return the SHA-256 of its values."""
-    # Zarr reads a file before it writes into it, and fails if that file is damaged.
-    remove(path / "state" / "c" / str(trajectory))
-    zarr.open_array(path, path="state", mode="r+")[trajectory] = fields
-    return hash_fields(fields)
-
-
-def read_trajectory(path: Path, trajectory: int) -> Float32[np.ndarray, "time channel y x"] | None:
-    """Return one trajectory of an unfinished store, or None where it cannot be read."""
-    try:
-        return np.asarray(zarr.open_array(path, path="state", mode="r")[trajectory])
-    except (OSError, ValueError, RuntimeError):
-        return None
-
-
-def hash_fields(fields: Float32[np.ndarray, "time channel y x"]) -> str:
-    """Return the SHA-256 of the values of one trajectory, in C order and little-endian float32."""
-    return hashlib.sha256(np.ascontiguousarray(fields, dtype="<f4").tobytes()).hexdigest()
-
-
-def finish_store(path: Path, hashes: list[str]) -> str:
-    """Declare a store complete: store its content hash and consolidate its metadata.
-
-    Args:
-        path: The store.
-        hashes: SHA-256 of each trajectory, in order.
-
-    Returns:
-        The content hash: SHA-256 over the hashes of all trajectories.
-    """
-    content_hash = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    group = zarr.open_group(path, mode="r+")
-    group.attrs["trajectory_hashes"] = hashes
-    group.attrs["content_hash"] = content_hash
-    consolidate(path)
-    return content_hash
-
-
-def consolidate(path: Path) -> None:
-    """Write consolidated metadata, so that `xarray.open_zarr` opens the group with one read."""
-    with warnings.catch_warnings():
-        # Zarr v3 has not yet specified consolidated metadata; readers that do not know it ignore it.
-        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        zarr.consolidate_metadata(path)
+__all__ = [
+    "FORMAT",
+    "TrainingStore",
+    "consolidate",
+    "create_store",
+    "finish_store",
+    "hash_fields",
+    "read_times",
+    "read_trajectory",
+    "write_times",
+    "write_trajectory",
+]
 
 
 class TrainingStore:
@@ -150,7 +60,8 @@ class TrainingStore:
         grid: Cells of the state.
         times: Times of every trajectory, datetime64 or float64.
         time_step: Step between times.
-        splits: Split of each trajectory.
+        split: Split of each time of each trajectory, [trajectory, time]; "" for times that no split may use.
+        trajectory_hashes: SHA-256 of the values of each trajectory.
         valid_mask: True where a channel is defined, or None.
         content_hash: SHA-256 of all values.
         provenance: Where the data comes from.
@@ -163,7 +74,11 @@ class TrainingStore:
         self.grid: Grid = grid_from_dict(attributes["grid"])
         self.times: np.ndarray = coordinates["time"].values
         self.time_step: Duration = uniform_step(self.times)
-        self.splits: list[str] = [str(split) for split in coordinates["split"].values]
+        split = coordinates["split"].values.astype(object)
+        self.split: np.ndarray = (
+            split if split.ndim == 2 else np.repeat(split[:, None], self.times.size, axis=1)
+        )
+        self.trajectory_hashes: list[str] = list(attributes["trajectory_hashes"])
         self.valid_mask: np.ndarray | None = (
             coordinates["valid_mask"].values.astype(bool) if "valid_mask" in coordinates else None
         )
@@ -192,7 +107,7 @@ class TrainingStore:
             if group.attrs.get("format") != FORMAT or "content_hash" not in group.attrs:
                 raise UserError(f"{path}: a Zarr group, but not a finished training store; {again}")
             state = zarr.open_array(path, path="state", mode="r")
-            missing = state.nchunks - state.nchunks_initialized
+            missing = missing_chunks(state)
             if missing:
                 raise UserError(
                     f"{damaged}: {missing} of {state.nchunks} fields are missing; {again}"
@@ -208,22 +123,60 @@ class TrainingStore:
     @property
     def trajectories(self) -> np.ndarray:
         """Numbers of the trajectories, 0 … n − 1."""
-        return np.arange(len(self.splits))
+        return np.arange(self.split.shape[0])
+
+    @property
+    def split_names(self) -> list[str]:
+        """Names of the splits that some time belongs to."""
+        return sorted(set(self.split.ravel().tolist()) - {""})
 
     def trajectories_in(self, split: str) -> np.ndarray:
-        """Return the numbers of the trajectories in a split.
+        """Return the numbers of the trajectories with a time in a split.
 
         Raises:
             UserError: if there are none.
         """
-        chosen = np.flatnonzero(np.array(self.splits) == split)
+        chosen = np.flatnonzero((self.split == split).any(axis=1))
         if chosen.size == 0:
             raise UserError(
-                f"{self.path}: no trajectory is in split '{split}'; it has {sorted(set(self.splits))}."
+                f"{self.path}: no trajectory is in split '{split}'; it has {self.split_names}."
             )
         return chosen
 
-    def read(self, trajectory: SupportsIndex, times: slice) -> Float32[np.ndarray, "time channel y x"]:
+    def segments(self, split: str) -> tuple[Segment, ...]:
+        """Return the stretches of consecutive times in a split: what a window may lie in.
+
+        Raises:
+            UserError: if there are none.
+        """
+        return tuple(
+            Segment(trajectory, start, stop)
+            for trajectory in self.trajectories_in(split).tolist()
+            for start, stop in consecutive(self.split[trajectory] == split)
+        )
+
+    def require_gap(self, length: int) -> None:
+        """Refuse a store in which two splits of one trajectory are closer together than a window.
+
+        Args:
+            length: Times in a window, history plus horizon.
+
+        Raises:
+            UserError: naming the two.
+        """
+        for trajectory in self.trajectories:
+            split = self.split[trajectory]
+            for before, after in gaps_between_splits(split):
+                if after - before - 1 < length:
+                    raise UserError(
+                        f"{self.path}: between {split[before]} and {split[after]} are {after - before - 1} unused "
+                        f"times, fewer than a window of {length} (history plus horizon). Prepare the store with "
+                        f"data.gap={length}, or shorten train.horizon."
+                    )
+
+    def read(
+        self, trajectory: SupportsIndex, times: slice
+    ) -> Float32[np.ndarray, "time channel y x"]:
         """Read consecutive times of one trajectory.
 
         Raises:
@@ -241,8 +194,23 @@ class TrainingStore:
             ) from error
         return fields
 
+    def blocks(
+        self, segment: Segment, megabytes: float = 256.0
+    ) -> Iterator[Float32[np.ndarray, "time channel y x"]]:
+        """Read a segment in blocks of consecutive times, each of at most so many megabytes (or one time)."""
+        one_time = 4 * len(self.variables) * math.prod(self.grid.shape)
+        length = max(1, int(megabytes * 1e6 // one_time))
+        for start in range(segment.start, segment.stop, length):
+            yield self.read(segment.trajectory, slice(start, min(start + length, segment.stop)))
+
     def find_time(self, time: float | np.datetime64) -> int | None:
-        """Return the index of a time, or None where the store does not have it (to 1e-3 of the time step)."""
+        """Return the index of a time, or None where the store does not have it (to 1e-3 of the time step).
+
+        A month, ``np.datetime64("2003-01")``, is the only time that the store has in it.
+        """
+        if isinstance(time, np.datetime64) and time.dtype == "datetime64[M]":
+            inside = np.flatnonzero(self.times.astype("datetime64[M]") == time)
+            return int(inside[0]) if inside.size == 1 else None
         distance = np.abs((self.times - np.asarray(time)) / np.asarray(self.time_step))
         index = int(np.argmin(distance))
         return index if distance[index] < 1e-3 else None

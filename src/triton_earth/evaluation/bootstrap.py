@@ -6,32 +6,73 @@ from jaxtyping import Bool, Float64, Int
 LEVEL = 0.95
 """Probability that an interval aims to cover."""
 
+FEWEST = 8
+"""Initial conditions of a single trajectory below which blocks of them give no interval."""
+
 
 def resampling_weights(
     trajectories: Int[np.ndarray, " init"], resamples: int, seed: int
 ) -> Float64[np.ndarray, "resample init"]:
-    """Draw trajectories with replacement and say how often each initial condition then occurs.
+    """Draw initial conditions with replacement, in groups that belong together, and say how often each occurs.
 
     The forecasts of one trajectory are not independent of each other, so that they are drawn together. Of a single
-    trajectory no such interval exists: all weights are NaN.
+    trajectory, circular blocks of round(n^⅓) neighbouring initial conditions are drawn, as many as give n of them; of
+    fewer than `FEWEST` there is no interval: all weights are NaN.
 
     Args:
-        trajectories: Trajectory of each initial condition.
+        trajectories: Trajectory of each initial condition; those of one trajectory stand in order of time.
         resamples: Number of resamples.
         seed: The same seed gives the same weights.
 
     Returns:
         Weights, dimensionless; means over initial conditions with them are the resampled means.
 
-    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 6 (clusters: chapter 8).
+    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 6; Politis and Romano (1992), A
+    circular block-resampling procedure for stationary data.
     """
     distinct, member = np.unique(trajectories, return_inverse=True)
-    if distinct.size < 2:
-        return np.full((resamples, trajectories.size), np.nan)
     generator = np.random.default_rng(seed)
+    if distinct.size < 2:
+        return _blocks(trajectories.size, resamples, generator)
     probabilities = np.full(distinct.size, 1 / distinct.size)
     counts = generator.multinomial(distinct.size, probabilities, size=resamples)
     return counts[:, member].astype(np.float64)
+
+
+def interval_definition(trajectories: Int[np.ndarray, " init"]) -> str:
+    """Return in words what the intervals of `resampling_weights` are."""
+    if np.unique(trajectories).size > 1:
+        return (
+            "95 % percentile bootstrap over initial conditions, resampled by trajectory (all initial conditions of a "
+            "trajectory together)"
+        )
+    if trajectories.size < FEWEST:
+        return (
+            "none: all initial conditions are of one trajectory, and an interval needs at least two, or "
+            f"{FEWEST} initial conditions"
+        )
+    return (
+        "95 % percentile bootstrap over initial conditions, resampled in circular blocks of "
+        f"{_block_length(trajectories.size)} neighbours in time"
+    )
+
+
+def _block_length(count: int) -> int:
+    return max(1, round(count ** (1 / 3)))
+
+
+def _blocks(
+    count: int, resamples: int, generator: np.random.Generator
+) -> Float64[np.ndarray, "resample init"]:
+    """Draw circular blocks of neighbours; the last block of a resample is cut so that all have the same size."""
+    if count < FEWEST:
+        return np.full((resamples, count), np.nan)
+    length = _block_length(count)
+    starts = generator.integers(count, size=(resamples, -(-count // length), 1))
+    drawn = ((starts + np.arange(length)) % count).reshape(resamples, -1)[:, :count]
+    rows = np.arange(resamples)[:, None] * count
+    counts = np.bincount((rows + drawn).ravel(), minlength=resamples * count)
+    return counts.reshape(resamples, count).astype(np.float64)
 
 
 def resampled_means(

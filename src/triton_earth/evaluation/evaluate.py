@@ -1,6 +1,7 @@
-"""Evaluation: stored forecasts against the truth, with persistence beside them, as one dataset of scores."""
+"""Evaluation: stored forecasts against the truth, with the baselines beside them, as one dataset of scores."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,21 @@ import xarray as xr
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
+from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
-from triton_earth.evaluation.bootstrap import resampling_weights
+from triton_earth.evaluation.baselines import fit_baselines
+from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
 from triton_earth.evaluation.records import record
+from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
+from triton_earth.evaluation.score_heat_waves import score_heat_waves
 from triton_earth.evaluation.score_horizons import score_horizons
+from triton_earth.evaluation.score_scales import score_scales
+from triton_earth.evaluation.score_zonal import score_zonal
 from triton_earth.evaluation.stability import StabilityBands
 
-PERSISTENCE_NAME = "persistence"
 TRUTH_NAME = "truth"
 
 
@@ -29,19 +35,30 @@ def evaluate_forecast(
     seed: int = 0,
     resamples: int = 1000,
     bands: StabilityBands | None = None,
+    region: Region | None = None,
+    weights: WeightsName = "cell_area",
+    others: Sequence[Forecasts] = (),
+    names: Sequence[str] | None = None,
+    heat_waves: str | None = None,
 ) -> xr.Dataset:
-    """Score forecasts against the truth, lead by lead, with 95 % intervals, beside persistence.
+    """Score forecasts against the truth, lead by lead, with 95 % intervals, beside the baselines.
 
-    Persistence is the truth at the initial time, held. Leads for which no forecast has a truth are left out; the
-    attributes `evaluated_leads` and `forecast_leads` say how many there are. A forecast that is not finite is a result:
-    its mse, rmse and relative_l2 are +∞, its bias and correlation NaN, and its stability horizon ends there.
+    The baselines are persistence and, where the truth has a training split, damped persistence and climatology. Leads
+    for which no forecast has a truth are left out; the attributes `evaluated_leads` and `forecast_leads` say how many
+    there are. A forecast that is not finite is a result: its mse, rmse and relative_l2 are +∞, its bias and correlation
+    NaN, and its stability horizon ends there.
 
     Args:
         forecast: Stored forecasts, in physical units.
         truth: Store that holds the initial times of the forecasts and what followed.
         seed: Seed of the bootstrap.
-        resamples: Number of bootstrap resamples of trajectories.
+        resamples: Number of bootstrap resamples.
         bands: Reference bands of the stability horizon; None for the defaults of `StabilityBands`.
+        region: Where scores are taken; None: everywhere.
+        weights: Which cell weights.
+        others: Forecasts of other models to compare with, as `match` gives them (the first one too).
+        names: Names of all models; None for those they were stored with.
+        heat_waves: Temperature whose marine heat waves are scored too; None: none. Of one model only.
 
     Returns:
         Scores over the dimensions `forecast`, `source` (forecasts and truth), `variable`, `lead_time`, `wavenumber`,
@@ -58,22 +75,42 @@ def evaluate_forecast(
         )
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
-    records = record(forecast, truth, alignment)
-    names = [_model_name(forecast.provenance), PERSISTENCE_NAME]
-    weights = resampling_weights(np.asarray(forecast.trajectories), resamples, seed)
-    resampling = Resampling(weights, alignment.available)
-    scores = xr.Dataset(coords=_coordinates(forecast, alignment, names))
+    baselines = fit_baselines(forecast, truth, alignment)
+    records = record(
+        forecast, truth, alignment, baselines, others=others, region=region, weights_name=weights
+    )
+    models = [forecast, *others]
+    stored = [str(model.provenance.get("model", "forecast")) for model in models]
+    sources = [*_model_names(names or stored, baselines.names), *baselines.names]
+    draws = resampling_weights(np.asarray(forecast.trajectories), resamples, seed)
+    resampling = Resampling(draws, alignment.available)
+    scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
     for part in (
-        score_errors(records, forecast.variables, resampling),
+        score_errors(records, sources, forecast.variables, resampling),
         score_flow(records, forecast.variables, resampling),
-        score_horizons(records, forecast.variables, resampling, alignment.leads + 1, bands),
+        score_scales(records, forecast.variables),
+        score_zonal(
+            records,
+            forecast.variables,
+            alignment.available,
+            np.asarray(forecast.lead_times)[alignment.leads],
+        ),
+        score_horizons(
+            records, sources, forecast.variables, resampling, alignment.leads + 1, bands
+        ),
     ):
         scores = scores.assign(part.data_vars)
+    if heat_waves is not None:
+        if not isinstance(truth, TrainingStore) or others:
+            raise UserError("heat waves are scored of one forecast, against a training store.")
+        part = score_heat_waves(forecast, truth, alignment, baselines, resampling, heat_waves)
+        scores = scores.assign(part.data_vars)
+    provenance = [model.provenance for model in models]
     scores.attrs = {
-        "title": f"scores of {names[0]}",
+        "title": f"scores of {' and '.join(sources[: len(models)])}",
         "provenance": json.dumps(
             {
-                "forecast": forecast.provenance,
+                "forecast": provenance if others else provenance[0],
                 "truth": truth.provenance,
                 "truth_hash": truth.content_hash,
             },
@@ -82,7 +119,10 @@ def evaluate_forecast(
         "triton_earth_version": __version__,
         "seed": seed,
         "resamples": resamples,
-        "interval": _interval_definition(weights),
+        "interval": interval_definition(np.asarray(forecast.trajectories)),
+        "region": "everywhere" if region is None else str(region),
+        "weights": weights,
+        "baselines": baselines.definition,
         "stability_bands": json.dumps(bands.model_dump()),
         "time_step": describe_duration(forecast.time_step),
         "evaluated_leads": len(alignment.leads),
@@ -91,10 +131,14 @@ def evaluate_forecast(
     return scores
 
 
-def _model_name(provenance: dict[str, Any]) -> str:
-    """Return the model's name, made different from the names of persistence and truth."""
-    name = str(provenance.get("model", "forecast"))
-    return f"{name} (forecast)" if name in (PERSISTENCE_NAME, TRUTH_NAME) else name
+def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:
+    """Return the models' names, made different from those of the references, the truth and each other."""
+    different: list[str] = []
+    for name in names:
+        plain = f"{name} (forecast)" if name in (*references, TRUTH_NAME) else name
+        number = sum(other == plain or other.startswith(f"{plain} (") for other in different)
+        different.append(f"{plain} ({number + 1})" if number else plain)
+    return different
 
 
 def _coordinates(forecast: Forecasts, alignment: Alignment, names: list[str]) -> dict[str, Any]:
@@ -119,14 +163,3 @@ def _coordinates(forecast: Forecasts, alignment: Alignment, names: list[str]) ->
             {"long_name": "trajectory of the initial condition"},
         ),
     }
-
-
-def _interval_definition(weights: np.ndarray) -> str:
-    if np.isnan(weights).any():
-        return (
-            "none: all initial conditions are of one trajectory, and an interval needs at least two"
-        )
-    return (
-        "95 % percentile bootstrap over initial conditions, resampled by trajectory (all initial conditions of a "
-        "trajectory together)"
-    )

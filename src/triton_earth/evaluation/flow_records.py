@@ -9,6 +9,7 @@ from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.spectra import (
     FlowSpectra,
+    cross_spectrum,
     flow_spectra,
     small_scales,
     spectral_channel,
@@ -46,6 +47,7 @@ class FlowRecords:
         totals: Totals of each forecast and lead.
         energy_spectrum: Kinetic energy of each bin, added over forecasts.
         enstrophy_spectrum: Enstrophy of each bin, added over forecasts.
+        cross_spectrum: Cross-spectrum with the truth of each bin, added over forecasts.
     """
 
     channel: int
@@ -53,6 +55,7 @@ class FlowRecords:
     totals: Totals
     energy_spectrum: Float64[np.ndarray, "source lead wavenumber"]
     enstrophy_spectrum: Float64[np.ndarray, "source lead wavenumber"]
+    cross_spectrum: Float64[np.ndarray, "source lead wavenumber"]
 
     @classmethod
     def empty(
@@ -70,12 +73,23 @@ class FlowRecords:
         if channel is None or not isinstance(grid, PeriodicGrid):
             return None
         totals = (np.full((sources, inits, leads), np.nan) for _ in Totals.names())
-        spectra = (np.zeros((sources, leads, len(wavenumbers(grid)))) for _ in range(2))
+        spectra = (np.zeros((sources, leads, len(wavenumbers(grid)))) for _ in range(3))
         return cls(channel, grid, Totals(*totals), *spectra)
 
     def spectra(self, states: Float[np.ndarray, "batch channel y x"]) -> FlowSpectra:
         """Return the spectra of the vorticity of some states."""
         return flow_spectra(states[:, self.channel], self.grid)
+
+    def put_cross(
+        self,
+        source: int,
+        lead: int,
+        states: Float[np.ndarray, "batch channel y x"],
+        truth: Float[np.ndarray, "batch channel y x"],
+    ) -> None:
+        """Add the cross-spectra of some forecasts with their truth at one lead to the others'."""
+        pair = (states[:, self.channel], truth[:, self.channel])
+        self.cross_spectrum[source, lead] += cross_spectrum(*pair, self.grid).sum(axis=0)
 
     def put(
         self, source: int, forecasts: Int[np.ndarray, " batch"], lead: int, spectra: FlowSpectra

@@ -7,6 +7,10 @@ SKILL_CORRELATION = 0.5
 """Pattern correlation below which a forecast is no longer useful."""
 
 
+SKILL_ACC = 0.6
+"""Anomaly correlation below which a forecast is no longer useful, by the custom of weather forecasting."""
+
+
 def first_lead(
     happens: Bool[np.ndarray, "*batch lead"], leads: Int[np.ndarray, " lead"]
 ) -> Float64[np.ndarray, "*batch"]:
@@ -43,10 +47,10 @@ def median_horizon(
 
 
 def loses_correlation(
-    correlation: Float64[np.ndarray, "*batch lead variable"],
+    correlation: Float64[np.ndarray, "*batch lead variable"], least: float = SKILL_CORRELATION
 ) -> Bool[np.ndarray, "*batch lead"]:
-    """Return where the mean correlation of any variable is below 0.5, or undefined."""
-    return np.any(~(correlation >= SKILL_CORRELATION), axis=-1)
+    """Return where the mean correlation of any variable is below `least`, or undefined."""
+    return np.any(~(correlation >= least), axis=-1)
 
 
 def loses_to(

@@ -52,6 +52,30 @@ def correlation(sums: ErrorSums) -> Values:
     return np.where(np.isfinite(value), np.clip(value, -1.0, 1.0), np.nan)
 
 
+def mean_absolute_error(sums: ErrorSums) -> Values:
+    """Return MAE = Σ w |f − t| / Σ w, in units of the variable; +∞ where the forecast is not finite."""
+    return _mean_of_squares(sums.error_absolute, sums.weight)
+
+
+def variance_scaled_rmse(sums: ErrorSums) -> Values:
+    """Return VRMSE = √(MSE / var t), dimensionless; 1 is the error of the truth's own mean.
+
+    +∞ where the forecast is not finite, NaN where the truth is constant. (Ohana et al. 2024, The Well,
+    arXiv:2412.00568, without the small number in their denominator.)
+    """
+    variance = truth_variance(sums)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.sqrt(mean_square_error(sums) / variance)
+    return np.where(variance > 0, value, np.nan)
+
+
+def activity(sums: ErrorSums) -> Values:
+    """Return var f / var t, dimensionless: below 1 a forecast is too smooth. NaN where the truth is constant."""
+    variance = truth_variance(sums)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, forecast_variance(sums) / variance, np.nan)
+
+
 def forecast_variance(sums: ErrorSums) -> Values:
     """Return the variance of the forecast over the cells; NaN where it is not finite."""
     return _variance(sums.forecast, sums.forecast_squared, sums.weight)
@@ -73,6 +97,7 @@ class Metric:
         of_one: Value of each initial condition from its sums.
         finish: What is done with the average over initial conditions; it must not decrease.
         power: Power of the variable's units.
+        anomalies: Whether the sums are those of departures from the climatology.
     """
 
     name: str
@@ -81,6 +106,7 @@ class Metric:
     of_one: Callable[[ErrorSums], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
     power: int
+    anomalies: bool = False
 
     def units(self, variable: str) -> str:
         """Return the units of the metric of a variable with units `variable`."""
@@ -137,6 +163,43 @@ METRICS: dict[str, Metric] = {
             correlation,
             _as_it_is,
             0,
+        ),
+        Metric(
+            "mae",
+            "mean absolute error",
+            "area-weighted mean of |forecast - truth| over the valid cells, averaged over initial conditions",
+            mean_absolute_error,
+            _as_it_is,
+            1,
+        ),
+        Metric(
+            "vrmse",
+            "variance-scaled RMSE",
+            "root of (mean square error divided by the truth's variance over the cells), for each initial condition, "
+            "then averaged over initial conditions; 1 is the error of the truth's own mean",
+            variance_scaled_rmse,
+            _as_it_is,
+            0,
+        ),
+        Metric(
+            "acc",
+            "anomaly correlation",
+            "centred, area-weighted correlation of forecast and truth as departures from the climatology of the "
+            "training split, for each initial condition, then averaged over initial conditions",
+            correlation,
+            _as_it_is,
+            0,
+            anomalies=True,
+        ),
+        Metric(
+            "activity",
+            "activity",
+            "variance over the cells of the forecast's departure from the climatology of the training split, divided "
+            "by that of the truth, for each initial condition, then averaged over initial conditions",
+            activity,
+            _as_it_is,
+            0,
+            anomalies=True,
         ),
     )
 }

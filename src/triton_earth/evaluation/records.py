@@ -1,5 +1,6 @@
 """Streaming: what is kept of every forecast while fields pass through memory a few at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,15 @@ from jaxtyping import Bool, Float32, Float64, Int
 from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
+from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.flow_records import FlowRecords
+from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.similarity import structural_similarity, value_range
 from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
+from triton_earth.evaluation.zonal_records import ZonalRecords
 
-FORECAST, PERSISTENCE, TRUTH = 0, 1, 2
-"""Positions along the source axis of the records."""
+FORECAST, PERSISTENCE, TRUTH = 0, 1, -1
+"""Positions along the source axis of the records; other references stand between persistence and truth."""
 
 VALUES_IN_MEMORY = 2**22
 """Field values of one kind (forecast, truth) held at a time, unless one field or one stored chunk has more."""
@@ -23,26 +28,68 @@ class Records:
     """Everything that scores are made of; no fields.
 
     Attributes:
-        sums: The sums of `ErrorSums` for forecast and persistence, [sum, source, init, lead, variable]; zero where
+        models: Number of forecasts; they stand before the references.
+        sums: The sums of `ErrorSums` for forecasts and references, [sum, source, init, lead, variable]; zero where
             there is no truth.
-        flow: Energy and enstrophy of forecast, persistence and truth, or None where they cannot be computed.
+        anomaly_sums: The same of the anomalies from climatology, or None where there is none.
+        similarity: Structural similarity of forecast and references; NaN where it does not exist.
+        truth_range: Largest minus smallest value of each field of the truth.
+        zonal: Zonal spectra by latitude band, or None on a grid without latitudes.
+        flow: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
     """
 
+    models: int
     sums: Float64[np.ndarray, "sum source init lead variable"]
+    anomaly_sums: Float64[np.ndarray, "sum source init lead variable"] | None
+    similarity: Float64[np.ndarray, "source init lead variable"]
+    truth_range: Float64[np.ndarray, "init lead variable"]
+    zonal: ZonalRecords | None
     flow: FlowRecords | None
+
+    @property
+    def forecasts(self) -> range:
+        """Positions of the forecasts and the references."""
+        return range(self.sums.shape[1])
+
+    @property
+    def rivals(self) -> range:
+        """Positions of what forecasts are compared with: the references and, of several forecasts, these too."""
+        return self.forecasts if self.models > 1 else self.forecasts[1:]
+
+    @property
+    def references(self) -> range:
+        """Positions of the references."""
+        return self.forecasts[self.models :]
 
     def errors(self, source: int) -> ErrorSums:
         """Return the sums of one source, [init, lead, variable]."""
         return ErrorSums(*self.sums[:, source])
 
+    def anomalies(self, source: int) -> ErrorSums | None:
+        """Return the sums of the anomalies of one source, [init, lead, variable]."""
+        return None if self.anomaly_sums is None else ErrorSums(*self.anomaly_sums[:, source])
 
-def record(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Records:
+
+def record(
+    forecast: Forecasts,
+    truth: Truth,
+    alignment: Alignment,
+    baselines: Baselines | None = None,
+    *,
+    others: Sequence[Forecasts] = (),
+    region: Region | None = None,
+    weights_name: WeightsName = "cell_area",
+) -> Records:
     """Read every forecast and its truth once, a few fields at a time, and keep their sums and spectra.
 
     Args:
         forecast: Stored forecasts.
         truth: The truth.
         alignment: Which belong together.
+        baselines: The reference forecasts; None for those of `fit_baselines`.
+        others: More forecasts of the same initial conditions, variables and leads, as `match` gives them.
+        region: Where scores are taken; None: everywhere.
+        weights_name: Which cell weights.
 
     Returns:
         The records; their size per forecast and lead does not depend on the grid.
@@ -50,18 +97,37 @@ def record(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Records:
     Raises:
         UserError: if the truth is not finite in a valid cell; the message names the place.
     """
-    reader = TruthReader(forecast, truth, alignment)
-    weights = forecast.grid.cell_area_weights
+    reader = TruthReader(forecast, truth, alignment, region)
+    baselines = baselines or fit_baselines(forecast, truth, alignment)
+    weights = cell_weights(forecast.grid, weights_name)
     inits, leads = alignment.available.shape
-    sums = np.zeros((COUNT, 2, inits, leads, len(forecast.variables)))
+    models = (forecast, *others)
+    sources = len(models) + len(baselines.references)
+    sums = np.zeros((COUNT, sources, inits, leads, len(forecast.variables)))
+    similarity = np.full(sums.shape[1:], np.nan)
+    truth_range = np.full(sums.shape[2:], np.nan)
+    climatology = baselines.climatology
+    anomaly_sums = None if climatology is None else np.zeros_like(sums)
+    init_times, lead_times = np.asarray(forecast.init_times), np.asarray(forecast.lead_times)
     flow = FlowRecords.empty(
-        forecast.variables, forecast.grid, reader.valid_mask, sources=3, inits=inits, leads=leads
+        forecast.variables,
+        forecast.grid,
+        reader.valid_mask,
+        sources=sources + 1,
+        inits=inits,
+        leads=leads,
+    )
+    zonal = ZonalRecords.empty(
+        forecast.grid,
+        reader.valid_mask,
+        sources=sources + 1,
+        leads=leads,
+        variables=len(forecast.variables),
     )
     batch, block = _portions(forecast, inits)
     with progress("evaluating", inits * leads) as advance:
         for rows in _slices(inits, batch):
             initial = np.concatenate([reader.read(row, np.zeros(1, int)) for row in _in(rows)])
-            held = None if flow is None else flow.spectra(initial)
             for columns in _slices(leads, block):
                 truths = [reader.read_available(row, columns) for row in _in(rows)]
                 for lead in _in(columns):
@@ -70,17 +136,40 @@ def record(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Records:
                     if here.size == 0:
                         continue
                     at = (rows.start + here, lead)
-                    fields = forecast.read(rows, int(alignment.leads[lead]))[here]
+                    step = int(alignment.leads[lead])
+                    started = init_times[at[0]]
                     true = np.stack([truths[row][lead - columns.start] for row in here])
-                    for source, field in ((FORECAST, fields), (PERSISTENCE, initial[here])):
+                    fields = [model.read(rows, step)[here] for model in models]
+                    fields += [
+                        reference.at(initial[here], started, step + 1)
+                        for reference in baselines.references
+                    ]
+                    for source, field in enumerate(fields):
                         found = error_sums(field, true, weights, reader.valid_mask)
                         sums[:, source, *at] = found.to_array()
-                    if flow is not None and held is not None:
-                        flow.put(FORECAST, *at, flow.spectra(fields))
-                        flow.put(PERSISTENCE, *at, held.select(here))
+                        similarity[source, *at] = structural_similarity(
+                            field, true, reader.valid_mask
+                        )
+                        if flow is not None:
+                            flow.put(source, *at, flow.spectra(field))
+                            flow.put_cross(source, lead, field, true)
+                    if zonal is not None:
+                        for source, field in (*enumerate(fields), (TRUTH, true)):
+                            zonal.put(source, lead, field)
+                    truth_range[at] = value_range(true, reader.valid_mask)
+                    if flow is not None:
                         flow.put(TRUTH, *at, flow.spectra(true))
+                        flow.put_cross(TRUTH, lead, true, true)
+                    if climatology is not None and anomaly_sums is not None:
+                        # In the precision of the forecasts: climatology has no anomaly, not one of rounding.
+                        mean = climatology.at(started + lead_times[step]).astype(np.float32)
+                        for source, field in enumerate(fields):
+                            found = error_sums(
+                                field - mean, true - mean, weights, reader.valid_mask
+                            )
+                            anomaly_sums[:, source, *at] = found.to_array()
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))
-    return Records(sums, flow)
+    return Records(len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow)
 
 
 class TruthReader:
@@ -90,13 +179,26 @@ class TruthReader:
         valid_mask: Valid cells of the forecast's variables, or None.
     """
 
-    def __init__(self, forecast: Forecasts, truth: Truth, alignment: Alignment) -> None:
+    def __init__(
+        self,
+        forecast: Forecasts,
+        truth: Truth,
+        alignment: Alignment,
+        region: Region | None = None,
+    ) -> None:
+        """Say what to read; of a region only the cells inside count as valid."""
         self._truth, self._alignment = truth, alignment
         self._names = forecast.variables.names
         self._trajectories = forecast.trajectories
         self.valid_mask: Bool[np.ndarray, "channel y x"] | None = (
             None if truth.valid_mask is None else truth.valid_mask[alignment.channels]
         )
+        if region is not None:
+            inside = np.broadcast_to(
+                region.cells(truth.grid), (len(alignment.channels), *truth.grid.shape)
+            )
+            valid = self.valid_mask
+            self.valid_mask = inside if valid is None else valid & inside
 
     def read_available(
         self, row: int, columns: slice

@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int
 
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.horizons import (
+    SKILL_ACC,
     SKILL_CORRELATION,
     first_lead,
     loses_correlation,
@@ -17,7 +18,7 @@ from triton_earth.evaluation.horizons import (
     median_horizon,
 )
 from triton_earth.evaluation.metrics import METRICS, correlation
-from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, Records
+from triton_earth.evaluation.records import TRUTH, Records
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.stability import (
     STABLE,
@@ -33,6 +34,7 @@ NOT_REACHED = "missing where it is not reached within the evaluated leads"
 
 def score_horizons(
     records: Records,
+    names: list[str],
     variables: Variables,
     resampling: Resampling,
     leads: Int[np.ndarray, " lead"],
@@ -42,18 +44,22 @@ def score_horizons(
 
     Args:
         records: What was kept of the forecasts.
+        names: Names of the forecast and the references.
         variables: Variables of the forecast.
         resampling: Bootstrap of the initial conditions.
         leads: Number of each scored lead; the first step is 1.
         bands: Reference bands of the stability horizon.
 
     Returns:
-        `stability_horizon`, `stable_fraction`, `skill_horizon`, `persistence_horizon` (forecast), each with
-        NAME_interval (forecast, bound); `stability_criterion` (forecast); `initial_stability_horizon`,
-        `initial_stable` and `initial_stability_criterion` (forecast, init). A horizon that is not reached is NaN.
+        `stability_horizon`, `stable_fraction`, `skill_horizon`, `acc_horizon`, `persistence_horizon` and the like of
+        every other reference (forecast), each with NAME_interval (forecast, bound); `stability_criterion` (forecast);
+        `initial_stability_horizon`, `initial_stable` and `initial_stability_criterion` (forecast, init). A horizon
+        that is not reached is NaN.
     """
-    sources = (FORECAST, PERSISTENCE)
-    each = [_stability(records, source, variables, resampling, leads, bands) for source in sources]
+    each = [
+        _stability(records, source, variables, resampling, leads, bands)
+        for source in records.forecasts
+    ]
     data: dict[str, tuple] = {}
     median = [median_horizon(one.horizon, resampling.weights_and_plain) for one in each]
     data |= _horizon(
@@ -78,6 +84,9 @@ def score_horizons(
     )
     data |= _initial_conditions(each)
     data |= _skill(records, resampling, leads)
+    data |= _anomaly_skill(records, resampling, leads)
+    for source in records.references:
+        data |= _beaten(records, source, names[source], resampling, leads)
     return xr.Dataset(data)
 
 
@@ -144,15 +153,10 @@ def _initial_conditions(each: list[Stability]) -> dict[str, tuple]:
 
 
 def _skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[str, tuple]:
-    useless, beaten = [], []
-    rmse = METRICS["rmse"]
-    held = resampling.means(rmse.of_one(records.errors(PERSISTENCE)), rmse.finish)
-    for source in (FORECAST, PERSISTENCE):
-        sums = records.errors(source)
-        lost = loses_correlation(resampling.means(correlation(sums)))
+    useless = []
+    for source in records.forecasts:
+        lost = loses_correlation(resampling.means(correlation(records.errors(source))))
         useless.append(first_lead(lost & resampling.scored, leads))
-        worse = loses_to(resampling.means(rmse.of_one(sums), rmse.finish), held)
-        beaten.append(first_lead(worse & resampling.scored & (source != PERSISTENCE), leads))
     return _horizon(
         "skill_horizon",
         np.stack(useless, axis=1),
@@ -160,13 +164,50 @@ def _skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[
         "useful-skill horizon",
         f"first lead at which the correlation (averaged over initial conditions) of any variable is below "
         f"{SKILL_CORRELATION}; {NOT_REACHED}",
-    ) | _horizon(
-        "persistence_horizon",
+    )
+
+
+def _anomaly_skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[str, tuple]:
+    """Return the lead at which the anomaly correlation is lost; nothing where there is no climatology."""
+    useless = []
+    for source in records.forecasts:
+        sums = records.anomalies(source)
+        if sums is None:
+            return {}
+        lost = loses_correlation(resampling.means(correlation(sums)), SKILL_ACC)
+        useless.append(first_lead(lost & resampling.scored, leads))
+    return _horizon(
+        "acc_horizon",
+        np.stack(useless, axis=1),
+        resampling,
+        "anomaly-correlation horizon",
+        f"first lead at which the anomaly correlation (averaged over initial conditions) of any variable is below "
+        f"{SKILL_ACC}; {NOT_REACHED}",
+    )
+
+
+def _beaten(
+    records: Records, baseline: int, name: str, resampling: Resampling, leads: np.ndarray
+) -> dict[str, tuple]:
+    """Return the lead at which a baseline wins."""
+    rmse = METRICS["rmse"]
+    means = [
+        resampling.means(rmse.of_one(records.errors(source)), rmse.finish)
+        for source in records.forecasts
+    ]
+    beaten = [
+        first_lead(
+            loses_to(mean, means[baseline]) & resampling.scored & (source != baseline), leads
+        )
+        for source, mean in enumerate(means)
+    ]
+    return _horizon(
+        f"{name.replace(' ', '_')}_horizon",
         np.stack(beaten, axis=1),
         resampling,
-        "lead at which persistence wins",
-        f"first lead at which the rmse of any variable is not smaller than that of persistence; {NOT_REACHED}, and of "
-        "persistence itself",
+        f"lead at which {name} wins",
+        f"first lead at which the rmse of any variable is not smaller than that of {name}; {NOT_REACHED}, and of "
+        f"{name} itself",
     )
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.physics.flow import energy_spectrum, enstrophy_spectrum, spectrum_wavenumbers
+from triton_earth.physics.spectral import isotropic_sum
 
 SMALL_SCALES = (
     "sum of the enstrophy spectrum over the upper half of the resolved wavenumbers, k_N / 2 < k <= k_N, where "
@@ -67,6 +68,33 @@ def flow_spectra(vorticity: Float[np.ndarray, "*batch y x"], grid: PeriodicGrid)
     return FlowSpectra(
         energy_spectrum(fields, lengths).numpy(), enstrophy_spectrum(fields, lengths).numpy()
     )
+
+
+def cross_spectrum(
+    forecast: Float[np.ndarray, "*batch y x"],
+    truth: Float[np.ndarray, "*batch y x"],
+    grid: PeriodicGrid,
+) -> Float64[np.ndarray, "*batch wavenumber"]:
+    """Return the cross-spectrum of two fields, what their enstrophy spectra have in common.
+
+        X(k) = Σ ½ Re(f̂ t̂*)    over the bin around k
+
+    Of a field with itself it is the enstrophy spectrum; Z(f − t) = Z(f) + Z(t) − 2 X.
+
+    Args:
+        forecast: Fields f in s⁻¹.
+        truth: Fields t in s⁻¹.
+        grid: The box.
+
+    Returns:
+        One bin for each of `wavenumbers(grid)`, in s⁻².
+    """
+    coefficients = [
+        torch.fft.rfft2(torch.from_numpy(np.asarray(field, dtype=np.float64)), norm="forward")
+        for field in (forecast, truth)
+    ]
+    density = 0.5 * (coefficients[0] * coefficients[1].conj()).real
+    return isotropic_sum(density, grid.shape, (grid.length_y, grid.length_x)).numpy()
 
 
 def wavenumbers(grid: PeriodicGrid) -> Float64[np.ndarray, " wavenumber"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64
 Sum = Float64[np.ndarray, "*shape"]
 
 
-COUNT = 7
+COUNT = 8
 """Number of different sums."""
 
 
@@ -27,6 +27,7 @@ class ErrorSums:
         truth_squared: Σ w t².
         product: Σ w f t.
         error_squared: Σ w (f − t)², summed as it stands: the three sums above would lose it to cancellation.
+        error_absolute: Σ w |f − t|.
     """
 
     weight: Sum
@@ -36,6 +37,7 @@ class ErrorSums:
     truth_squared: Sum
     product: Sum
     error_squared: Sum
+    error_absolute: Sum
 
     def __add__(self, other: "ErrorSums") -> "ErrorSums":
         with np.errstate(invalid="ignore"):
@@ -65,7 +67,7 @@ def error_sums(
 ) -> ErrorSums:
     """Sum forecast, truth and error over the cells of each field.
 
-        Σ w g,    g = 1, f, t, f², t², f t, (f − t)²
+        Σ w g,    g = 1, f, t, f², t², f t, (f − t)², |f − t|
 
     Args:
         forecast: Fields f in physical units. Values that are not finite are not repaired: their sums are not finite.
@@ -95,6 +97,7 @@ def error_sums(
                 _rows(weighted_t, t),
                 _rows(weighted_f, t),
                 _rows(error * cell_weights, error),
+                np.abs(error) @ cell_weights,
             ]
     return ErrorSums(*sums)
 

@@ -11,8 +11,22 @@ from triton_earth.plots.labels import axis_title, one_variable, power_of_ten, sh
 from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import is_baseline, looks, style
 
-SCORES = ("rmse", "relative_l2", "correlation", "mse", "bias")
+SCORES = (
+    "rmse",
+    "relative_l2",
+    "correlation",
+    "acc",
+    "activity",
+    "ssim",
+    "mae",
+    "vrmse",
+    "psnr",
+    "mse",
+    "bias",
+)
 """Scores of one variable over lead time, in the order in which they are shown."""
+
+_AT_MOST_ONE = ("correlation", "acc", "ssim")
 
 _TIMES_BASELINE = 3.0
 _COLUMNS = 3
@@ -56,14 +70,19 @@ def _draw_score(axes: Axes, scores: xr.Dataset, name: str, variable: str, leads:
     axes.set_title(shortened(axis_title(one_variable(scores[name], variable))))
     axes.set_xlabel(leads.axis_title)
     axes.set_xlim(0.0, 1.01 * leads.values[-1])
-    _set_limits(axes, name, curves)
+    if name == "bias":
+        _bias_limits(axes, curves, scores, variable)
+    else:
+        _set_limits(axes, name, curves)
 
 
 def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
     baselines = [forecast for forecast in curves if is_baseline(forecast)]
-    if name == "correlation":
+    if name in _AT_MOST_ONE:
         values = np.concatenate([curve.values for curve in curves.values()])
         axes.set_ylim(values[np.isfinite(values)].min(initial=0.0) - 0.02, 1.03)
+        return
+    if name == "psnr":
         return
     if name == "mse":
         _logarithmic(axes, curves, baselines)
@@ -71,11 +90,19 @@ def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
     top = readable_top(curves, baselines, _TIMES_BASELINE)
     if top is None:
         return
-    if name == "bias":
-        axes.set_ylim(-top, top)
-        axes.axhline(0.0, color="#8a9099", linewidth=0.8, zorder=1.5)
-    else:
-        axes.set_ylim(0.0, top)
+    axes.set_ylim(0.0, top)
+
+
+def _bias_limits(axes: Axes, curves: dict[str, Curve], scores: xr.Dataset, variable: str) -> None:
+    """Show every bias whole, unless it blows up: baselines may have none, so that their errors set the scale."""
+    axes.axhline(0.0, color="#8a9099", linewidth=0.8, zorder=1.5)
+    top = max((curve.top for curve in curves.values()), default=0.0)
+    if "rmse" in scores:
+        errors = curves_of(scores, "rmse", "forecast", variable=variable)
+        highest = readable_top(errors, filter(is_baseline, errors), _TIMES_BASELINE)
+        top = min(top, highest or top)
+    if top > 0:
+        axes.set_ylim(-1.06 * top, 1.06 * top)
 
 
 def _logarithmic(axes: Axes, curves: dict[str, Curve], baselines: list[str]) -> None:

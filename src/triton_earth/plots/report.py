@@ -1,8 +1,10 @@
 """The report: scores and one example forecast as a single HTML page that explains itself."""
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from triton_earth import __version__
@@ -12,14 +14,18 @@ from triton_earth.plots.animation import animation
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import data_uri, png_uri, svg_uri
+from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
 from triton_earth.plots.labels import long_name, variable_names
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.panels import panels
 from triton_earth.plots.provenance import provenance_list
+from triton_earth.plots.scales import CURVES, MAPS, judged, scale_curves, scale_maps
+from triton_earth.plots.scorecard import scorecard
 from triton_earth.plots.spectra import SPECTRA, spectra
 from triton_earth.plots.tables import definitions_table, score_table
 from triton_earth.plots.verdict import cases, models, verdict
+from triton_earth.plots.zonal import last_lead, zonal_spectra
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -28,7 +34,14 @@ _MOST_VARIABLES = 8
 _CROSS = "A cross marks where a forecast stops being finite."
 
 
-def write_report(scores: xr.Dataset, example: xr.Dataset, path: Path, title: str) -> Path:
+def write_report(
+    scores: xr.Dataset,
+    example: xr.Dataset,
+    path: Path,
+    title: str,
+    guard: Section | None = None,
+    others: Mapping[str, xr.Dataset] | None = None,
+) -> Path:
     """Write the report of one evaluation as a single HTML page, and its animation as a GIF beside it.
 
     The page holds its pictures and needs no network and no script. It is there whole or not at all; one that is there
@@ -40,6 +53,8 @@ def write_report(scores: xr.Dataset, example: xr.Dataset, path: Path, title: str
         example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition.
         path: Where the page goes; `animation.gif` goes into the same folder.
         title: Heading of the page.
+        others: Of a comparison, examples of the other models by name, of the same initial condition.
+        guard: What the guard saw, as `triton_earth.plots.triage.triage` gives it; None where there was no guard.
 
     Returns:
         The path.
@@ -53,7 +68,9 @@ def write_report(scores: xr.Dataset, example: xr.Dataset, path: Path, title: str
     moving = animation(example, pictured[0])
     sections = [
         Section("Verdict", _verdict(scores)),
-        Section("One forecast, seen", _seen(example, pictured, moving)),
+        *([guard] if guard else []),
+        *([Section("Scorecard", _scorecard(scores))] if others else []),
+        Section("One forecast, seen", _seen(example, pictured, moving, others or {})),
         Section("Scores over lead time", _scores(scores, variables)),
         *_flow(scores),
         Section("Definitions", definitions_table(scores)),
@@ -118,7 +135,19 @@ def _verdict(scores: xr.Dataset) -> str:
     return "".join(parts)
 
 
-def _seen(example: xr.Dataset, variables: list[str], moving: bytes) -> str:
+def _scorecard(scores: xr.Dataset) -> str:
+    reference = models(scores)[0]
+    return Picture(
+        svg_uri(scorecard(scores, reference)),
+        f"Scorecard: mean square error of every forecast relative to {reference}, by lead time.",
+        f"Mean square error relative to that of {reference}. Green: smaller, purple: larger. Dots: the 95 % interval "
+        f"of the paired difference does not hold zero. {_shading(scores).replace('Shading', 'Intervals')}",
+    ).html()
+
+
+def _seen(
+    example: xr.Dataset, variables: list[str], moving: bytes, others: Mapping[str, xr.Dataset]
+) -> str:
     shown = variables[:_MOST_VARIABLES]
     first = Picture(
         data_uri(moving, "image/gif"),
@@ -137,6 +166,15 @@ def _seen(example: xr.Dataset, variables: list[str], moving: bytes) -> str:
         ).html()
         for variable in shown
     ]
+    for name, other in others.items():
+        maps += [
+            Picture(
+                png_uri(panels(other, variable)),
+                f"Maps of {variable} by {name}: truth, forecast and error at several leads.",
+                f"{name}: the same from the same initial condition.",
+            ).html()
+            for variable in shown
+        ]
     return first.html() + "".join(maps) + _left_out(variables, shown)
 
 
@@ -166,6 +204,41 @@ def _left_out(variables: list[str], shown: list[str]) -> str:
     return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
 
 
+def _zonal(scores: xr.Dataset) -> str:
+    variables = variable_names(scores)
+    shown = variables[:_MOST_VARIABLES]
+    parts = [
+        Picture(
+            svg_uri(zonal_spectra(scores, variable)),
+            f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
+            f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and over "
+            "initial conditions. Black: truth.",
+        ).html()
+        for variable in shown
+        if np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any()
+    ]
+    return "".join(parts) + _left_out(variables, shown)
+
+
+def _scales(scores: xr.Dataset) -> str:
+    maps = [
+        Picture(
+            png_uri(scale_maps(scores, name)),
+            f"Heat maps of the spectral ratio and error of {name}: wavenumber against lead time.",
+            f"{name}: spectrum relative to the truth's (green: too much, purple: too little) and relative spectral "
+            "error, by wavenumber and lead time.",
+        ).html()
+        for name in judged(scores)
+    ]
+    curves = Picture(
+        svg_uri(scale_curves(scores)),
+        "Decorrelation and effective wavenumber over lead time, all forecasts.",
+        "Smallest wavenumber at which forecast and truth are decorrelated (coherence below one half; no line: all are "
+        "still correlated), and largest wavenumber up to which the spectrum is within a factor 2 of the truth's.",
+    )
+    return "".join(maps) + curves.html()
+
+
 def _flow(scores: xr.Dataset) -> list[Section]:
     sections = []
     drawn = [
@@ -179,6 +252,17 @@ def _flow(scores: xr.Dataset) -> list[Section]:
     ]
     if drawn:
         sections.append(Section("Spectra", "".join(drawn)))
+    if all(name in scores for name in HEAT_WAVES):
+        picture = Picture(
+            svg_uri(heat_wave_curves(scores)),
+            "Intersection over union, hit rate and false alarm ratio of heat waves, and their area, over lead time.",
+            f"Marine heat waves, forecasts against truth. {_shading(scores)}",
+        )
+        sections.append(Section("Heat waves", picture.html()))
+    if "zonal_spectrum" in scores:
+        sections.append(Section("Zonal spectra", _zonal(scores)))
+    if all(name in scores for name in (*MAPS, *CURVES)):
+        sections.append(Section("Scales", _scales(scores)))
     if any(name in scores for name in BUDGETS):
         picture = Picture(
             svg_uri(budgets(scores)),

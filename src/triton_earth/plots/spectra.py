@@ -71,6 +71,8 @@ def _draw_lead(axes: Axes, array: xr.DataArray, wavenumber: np.ndarray) -> None:
     sources = [str(source) for source in array["source"].values]
     for source, look in looks(sources).items():
         values = np.asarray(array.sel(source=source).values, dtype=np.float64)
+        if (values == 0).all():  # climatology of a box whose places are all alike
+            continue
         kept = wavenumber > 0
         positive = np.where(values > 0, values, np.nan)
         draw_curve(axes, wavenumber[kept], Curve(positive[kept]), look, source)

@@ -5,7 +5,6 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from triton_earth.plots.curves import SCORES
 from triton_earth.plots.labels import (
     axis_title,
     interval,
@@ -15,6 +14,9 @@ from triton_earth.plots.labels import (
     units_of,
 )
 from triton_earth.plots.lead_times import lead_times
+
+SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "mse", "bias")
+"""Scores that the table has columns for; the curves show more."""
 
 
 def score_table(scores: xr.Dataset, variable: str) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from triton_earth.evaluation.score_errors import difference_name
 from triton_earth.plots.labels import interval, number, one_variable, units_of
 from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import is_baseline
@@ -36,7 +37,7 @@ def verdict(scores: xr.Dataset, forecast: str) -> list[Finding]:
         forecast: Which forecast.
 
     Returns:
-        Sentences: finite or not, stability, each baseline, correlation, small scales.
+        Sentences: finite or not, stability, each baseline and other model, correlation, small scales.
     """
     leads = lead_times(scores["lead_time"])
     return [
@@ -107,7 +108,7 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
 def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
     if "rmse" not in scores:
         return []
-    rivals = [str(name) for name in scores["forecast"].values if is_baseline(str(name))]
+    rivals = [str(name) for name in scores["forecast"].values]
     findings = []
     variables = [str(name) for name in scores["variable"].values]
     for rival in rivals:
@@ -129,10 +130,11 @@ def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
             )
         answer = "no" if lost else "yes"
         sentence += _beyond_chance(scores, forecast, rival)
-        words = rival.replace("_", " ")
+        words = rival.replace("_", " ") if is_baseline(rival) else rival
         findings.append(
             Finding(
-                "bad" if lost else "good", f"Beats {words} at every lead: {answer} ({sentence})."
+                ("bad" if is_baseline(rival) else "note") if lost else "good",
+                f"Beats {words} at every lead: {answer} ({sentence}).",
             )
         )
     return findings
@@ -167,8 +169,8 @@ def _against(
 
 
 def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
-    """Return at how many leads the interval of the difference from a baseline lies below zero."""
-    name = f"mse_minus_{rival}_interval"
+    """Return at how many leads the interval of the difference from another forecast lies below zero."""
+    name = f"{difference_name(rival)}_interval"
     if name not in scores:
         return ""
     upper = (
@@ -196,6 +198,10 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
             f"Useful skill is lost at {horizon}" if horizon else "Useful skill lasts to the end"
         )
         findings.append(Finding("note", f"{sentence} (criterion under Definitions)."))
+    lost = _horizon(scores, "acc_horizon", forecast, leads)
+    if "acc_horizon" in scores:
+        words = f"falls below 0.6 at {lost}" if lost else "stays above 0.6 to the end"
+        findings.append(Finding("note", f"Anomaly correlation {words}."))
     if "correlation" in scores and scores.sizes["variable"] <= _NAMED_VARIABLES:
         parts = []
         for variable in (str(name) for name in scores["variable"].values):

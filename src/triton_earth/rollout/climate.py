@@ -1,5 +1,6 @@
 """The climate that a rollout is held against: the range of each statistic over training states, with a margin."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,10 @@ from jaxtyping import Float64
 from pydantic import Field
 
 from triton_earth.core.config import StrictConfig
+from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
 from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
 from triton_earth.rollout.state_statistics import (
     BULK,
     CHANGE,
@@ -88,21 +91,40 @@ def training_climate(
     if store.valid_mask is not None:
         mask = torch.from_numpy(store.valid_mask[store.variables.indices(variables.names)])
     statistics = StateStatistics(variables, store.grid, mask)
-    training = "train" in store.splits
-    trajectories = store.trajectories_in("train") if training else store.trajectories
-    steps = len(store.times) - 1
-    count = min(STATES, len(trajectories) * steps)
     found = []
-    for number in range(count):
-        trajectory = int(trajectories[number * len(trajectories) // count])
-        # Multiples of the golden ratio spread evenly, whatever the number of trajectories.
-        time = int(number * _GOLDEN % 1.0 * steps)
-        window = store.windows([trajectory], [time], 2).select(variables.names)
-        found.append(statistics.measure(window.at(slice(1, 2)), window.at(slice(0, 1))))
+    for window in training_pairs(store, STATES):
+        pair = window.select(variables.names)
+        found.append(statistics.measure(pair.at(slice(1, 2)), pair.at(slice(0, 1))))
     values = torch.cat(found).double().numpy()
     return Climate(
         statistics, *_bounds(values, statistics.names, margins or Margins()), states=len(values)
     )
+
+
+def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:
+    """Yield pairs of successive training states, at most so many, spread evenly over trajectories and times.
+
+    Args:
+        store: Training store; where it has no training split, all of it is used.
+        most: Largest number of pairs.
+
+    Yields:
+        States of shape [1, 2, channel, y, x].
+    """
+    whole = [Segment(int(number), 0, len(store.times)) for number in store.trajectories]
+    segments = store.segments("train") if "train" in store.split_names else whole
+    segments = [segment for segment in segments if len(segment) > 1]
+    count = min(most, sum(len(segment) - 1 for segment in segments))
+    ends = np.cumsum([len(segment) - 1 for segment in segments])
+    for number in range(count):
+        # Evenly over all pairs, and within a segment by multiples of the golden ratio, which meet all phases of it
+        # however many segments there are.
+        where = int(np.searchsorted(ends, number * ends[-1] // count, side="right"))
+        segment = segments[where]
+        offset = number * _GOLDEN % 1.0
+        yield store.windows(
+            [segment.trajectory], [segment.start + int(offset * (len(segment) - 1))], 2
+        )
 
 
 def _bounds(

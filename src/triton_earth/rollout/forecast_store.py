@@ -82,6 +82,11 @@ def create_forecast_store(
         array.attrs["long_name"] = variable.long_name
 
 
+def write_guard(path: Path, record: dict[str, Any]) -> None:
+    """Store what the guard saw, as `triton_earth.rollout.guard.guard_record` gives it."""
+    zarr.open_group(path, mode="r+").attrs["guard"] = record
+
+
 def finish_forecast_store(path: Path) -> None:
     """Declare a forecast store complete and consolidate its metadata."""
     zarr.open_group(path, mode="r+").attrs["complete"] = True
@@ -101,6 +106,7 @@ class ForecastStore:
         trajectories: Trajectory of each initial condition.
         chunk_inits: Initial conditions in one chunk.
         provenance: How the forecast was made.
+        guard: What the guard saw, as `triton_earth.rollout.guard.guard_record` gives it; None where there was none.
     """
 
     def __init__(self, path: Path, coordinates: xr.Dataset) -> None:
@@ -110,6 +116,7 @@ class ForecastStore:
         self.grid: Grid = grid_from_dict(attributes["grid"])
         self.time_step: Duration = decode_duration(attributes["time_step"])
         self.provenance: dict[str, Any] = attributes["provenance"]
+        self.guard: dict[str, Any] | None = attributes.get("guard")
         self.lead_times: np.ndarray = coordinates["lead_time"].values
         self.init_times: np.ndarray = coordinates["init_time"].values
         self.trajectories: np.ndarray = coordinates["trajectory"].values

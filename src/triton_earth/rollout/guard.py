@@ -31,8 +31,11 @@ logger = logging.getLogger("triton_earth")
 
 Policy = Literal["warn", "stop", "record"]
 
-MEMORY = 8
+MEMORY = 4
 """Steps from which a growth rate is estimated."""
+
+MOST_TRIPS = 1000
+"""Trips that a record holds; later ones are counted only."""
 
 
 class GuardConfig(StrictConfig):
@@ -89,7 +92,9 @@ class Trip:
             else f"{self.statistic} {_number(self.value)} is outside the training climate, {bounds}"
         )
         place = "" if self.y is None else f", worst in cell ({self.y}, {self.x})"
-        left = "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
+        left = (
+            "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
+        )
         growth = "" if self.growth_rate is None else f"; growth {self.growth_rate:.3g} per step"
         return (
             f"forecast {self.init}, step {self.step}, '{self.variable}': {what}{place}; "
@@ -104,7 +109,9 @@ class Guard:
         trips: What left the climate so far, in order of steps; each statistic of a variable once for each forecast.
     """
 
-    def __init__(self, climate: Climate, policy: Policy, initial: State, first_init: int = 0) -> None:
+    def __init__(
+        self, climate: Climate, policy: Policy, initial: State, first_init: int = 0
+    ) -> None:
         """Start from the newest of the initial states; `first_init` is the number of the first forecast."""
         self.trips: list[Trip] = []
         self._climate, self._policy, self._first_init = climate, policy, first_init
@@ -149,7 +156,7 @@ class Guard:
         self._left[new] = self._step
         trips = [
             self._trip(chosen, init, channel, statistic)
-            for init, channel, statistic in np.argwhere(new)
+            for init, channel, statistic in np.argwhere(new).tolist()
         ]
         self.trips += trips
         if self._policy == "stop":
@@ -201,8 +208,8 @@ class Guard:
             upper=_plain(self._climate.upper[channel, statistic]),
             y=None if cell is None else cell[0],
             x=None if cell is None else cell[1],
-            scale=band.name.removeprefix("variance at "),
-            scale_step=left,
+            scale=band.name.removeprefix("variance at ") if left or name != MEAN else "wavenumber 0",
+            scale_step=left or (self._step if name == MEAN else None),
             growth_rate=self._growth(init, channel, statistic),
         )
 
@@ -241,22 +248,20 @@ class Guard:
     def _middle(self, channel: int, name: str) -> float:
         pair = (MEAN, MEAN) if name == MEAN else (SMALLEST, LARGEST)
         low, high = (self._names.index(end) for end in pair)
-        return 0.5 * float(
-            self._climate.lower[channel, low] + self._climate.upper[channel, high]
-        )
+        return 0.5 * float(self._climate.lower[channel, low] + self._climate.upper[channel, high])
 
-    def _cell(
-        self, field: Tensor, channel: int, name: str
-    ) -> tuple[int, int] | None:
-        """Return where a state is worst: not finite, farthest from the middle, or strongest in the band."""
+    def _cell(self, field: Tensor, channel: int, name: str) -> tuple[int, int] | None:
+        """Return where a state is worst: not finite, farthest from the mean, or strongest in the band."""
         statistics = self._climate.statistics
         valid = torch.ones_like(field, dtype=torch.bool)
         if statistics.valid_mask is not None:
             valid = statistics.valid_mask[channel].to(field.device)
-        if name in (CHANGE, ENERGY, MEAN, VARIANCE):
+        if name in (CHANGE, MEAN):
             return None
         if name == NOT_FINITE:
             worst = ~torch.isfinite(field)
+        elif name in (ENERGY, VARIANCE):
+            worst = (field - field[valid].mean()).abs()
         elif name in (SMALLEST, LARGEST):
             worst = field if name == LARGEST else -field
         else:
@@ -275,7 +280,8 @@ def guard_record(config: GuardConfig, climate: Climate, trips: list[Trip]) -> di
     return {
         **config.model_dump(mode="json"),
         "climate_states": climate.states,
-        "trips": [asdict(trip) for trip in ordered],
+        "count": len(ordered),
+        "trips": [asdict(trip) for trip in ordered[:MOST_TRIPS]],
     }
 
 

@@ -72,9 +72,7 @@ class StateStatistics:
             if low < count
         ]
 
-    def measure(
-        self, state: State, previous: State
-    ) -> Float[Tensor, "batch channel statistic"]:
+    def measure(self, state: State, previous: State) -> Float[Tensor, "batch channel statistic"]:
         """Return the statistics of one state.
 
         Means and variances are over the valid cells with cell-area weights. The variance of a band is

@@ -14,12 +14,15 @@ from triton_earth.core.progress import progress
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
+from triton_earth.rollout.climate import Climate, training_climate
 from triton_earth.rollout.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,
+    write_guard,
     write_lead,
 )
+from triton_earth.rollout.guard import Guard, GuardConfig, Trip, guard_record
 from triton_earth.rollout.rollout import rollout
 
 logger = logging.getLogger("triton_earth")
@@ -37,6 +40,7 @@ def write_forecast(
     steps: int,
     batch_size: int,
     provenance: dict[str, Any],
+    guard: GuardConfig | None = None,
     device: torch.device | str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
@@ -55,6 +59,8 @@ def write_forecast(
         steps: Number of leads.
         batch_size: Initial conditions that are forecast together.
         provenance: How the forecast is made; plain values. Its `model_hash` says which weights are used.
+        guard: What watches the prognostic variables, and what it does; its record is stored with the forecast. None:
+            nothing does.
         device: Where the forecaster's weights are.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -97,7 +103,11 @@ def write_forecast(
         "starts": starts,
         "steps": steps,
         "batch_size": batch_size,
+        "stop": guard is not None and guard.policy == "stop",
     }
+    climate = (
+        None if guard is None else training_climate(store, forecaster.prognostic, guard.margins)
+    )
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
         finished = ForecastStore.open(out)
@@ -118,20 +128,26 @@ def write_forecast(
         )
         write_json(partial / PROGRESS, {"identity": identity, "leads": [0] * len(batches)})
     written = _leads_written(partial, identity)
+    trips: list[Trip] = []
     with progress("forecast", len(batches) * steps, done=sum(written)) as advance:
         for number, batch in enumerate(batches):
-            done = written[number]
-            if done == steps:
-                continue
-            window = _window_after(done, initial(batch), partial, batch, forecaster.block)
-            forcings = _forcings(forecaster, store, trajectories[batch], window)
-            with torch.inference_mode():
-                for state in rollout(forecaster, window.to(device), forcings, steps - done):
-                    write_lead(partial, batch, written[number], state)
-                    written[number] += 1
-                    if written[number] % forecaster.block == 0:
-                        write_json(partial / PROGRESS, {"identity": identity, "leads": written})
-                    advance()
+            done, first = written[number], initial(batch)
+            watch = _guard(guard, climate, first, partial, batch, done, device)
+            if done < steps and not (watch and watch.finished):
+                window = _window_after(done, first, partial, batch, forecaster.block)
+                forcings = _forcings(forecaster, store, trajectories[batch], window)
+                with torch.inference_mode():
+                    states = rollout(forecaster, window.to(device), forcings, steps - done)
+                    for state in watch.watch(states) if watch else states:
+                        write_lead(partial, batch, written[number], state)
+                        written[number] += 1
+                        if written[number] % forecaster.block == 0:
+                            write_json(partial / PROGRESS, {"identity": identity, "leads": written})
+                        advance()
+            if watch:
+                trips += watch.trips
+    if guard is not None and climate is not None:
+        write_guard(partial, guard_record(guard, climate, trips))
     (partial / PROGRESS).unlink()
     finish_forecast_store(partial)
     publish(partial, out)
@@ -146,6 +162,26 @@ def _initial_state(
     window = window.select(forecaster.prognostic.names)
     window.require_finite(f"{store.path}: the initial state")
     return window
+
+
+def _guard(
+    config: GuardConfig | None,
+    climate: Climate | None,
+    initial: State,
+    partial: Path,
+    batch: slice,
+    done: int,
+    device: torch.device | str,
+) -> Guard | None:
+    """Return a guard that has seen the leads that are written already, so that a resumed record is the same."""
+    if config is None or climate is None:
+        return None
+    guard = Guard(climate, config.policy, initial.to(device), batch.start)
+    if done:
+        stored = ForecastStore.open(partial, complete=False)
+        for lead in range(done):
+            guard.check(stored.state(batch, lead).to(device))
+    return guard
 
 
 def _leads_written(partial: Path, identity: dict[str, Any]) -> list[int]:

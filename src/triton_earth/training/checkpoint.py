@@ -1,6 +1,8 @@
 """The state of a training run on disk: all that is needed to go on as if nothing had happened."""
 
+import hashlib
 import io
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,13 @@ from torch.optim import Optimizer
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_bytes
 from triton_earth.training.moving_average import MovingAverage
+from triton_earth.training.sharding import gathered, optimizer_state_like, placed_like
 
-NAME = "training_state.pt"
+logger = logging.getLogger("triton_earth")
+
+NAME, PREVIOUS = "training_state.pt", "training_state.previous.pt"
+_SEAL = b"\nsha256 "
+_SEAL_LENGTH = len(_SEAL) + 64
 
 
 def save_training_state(
@@ -23,54 +30,158 @@ def save_training_state(
     best_loss: float,
     network: nn.Module,
     average: MovingAverage,
-    optimizer: Optimizer,
+    optimizers: list[Optimizer],
+    writes: bool = True,
 ) -> None:
-    """Write the state after `step` steps under a temporary name and rename it."""
-    state = {
-        "step": step,
-        "best_loss": best_loss,
-        "network": network.state_dict(),
-        "average": average.weights,
-        "average_updates": average.updates,
-        "optimizer": optimizer.state_dict(),
-    }
+    """Write the state after `step` steps under a temporary name and rename it; the one before it is kept.
+
+    The file is what `torch.save` writes, followed by its SHA-256. Every process must call this; one of them writes.
+
+    Raises:
+        UserError: if the disk is full; what was saved before is left as it was.
+    """
+    state = gathered(
+        {
+            "step": step,
+            "best_loss": best_loss,
+            "network": dict(network.state_dict()),
+            "average": average.weights,
+            "average_updates": average.updates,
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        }
+    )
+    if not writes:
+        return
     content = io.BytesIO()
     torch.save(state, content)
-    write_bytes(folder / NAME, content.getvalue())
+    seal = _seal(content.getbuffer())
+    content.write(seal)
+    path, fresh = folder / NAME, folder / f"{NAME}.new"
+    try:
+        write_bytes(fresh, content.getvalue())
+    except UserError as error:
+        raise UserError(
+            f"{error} The training state of the step before is whole: make room, then repeat the command with --resume."
+        ) from error
+    if path.exists():
+        path.replace(folder / PREVIOUS)
+    fresh.replace(path)
 
 
 def load_training_state(
-    folder: Path, *, network: nn.Module, average: MovingAverage, optimizer: Optimizer
+    folder: Path, *, network: nn.Module, average: MovingAverage, optimizers: list[Optimizer]
 ) -> tuple[int, float]:
-    """Set network, average and optimiser to what was saved; only tensors and numbers are read, never code.
+    """Set network, average and optimisers to what was saved; only tensors and numbers are read, never code.
+
+    Where the newest state is damaged, the one before it is used, with a warning.
 
     Returns:
-        How many steps were done, and the best validation loss so far; (0, infinity) where nothing was saved yet.
+        How many steps were done, and the best validation score so far; (0, infinity) where nothing was saved yet.
 
     Raises:
-        UserError: if the file is damaged or belongs to another network.
+        UserError: if no whole state is left, or it belongs to another network.
     """
-    path = folder / NAME
-    if not path.exists():
-        return 0, float("inf")
+    candidates = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS)]
+    found = [path for path in candidates if path.exists()]
+    problems = []
+    for path in found:
+        try:
+            state = read_training_state(path)
+            own = network.state_dict()
+            network.load_state_dict(
+                {
+                    name: placed_like(tensor, own[name]) if name in own else tensor
+                    for name, tensor in state["network"].items()
+                }
+            )
+            for name, tensor in state["average"].items():
+                average.weights[name].copy_(placed_like(tensor, average.weights[name]))
+            average.updates = state["average_updates"]
+            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+                _load_optimizer(optimizer, saved)
+            step, best_loss = state["step"], state["best_loss"]
+        except (
+            OSError,
+            RuntimeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            EOFError,
+            pickle.UnpicklingError,
+        ) as error:
+            problems.append((path, (str(error).splitlines() or [type(error).__name__])[0]))
+            continue
+        for damaged, reason in problems:
+            logger.warning(
+                "%s cannot be used (%s): going on from step %d, saved before.",
+                damaged,
+                reason,
+                step,
+            )
+        return step, best_loss
+    if problems:
+        path, reason = problems[0]
+        raise UserError(f"{path} cannot be used ({reason}); start again with --overwrite.")
+    return 0, float("inf")
+
+
+def read_training_state(path: Path) -> dict[str, Any]:
+    """Return a saved state after checking that every byte is as it was written.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    content = path.read_bytes()
+    body, seal = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
+    if seal != _seal(body):
+        raise ValueError("its checksum is wrong: the file is cut off or damaged")
+    state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    return state
+
+
+def _load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.load_state_dict(optimizer_state_like(saved, parameters))
+
+
+def _seal(body: bytes | memoryview) -> bytes:
+    return _SEAL + hashlib.sha256(body).hexdigest().encode()
+
+
+def continue_optimizers(run: Path, optimizers: list[Optimizer]) -> None:
+    """Give fresh optimisers the moments of another run's last step; rates and decays stay the recipe's own.
+
+    Args:
+        run: Run folder with a training state.
+        optimizers: Those of the new run, for the same network.
+
+    Raises:
+        UserError: if there is no training state, it is damaged, or it belongs to other optimisers.
+    """
+    path = run / NAME
+    remedy = "Give the run folder of the same recipe, or take train.init_optimizer=fresh."
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        for name, tensor in state["average"].items():
-            average.weights[name].copy_(tensor)
-        average.updates = state["average_updates"]
-        optimizer.load_state_dict(state["optimizer"])
-        return state["step"], state["best_loss"]
+        saved = read_training_state(path)["optimizers"]
+        for optimizer, theirs in zip(optimizers, saved, strict=True):
+            own = optimizer.state_dict()
+            if [len(g["params"]) for g in own["param_groups"]] != [
+                len(g["params"]) for g in theirs["param_groups"]
+            ]:
+                raise ValueError("it belongs to another optimizer or network")
+            _load_optimizer(optimizer, {**own, "state": theirs["state"]})
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path} is missing: the optimizer cannot be continued. {remedy}"
+        ) from error
     except (
         OSError,
         RuntimeError,
         KeyError,
         TypeError,
         ValueError,
-        EOFError,
         pickle.UnpicklingError,
     ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} cannot be used ({reason}); start again with --overwrite."
+            f"{path}: the optimizer cannot be continued ({reason}). {remedy}"
         ) from error

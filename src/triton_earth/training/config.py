@@ -1,11 +1,29 @@
 """How a model is trained: everything that the training loop can be told."""
 
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.forecaster import Precision
+from triton_earth.training.curriculum import Stage, require_curriculum
+
+LOSSES = ("mse", "mae", "huber", "relative_l2", "spectral")
+"""Names of the losses: see `losses.py` and `spectral_loss.py`."""
+
+
+def _terms(value: Any) -> Any:
+    """A name alone is a sum of one term."""
+    terms = {value: 1.0} if isinstance(value, str) else value
+    if not isinstance(terms, Mapping) or not terms:
+        raise UserError(f"expected the name of a loss or name: weight pairs, found {value!r}.")
+    for name in terms:
+        if name not in LOSSES:
+            raise UserError(f"unknown loss '{name}'; {nearest(str(name), LOSSES)}")
+    return terms
 
 
 class TrainConfig(StrictConfig):
@@ -13,33 +31,115 @@ class TrainConfig(StrictConfig):
 
     Attributes:
         steps: Optimiser steps of the whole run.
-        batch_size: Windows in a batch.
+        batch_size: Windows in a batch, over all processes.
+        parallel: How several processes share the work: ``ddp`` keeps all weights in each, ``fsdp`` cuts weights,
+            averages and moments over them.
+        accumulate: Parts that a process computes its share of a batch in, one after the other, to save memory.
         horizon: Model applications per window that the loss looks at.
+        curriculum: Horizons that change during the run, in place of `horizon`.
+        lead_weights: How much each lead counts, from the first on; all alike if not given.
+        gradient_steps: Last applications that gradients flow through and the loss looks at (pushforward); the earlier
+            ones only bring the model to states of its own. All if not given.
+        recompute_steps: Keep one state per application in place of all activations, and compute these again for the
+            gradient: memory hardly grows with the horizon, time by about a third.
         noise: Standard deviation of white noise on the history, in units of each variable's increments. The model
             learns to remove what does not belong to the flow, so its own errors at small scales do not pile up.
+        init_from: Run folder or forecaster whose weights and normaliser training starts from; random weights if not
+            given.
+        init_optimizer: ``continued`` also takes that run's moments of the gradient, ``fresh`` starts without.
+        loss: Name of a loss (mse, mae, huber, relative_l2, spectral), or the weights of several.
+        huber_delta: Size of errors, in units of the loss, beyond which ``huber`` grows linearly.
+        variable_weights: How much a variable counts in the loss; 1 where not given.
+        balance_gradients: Give the gradient of every channel the same norm.
+        optimizer: ``adamw``, or ``muon`` for matrices with AdamW for all else.
         learning_rate: Peak learning rate.
+        schedule: ``cosine`` falls from the peak all along, ``trapezoid`` stays there and falls at the end.
         warmup_steps: Steps of the linear rise of the learning rate.
-        weight_decay: AdamW's decoupled weight decay, on matrices and kernels only.
+        decay_steps: Steps of the trapezoid's fall; a fifth of all if not given.
+        weight_decay: Decoupled weight decay, on matrices and kernels only.
         clip_norm: Largest norm of the gradient.
         ema_decay: Memory of the moving average of the weights.
         precision: Arithmetic of the network.
+        compile: Compile the network: minutes at the start, faster steps on a GPU.
         validate_every: Steps between validations; a checkpoint is written at each.
         validation_windows: Windows of the validation split, evenly spread, that a validation looks at.
+        validation_leads: Leads at which validation forecasts are scored; without any there are no such forecasts.
+        validation_forecasts: Validation forecasts, from initial times that are evenly spread.
+        select_by: Score whose lowest value decides which weights are kept: ``validation_mse``, ``rollout_rmse`` (the
+            mean over `validation_leads`) or ``rollout_rmse_lead_N``.
         memory_gb: Largest amount of memory for keeping the training data.
         device: ``auto`` takes a GPU where there is one.
     """
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=8, ge=1)
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    accumulate: int = Field(default=1, ge=1)
     horizon: int = Field(default=1, ge=1)
+    curriculum: tuple[Stage, ...] = ()
+    lead_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    gradient_steps: int | None = Field(default=None, ge=1)
+    recompute_steps: bool = False
     noise: float = Field(default=0.0, ge=0)
+    init_from: Path | None = None
+    init_optimizer: Literal["fresh", "continued"] = "fresh"
+    loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_terms)] = {  # noqa: RUF012
+        "mse": 1.0
+    }
+    huber_delta: float = Field(default=1.0, gt=0)
+    variable_weights: dict[str, Annotated[float, Field(gt=0)]] = {}  # noqa: RUF012
+    balance_gradients: bool = False
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: Literal["cosine", "trapezoid"] = "cosine"
     warmup_steps: int = Field(default=100, ge=0)
+    decay_steps: int | None = Field(default=None, ge=1)
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     precision: Precision = "float32"
+    compile: bool = False
     validate_every: int = Field(default=500, ge=1)
     validation_windows: int = Field(default=64, ge=1)
+    validation_leads: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    validation_forecasts: int = Field(default=8, ge=1)
+    select_by: str = Field(default="validation_mse", validate_default=False)
     memory_gb: float = Field(default=4.0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @field_validator("curriculum")
+    @classmethod
+    def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        require_curriculum(stages)
+        return stages
+
+    @field_validator("validation_leads")
+    @classmethod
+    def _ascending(cls, leads: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(leads)))
+
+    @field_validator("select_by")
+    @classmethod
+    def _known_score(cls, name: str, info: Any) -> str:
+        known = score_names(info.data.get("validation_leads", ()))
+        if name not in known:
+            raise UserError(
+                f"unknown score '{name}'; {nearest(name, known)} Scores of forecasts need train.validation_leads."
+            )
+        return name
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The curriculum; a single stage where only a horizon is given."""
+        return self.curriculum or (Stage(from_step=0, horizon=self.horizon),)
+
+    @property
+    def longest_horizon(self) -> int:
+        """Most applications that the loss ever looks at."""
+        return max(stage.horizon for stage in self.stages)
+
+
+def score_names(leads: tuple[int, ...]) -> list[str]:
+    """Return the names of the validation scores that a checkpoint can be selected by."""
+    rollouts = ["rollout_rmse", *(f"rollout_rmse_lead_{lead}" for lead in leads)] if leads else []
+    return ["validation_mse", *rollouts]

@@ -1,34 +1,39 @@
 """The training loop: batch, rollout, loss, step, log. Short enough to read in one sitting."""
 
-import contextlib
-import logging
-import time
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.core.state import State
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.windows import batch_indices
-from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
-from triton_earth.models.reference import Persistence
-from triton_earth.rollout.rollout import rollout
-from triton_earth.training.checkpoint import load_training_state, save_training_state
-from triton_earth.training.config import TrainConfig
-from triton_earth.training.log import TrainingLog
-from triton_earth.training.losses import mean_squared_error
+from triton_earth.training.checkpoint import (
+    continue_optimizers,
+    load_training_state,
+    save_training_state,
+)
+from triton_earth.training.config import TrainConfig, score_names
+from triton_earth.training.curriculum import horizon_at
+from triton_earth.training.distributed import ALONE, Processes
+from triton_earth.training.interruption import Interrupted, listening
+from triton_earth.training.log import RunLog
+from triton_earth.training.meter import Meter
 from triton_earth.training.moving_average import MovingAverage
-from triton_earth.training.schedule import warmup_cosine
-
-logger = logging.getLogger("triton_earth")
+from triton_earth.training.optimizers import build_optimizers, learning_rate, set_learning_rate
+from triton_earth.training.rollout_loss import Leads, losses_by_lead_and_variable
+from triton_earth.training.sharding import gathered, shard, whole_norm
+from triton_earth.training.shares import own_parts, part_seed, shares
+from triton_earth.training.step import TrainingStep
+from triton_earth.training.validation import validate, validate_rollouts
 
 LOG_EVERY = 20
 
@@ -41,11 +46,14 @@ def fit(
     seed: int,
     folder: Path,
     save_best: Callable[[NetworkForecaster, dict[str, Tensor], dict[str, float]], None],
+    *,
+    rollouts: ForecastDataset | None = None,
+    processes: Processes = ALONE,
 ) -> None:
     """Train a forecaster's network, going on from the folder's training state if there is one.
 
-    Everything random is a pure function of (seed, step): the order of the samples and the drawing of dropped paths. So
-    a run that is resumed gives the same bits as one that was never interrupted.
+    Everything random is a pure function of (seed, step, part of the batch): the order of the samples, the noise and the
+    drawing of dropped paths. So a run that is resumed gives the same bits as one that was never interrupted.
 
     Args:
         forecaster: What to train; its network is changed in place.
@@ -53,155 +61,163 @@ def fit(
         validation: Windows of the validation split.
         config: How to train.
         seed: Seed of the run.
-        folder: Where log and training state are written.
+        folder: Where logs and training state are written.
         save_best: Called with the forecaster, the averaged weights and their validation scores whenever these are the
             best so far.
+        rollouts: Windows of the validation split for forecasts of `config.validation_leads`.
+        processes: Which of how many processes this is; all but the main one write nothing.
 
     Raises:
-        UserError: if the loss is no longer finite.
+        UserError: if loss or gradient are no longer finite.
+        Interrupted: if a signal asked to stop; all that was done is saved.
     """
-    network = forecaster.network
-    device = forecaster.device
-    optimizer = _adamw(network, config)
+    network, device = forecaster.network, forecaster.device
+    if config.parallel == "fsdp" and processes.count > 1:
+        shard(network)
+    optimizers = build_optimizers(network, config)
     average = MovingAverage(network, config.ema_decay)
-    first, best_loss = load_training_state(
-        folder, network=network, average=average, optimizer=optimizer
+    if config.init_from is not None and config.init_optimizer == "continued":
+        continue_optimizers(config.init_from, optimizers)
+    first, best = load_training_state(
+        folder, network=network, average=average, optimizers=optimizers
     )
-    order = (
-        batch_indices(len(training), config.batch_size, seed, step)
-        for step in range(first, config.steps)
+    if config.compile:
+        network.compile()
+    model = processes.parallel(TrainingStep(forecaster, config), config.parallel)
+    parts = own_parts(config, processes)
+    meter = Meter(device)
+    batches = training.batches(
+        shares(len(training), config, seed, first, processes),
+        (
+            forecaster.block * horizon_at(config.stages, step)
+            for step in range(first, config.steps)
+            for _ in parts
+        ),
     )
+    upcoming = meter.waiting(batches)
     steps_per_epoch = len(training) // config.batch_size
-    started = time.monotonic()
+    score_columns = score_names(config.validation_leads)[1:]
     with (
+        listening() as request,
         progress("train", config.steps, done=first) as advance,
-        contextlib.closing(TrainingLog(folder / "log.csv", resume_after=first)) as log,
+        closing(RunLog(folder, first, score_columns, writes=processes.is_main)) as log,
     ):
-        for step, (history, truth) in enumerate(training.batches(order), start=first):
-            torch.manual_seed(_step_seed(seed, step))
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * warmup_cosine(
-                    step, config.steps, config.warmup_steps
-                )
+        for step in range(first, config.steps):
+            rate = learning_rate(step, config)
+            set_learning_rate(optimizers, rate)
             network.train()
-            history = with_noise(forecaster, history.to(device), config.noise)
-            loss = rollout_loss(forecaster, history, truth.to(device))
-            if not torch.isfinite(loss):
-                raise UserError(
-                    f"the training loss is {loss.item()} at step {step + 1}. Lower train.learning_rate "
-                    "or train.clip_norm, and look for outliers in the data."
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-            optimizer.step()
+            network.zero_grad(set_to_none=True)
+            own = _backward(model, upcoming, parts, seed, step, device)
+            loss, stop = processes.sums(own.loss, float(request.name != ""))
+            loss /= processes.count
+            if not math.isfinite(loss):
+                raise _exploded(f"loss is {loss}", step, own, forecaster, config)
+            norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
+            if not math.isfinite(norm):
+                raise _exploded(f"gradient's norm is {norm}", step, own, forecaster, config)
+            for optimizer in optimizers:
+                optimizer.step()
             average.update(network)
+            meter.samples += config.batch_size
             done = step + 1
-            advance(note=f"loss {loss.item():.3g}")
+            advance(note=meter.note(loss))
             values: dict[str, float] = {}
-            last = done == config.steps
-            if done % config.validate_every == 0 or last:
+            validates = done % config.validate_every == 0 or done == config.steps
+            if validates:
                 with average.applied_to(network):
                     values = validate(forecaster, validation, config)
-                if values["validation_mse"] < best_loss:
-                    best_loss = values["validation_mse"]
-                    save_best(forecaster, average.weights, values)
+                    if rollouts is not None:
+                        scores, rows = validate_rollouts(forecaster, rollouts, config)
+                        values |= scores
+                        for row in rows:
+                            log.write("validation", step=done, **row)
+                score = values[config.select_by]
+                # A first score is kept however bad it is: there must be a forecaster in the end.
+                if score < best or math.isinf(best):
+                    best = score if math.isfinite(score) else math.inf
+                    weights = gathered(average.weights)
+                    if processes.is_main:
+                        save_best(forecaster, weights, values)
+            if validates or stop:
                 save_training_state(
                     folder,
                     step=done,
-                    best_loss=best_loss,
+                    best_loss=best,
                     network=network,
                     average=average,
-                    optimizer=optimizer,
+                    optimizers=optimizers,
+                    writes=processes.is_main,
                 )
-            if values or done % LOG_EVERY == 0:
+            if validates or done % LOG_EVERY == 0:
                 log.write(
+                    "log",
                     step=done,
                     epoch=step // steps_per_epoch,
-                    loss=loss.item(),
-                    learning_rate=optimizer.param_groups[0]["lr"],
-                    gradient_norm=float(norm),
-                    samples_per_second=(done - first)
-                    * config.batch_size
-                    / (time.monotonic() - started),
+                    loss=loss,
+                    learning_rate=rate,
+                    gradient_norm=norm,
+                    samples_per_second=meter.samples_per_second,
                     **values,
                 )
+                for row in _by_lead_and_variable(own, forecaster, config):
+                    log.write("losses", step=done, **row)
+            if stop:
+                raise Interrupted(request.name or "another process", done)
 
 
-def with_noise(forecaster: NetworkForecaster, history: State, size: float) -> State:
-    """Return the history plus white noise of `size` times each variable's root mean square increment."""
-    if size == 0:
-        return history
-    prognostic = history.select(forecaster.prognostic.names)
-    scale = forecaster.increment_std(prognostic.variables.names)
-    noise = size * scale * torch.randn_like(prognostic.data)
-    return replace(prognostic, data=prognostic.data + noise)
+@dataclass(frozen=True)
+class _Backward:
+    """What a step computed besides gradients: the mean loss of this process's parts, and the last part's forecast."""
+
+    loss: float
+    leads: Leads
+    truth: State
 
 
-def rollout_loss(forecaster: NetworkForecaster, history: State, truth: State) -> Tensor:
-    """Return the loss of a rollout over all times of `truth`, the mean over leads.
+def _backward(
+    model: nn.Module,
+    upcoming: Iterator[tuple[State, State]],
+    parts: range,
+    seed: int,
+    step: int,
+    device: torch.device,
+) -> _Backward:
+    """Add up the gradients of this process's parts of a batch; processes exchange them with the last."""
+    total = 0.0
+    for part in parts:
+        history, truth = (state.to(device) for state in next(upcoming))
+        torch.manual_seed(part_seed(seed, step, part))
+        exchange: AbstractContextManager[None] = nullcontext()
+        if isinstance(model, DistributedDataParallel) and part != parts[-1]:
+            exchange = model.no_sync()
+        with exchange:
+            loss, leads = model(history, truth)
+            (loss / len(parts)).backward()
+        total += loss.item() / len(parts)
+    return _Backward(
+        total, [(lead, replace(state, data=state.data.detach())) for lead, state in leads], truth
+    )
 
-    Forcings are those of the truth at each target time.
-    """
-    steps = truth.data.shape[1]
-    forcings = None
-    if len(forecaster.forcing):
-        given = truth.select(forecaster.forcing.names)
-        forcings = [
-            given.at(slice(first, first + forecaster.block))
-            for first in range(0, steps, forecaster.block)
-        ]
-    scale = forecaster.loss_scale()
-    losses = [
-        mean_squared_error(state, truth.at(slice(lead, lead + 1)), scale)
-        for lead, state in enumerate(rollout(forecaster, history, forcings, steps))
+
+def _by_lead_and_variable(
+    own: _Backward, forecaster: NetworkForecaster, config: TrainConfig
+) -> list[dict[str, Any]]:
+    table = losses_by_lead_and_variable(forecaster, own.leads, own.truth, config).tolist()
+    return [
+        {"lead": lead + 1, "variable": variable, "loss": value}
+        for (lead, _), values in zip(own.leads, table, strict=True)
+        for variable, value in zip(forecaster.predicted.names, values, strict=True)
     ]
-    return torch.stack(losses).mean()
 
 
-def validate(
-    forecaster: NetworkForecaster, validation: ForecastDataset, config: TrainConfig
-) -> dict[str, float]:
-    """Return the normalised mean squared error of the forecaster, and of persistence, on fixed validation windows."""
-    forecaster.network.eval()
-    count = min(config.validation_windows, len(validation))
-    chosen = np.linspace(0, len(validation) - 1, count).astype(int)
-    batches = [
-        chosen[first : first + config.batch_size] for first in range(0, count, config.batch_size)
-    ]
-    names = forecaster.normalizer.variables
-    std = torch.tensor(
-        [forecaster.normalizer.std[names.index(name)] for name in forecaster.predicted.names]
-    )[:, None, None]
-    persistence = Persistence(forecaster.variables, forecaster.grid, forecaster.time_step)
-    sums = {"validation_mse": 0.0, "persistence_mse": 0.0}
-    models: dict[str, Forecaster] = {"validation_mse": forecaster, "persistence_mse": persistence}
-    with torch.inference_mode():
-        for indices, (history, truth) in zip(batches, validation.batches(batches), strict=True):
-            for name, model in models.items():
-                window = history.last(model.history).to(forecaster.device)
-                forecast = next(rollout(model, window, _first_forcing(forecaster, truth), 1))
-                error = mean_squared_error(forecast.to("cpu"), truth.at(slice(0, 1)), std)
-                sums[name] += float(error) * len(indices)
-    return {name: total / count for name, total in sums.items()}
-
-
-def _first_forcing(forecaster: NetworkForecaster, truth: State) -> list[State] | None:
-    if not len(forecaster.forcing):
-        return None
-    given = truth.select(forecaster.forcing.names).at(slice(0, forecaster.block))
-    return [given.to(forecaster.device)]
-
-
-def _adamw(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Weight decay acts on matrices and kernels, not on biases, norms and layer scales."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1]},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
-
-
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+def _exploded(
+    what: str, step: int, own: _Backward, forecaster: NetworkForecaster, config: TrainConfig
+) -> UserError:
+    """Return the error that says at which step, and where it can be seen first in which variable and lead."""
+    rows = _by_lead_and_variable(own, forecaster, config)
+    broken = [row for row in rows if not math.isfinite(row["loss"])]
+    place = f", first in '{broken[0]['variable']}' at lead {broken[0]['lead']}" if broken else ""
+    return UserError(
+        f"the training {what} at step {step + 1}{place}. Lower train.learning_rate "
+        "or train.clip_norm, and look for outliers in the data."
+    )

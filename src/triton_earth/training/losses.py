@@ -1,36 +1,143 @@
-"""Losses: plain functions of forecast and truth, weighted by cell area, blind to undefined cells."""
+"""Losses: plain functions of forecast and truth, weighted by cell area, blind to undefined cells.
+
+Each takes `weights`, how much each of the forecast's channels counts; all alike if not given. The loss of one variable
+is that of the forecast's `select([name])`.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from triton_earth.core.state import State
 
+ChannelWeights = Float[Tensor, "channel 1 1"]
+
+TINY = 1e-12
+"""Keeps the relative error finite where a truth is its mean, and its root smooth where a forecast is perfect."""
+
 
 def mean_squared_error(
-    forecast: State, truth: State, scale: Float[Tensor, "channel 1 1"]
+    forecast: State,
+    truth: State,
+    scale: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean squared error in units of `scale`.
 
-        L = Σ w m ((f − t)/s)² / Σ w m
+        L = Σ v w m ((f − t)/s)² / Σ v w m
 
-    with cell-area weights w and valid mask m, over batch, time, channels and cells.
+    with channel weights v, cell-area weights w and valid mask m, over batch, time, channels and cells.
 
     Args:
         forecast: Forecast states.
         truth: True states of at least the same variables.
         scale: s, one number for each of the forecast's channels.
+        weights: v.
     """
-    weights = _cell_weights(forecast)
-    target = truth.select(forecast.variables.names).data
-    if forecast.valid_mask is None:
-        error = (forecast.data - target) / scale
-        return (weights * error.square()).mean() / weights.mean()
-    valid = forecast.valid_mask
-    error = torch.where(valid, forecast.data - target, 0.0) / scale
-    batch, time = error.shape[:2]
-    return (weights * error.square()).sum() / ((weights * valid).sum() * batch * time)
+    return _mean(_error(forecast, truth, scale).square(), forecast, weights)
 
 
-def _cell_weights(state: State) -> Float[Tensor, "y x"]:
+def mean_absolute_error(
+    forecast: State,
+    truth: State,
+    scale: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+) -> Float[Tensor, ""]:
+    """Return the mean absolute error in units of `scale`.
+
+        L = Σ v w m |f − t|/s / Σ v w m
+
+    Args:
+        forecast: Forecast states.
+        truth: True states of at least the same variables.
+        scale: s, one number for each of the forecast's channels.
+        weights: v.
+    """
+    return _mean(_error(forecast, truth, scale).abs(), forecast, weights)
+
+
+def huber_loss(
+    forecast: State,
+    truth: State,
+    scale: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+    delta: float = 1.0,
+) -> Float[Tensor, ""]:
+    """Return the Huber loss: quadratic for small errors, linear for large ones, so that outliers count less.
+
+        L = Σ v w m h((f − t)/s) / Σ v w m,      h(e) = e²/2 for |e| ≤ δ,  δ (|e| − δ/2) beyond
+
+    Args:
+        forecast: Forecast states.
+        truth: True states of at least the same variables.
+        scale: s, one number for each of the forecast's channels.
+        weights: v.
+        delta: δ, in units of `scale`.
+
+    Source: Huber (1964), Annals of Mathematical Statistics 35, 73.
+    """
+    error = _error(forecast, truth, scale)
+    penalty = functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
+    return _mean(penalty, forecast, weights)
+
+
+def relative_l2(
+    forecast: State,
+    truth: State,
+    mean: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+) -> Float[Tensor, ""]:
+    """Return the channel-wise relative L2 error, the mean over samples, times and channels.
+
+        L = Σ_c v_c ‖f_c − t_c‖ / ‖t_c − μ_c‖ / Σ_c v_c,      ‖x‖² = Σ w m x²
+
+    The truth is measured from the training mean μ, as the original system's normalised fields are: the norm of a
+    temperature in kelvin says nothing. A channel's units cancel.
+
+    Args:
+        forecast: Forecast states.
+        truth: True states of at least the same variables.
+        mean: μ, one number for each of the forecast's channels.
+        weights: v.
+    """
+    unit = torch.ones_like(mean)
+    anomaly = _defined(truth.select(forecast.variables.names).data - mean, forecast)
+    error = _error(forecast, truth, unit)
+    cells = cell_weights(forecast)
+    norms = [(cells * field.square()).sum(dim=(-2, -1)) for field in (error, anomaly)]
+    least = TINY * norms[0].detach() + torch.finfo(mean.dtype).tiny
+    ratio = (norms[0] / (norms[1] + least) + TINY).sqrt()
+    if weights is None:
+        return ratio.mean()
+    return (ratio * weights[:, 0, 0]).mean() / weights.mean()
+
+
+def cell_weights(state: State) -> Float[Tensor, "y x"]:
+    """Return the cell-area weights w of a state's grid, mean 1, where the state is."""
     return torch.from_numpy(state.grid.cell_area_weights).to(state.data)
+
+
+def _error(
+    forecast: State, truth: State, scale: Float[Tensor, "channel 1 1"]
+) -> Float[Tensor, "batch time channel y x"]:
+    target = truth.select(forecast.variables.names).data
+    return _defined(forecast.data - target, forecast) / scale
+
+
+def _defined(field: Tensor, forecast: State) -> Tensor:
+    """Zero where the forecast is not defined."""
+    return field if forecast.valid_mask is None else torch.where(forecast.valid_mask, field, 0.0)
+
+
+def _mean(
+    penalty: Float[Tensor, "batch time channel y x"],
+    forecast: State,
+    weights: ChannelWeights | None,
+) -> Float[Tensor, ""]:
+    """Return the weighted mean of a penalty that is zero where the forecast is not defined."""
+    cells = cell_weights(forecast) if weights is None else weights * cell_weights(forecast)
+    if forecast.valid_mask is None:
+        return (cells * penalty).mean() / cells.mean()
+    batch, time = penalty.shape[:2]
+    return (cells * penalty).sum() / ((cells * forecast.valid_mask).sum() * batch * time)

@@ -6,10 +6,14 @@ import xarray as xr
 
 from triton_earth.core.files import claim_output, publish
 from triton_earth.data.store import TrainingStore
+from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
+from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
+from triton_earth.plots.triage import first_trips, steps_around, triage
 from triton_earth.rollout.forecast_store import ForecastStore
 
 REPORT = "report.html"
@@ -23,9 +27,12 @@ def evaluate(
     seed: int = 0,
     resamples: int = 1000,
     title: str | None = None,
+    region: str | None = None,
+    weights: WeightsName = "cell_area",
+    heat_waves: str | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
-    """Judge a forecast against the truth, with persistence beside it.
+    """Judge a forecast against the truth, with the baselines beside it.
 
     Args:
         forecast: Forecast store.
@@ -34,6 +41,9 @@ def evaluate(
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
         title: Heading of the report; by default the title of the model's recipe.
+        region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
+        weights: Cell weights of all means, by name.
+        heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -44,14 +54,47 @@ def evaluate(
     """
     forecasts = ForecastStore.open(forecast)
     truth = TrainingStore.open(store)
+    where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
-    scores = evaluate_forecast(forecasts, truth, seed=seed, resamples=resamples)
+    scores = evaluate_forecast(
+        forecasts,
+        truth,
+        seed=seed,
+        resamples=resamples,
+        region=where,
+        weights=weights,
+        heat_waves=heat_waves,
+    )
     scores.attrs["command"] = (
         f"triton-earth evaluate {forecast} {store} --out {out} --seed {seed} --resamples {resamples}"
+        f" --weights {weights}"
+        + ("" if region is None else f" --region={region}")
+        + ("" if heat_waves is None else f" --heat-waves {heat_waves}")
     )
     save_scores(scores, partial)
     recipe = forecasts.provenance.get("training", {}).get("recipe", {})
     heading = title or recipe.get("title") or f"Forecast of {scores['forecast'].values[0]}"
-    write_report(scores, example_case(forecasts, truth), partial / REPORT, heading)
+    write_report(
+        scores,
+        example_case(forecasts, truth),
+        partial / REPORT,
+        heading,
+        _guard_section(forecasts, truth),
+    )
     publish(partial, out)
     return scores
+
+
+def _guard_section(forecasts: ForecastStore, truth: TrainingStore) -> Section | None:
+    """Return the report's section on the guard, with maps of the forecast that left the climate first."""
+    if forecasts.guard is None:
+        return None
+    first = first_trips(forecasts.guard)[:1]
+    example = None
+    for trip in first:
+        alignment = align(forecasts, truth)
+        reached = alignment.leads[alignment.available[trip["init"]]] + 1
+        leads = [step for step in steps_around(trip["step"]) if step in reached]
+        if leads:
+            example = example_case(forecasts, truth, init=trip["init"], leads=leads)
+    return triage(forecasts.guard, len(forecasts.init_times), example)

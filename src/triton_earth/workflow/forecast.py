@@ -9,7 +9,9 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
+from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.guard import GuardConfig, Policy
 from triton_earth.rollout.writer import write_forecast
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.provenance import provenance
@@ -24,6 +26,7 @@ def forecast(
     split: str = "test",
     init: list[str] | None = None,
     batch_size: int = 16,
+    guard: Policy = "warn",
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -35,9 +38,12 @@ def forecast(
         store: Training store with the initial conditions.
         out: New forecast store.
         steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
-        split: Split whose trajectories are forecast.
-        init: Initial times, in the store's time units; by default the first possible one of each trajectory.
+        split: Split whose trajectories or periods are forecast.
+        init: Initial times, in the store's time units; by default the first possible one of each trajectory or
+            period, and with the recipe's `forecast.init_every` those that follow it. A month stands for its only time.
         batch_size: Initial conditions that are forecast together.
+        guard: What to do about a forecast that leaves the training climate: ``warn`` and go on, ``record`` it only, or
+            ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
         device: Where to compute.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -52,17 +58,22 @@ def forecast(
     where = resolve_device(device)
     forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)
-    starts = _starts(data, init, forecaster.history)
-    trajectories = data.trajectories_in(split).tolist()
+    _require_same_mask(forecaster, data)
     origin = load_provenance(model)
     if steps is None:
         steps = _recipe_steps(origin["training"], model)
+    if init:
+        windows = _windows_at(data, split, init, forecaster.history)
+    else:
+        windows = _windows_of(
+            data, split, forecaster.history, steps, _init_every(origin["training"])
+        )
     return write_forecast(
         forecaster,
         data,
         out,
-        trajectories=[number for number in trajectories for _ in starts],
-        starts=[start for _ in trajectories for start in starts],
+        trajectories=[trajectory for trajectory, _ in windows],
+        starts=[start for _, start in windows],
         steps=steps,
         batch_size=batch_size,
         provenance=provenance(
@@ -72,6 +83,7 @@ def forecast(
             split=split,
             **origin,
         ),
+        guard=GuardConfig(policy=guard),
         device=where,
         resume=resume,
         overwrite=overwrite,
@@ -87,10 +99,54 @@ def _recipe_steps(training: dict[str, Any], model: Path) -> int:
         ) from error
 
 
-def _starts(store: TrainingStore, init: list[str] | None, history: int) -> list[int]:
-    """Return the index of the first of the `history` times that lead up to each initial time."""
-    if not init:
-        return [0]
+def _require_same_mask(forecaster: NetworkForecaster, store: TrainingStore) -> None:
+    """Refuse a store that is defined elsewhere than where the model was trained to forecast."""
+    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
+    predicted = store.variables.indices(forecaster.predicted.names)
+    shape = (len(predicted), *store.grid.shape)
+    everywhere = np.ones(shape, dtype=bool)
+    ours = everywhere if forecaster.valid_mask is None else forecaster.valid_mask.cpu().numpy()
+    theirs = everywhere if store.valid_mask is None else store.valid_mask[predicted]
+    for name, one, other in zip(forecaster.predicted.names, ours, theirs, strict=True):
+        if not np.array_equal(one, other):
+            raise UserError(
+                f"{store.path}: '{name}' is defined in {int(other.sum())} cells, but the model '{forecaster.name}' was "
+                f"trained where it is in {int(one.sum())}; {int((one != other).sum())} cells differ. Prepare the store "
+                "with the model's mask, or train on it."
+            )
+
+
+def _init_every(training: dict[str, Any]) -> int | None:
+    """Return the steps between initial times that the model's recipe wishes for."""
+    every = training.get("recipe", {}).get("forecast", {}).get("init_every")
+    return None if every is None else int(every)
+
+
+def _windows_of(
+    store: TrainingStore, split: str, history: int, steps: int, every: int | None
+) -> list[tuple[int, int]]:
+    """Return (trajectory, first time) of the initial states in each trajectory or period of a split.
+
+    The first possible one, and with `every` those that follow as long as the period holds their truth to the end.
+    """
+    windows: list[tuple[int, int]] = []
+    for segment in store.segments(split):
+        if len(segment) < history:
+            continue
+        last = max(segment.start, segment.stop - history - steps)
+        starts = [segment.start] if every is None else range(segment.start, last + 1, every)
+        windows.extend((segment.trajectory, start) for start in starts)
+    if not windows:
+        raise UserError(
+            f"{store.path}: no period of split '{split}' holds the {history} states the model starts from."
+        )
+    return windows
+
+
+def _windows_at(
+    store: TrainingStore, split: str, init: list[str], history: int
+) -> list[tuple[int, int]]:
+    """Return (trajectory, first time) of the `history` states that lead up to each initial time."""
     starts = []
     for text in init:
         index = store.find_time(_parse_time(text, store.times))
@@ -100,7 +156,21 @@ def _starts(store: TrainingStore, init: list[str] | None, history: int) -> list[
                 f"{store.times[0]} to {store.times[-1]} in steps of {describe_duration(store.time_step)}."
             )
         starts.append(index - history + 1)
-    return starts
+    windows = [
+        (trajectory, start)
+        for trajectory in store.trajectories_in(split).tolist()
+        for start in starts
+    ]
+    for trajectory, start in windows:
+        found = set(store.split[trajectory, start : start + history].tolist())
+        if found != {split}:
+            times = f"{store.times[start]} to {store.times[start + history - 1]}"
+            belongs = ", ".join(sorted(name or "the gap between splits" for name in found))
+            raise UserError(
+                f"--init: the initial states of {times} belong to {belongs}, not to split '{split}'. Choose another "
+                "time, or the split with --split."
+            )
+    return windows
 
 
 def _parse_time(text: str, times: np.ndarray) -> float | np.datetime64:

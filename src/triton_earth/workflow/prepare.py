@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from triton_earth.data.archive import ArchiveData, prepare_archive
 from triton_earth.data.prepare import prepare_store
+from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.store import TrainingStore
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.provenance import provenance
@@ -35,10 +38,17 @@ def prepare(
         UserError: if the recipe is wrong, or `out` exists and neither option allows it.
     """
     resolved = load_recipe(recipe, overrides)
+    origin = provenance(recipe=str(recipe))
+    if isinstance(resolved.data, GriddedData):
+        return prepare_gridded(
+            resolved.data, out, origin, window=resolved.window, resume=resume, overwrite=overwrite
+        )
+    if isinstance(resolved.data, ArchiveData):
+        return prepare_archive(resolved.data, out, origin, resume=resume, overwrite=overwrite)
     return prepare_store(
         resolved.data,
         out,
-        provenance(recipe=str(recipe)),
+        origin,
         device=resolve_device(device),
         resume=resume,
         overwrite=overwrite,

@@ -2,12 +2,16 @@
 
 import importlib.resources
 from pathlib import Path
+from typing import Annotated, Any
 
+import pydantic
 from pydantic import Field
 
 from triton_earth.core.config import StrictConfig, apply_overrides, read_yaml
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.data.archive import ArchiveData
 from triton_earth.data.prepare import SimulationData
+from triton_earth.data.sources.config import GriddedData
 from triton_earth.models.forecaster import ModelConfig
 from triton_earth.training.config import TrainConfig
 
@@ -17,11 +21,27 @@ class ForecastConfig(StrictConfig):
 
     Attributes:
         steps: Number of leads.
+        init_every: Time steps between the initial times in a period of the split; only the first possible one if not
+            given.
         batch_size: Initial conditions that are forecast together.
     """
 
     steps: int = Field(default=99, ge=1)
+    init_every: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
+
+
+def _kind(values: Any) -> str:
+    kind = values.get("kind", "simulation") if isinstance(values, dict) else values.kind
+    return str(kind)
+
+
+Data = Annotated[
+    Annotated[SimulationData, pydantic.Tag("simulation")]
+    | Annotated[GriddedData, pydantic.Tag("gridded")]
+    | Annotated[ArchiveData, pydantic.Tag("trajectories")],
+    pydantic.Discriminator(_kind),
+]
 
 
 class Recipe(StrictConfig):
@@ -38,10 +58,15 @@ class Recipe(StrictConfig):
 
     title: str
     seed: int = Field(default=0, ge=0)
-    data: SimulationData
+    data: Data
     model: ModelConfig
     train: TrainConfig = TrainConfig()
     forecast: ForecastConfig = ForecastConfig()
+
+    @property
+    def window(self) -> int:
+        """Times in a window of training: the history, and the longest horizon's blocks, which are as long as it."""
+        return self.model.history * (1 + self.train.longest_horizon)
 
 
 def load_recipe(recipe: str | Path, overrides: list[str] | None = None) -> Recipe:

@@ -1,9 +1,12 @@
 """`triton-earth train`: from a recipe and a training store to a run folder with a forecaster."""
 
 import logging
+import math
 from pathlib import Path
+from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from triton_earth.core.config import to_yaml
@@ -13,16 +16,20 @@ from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Windows, require_batch
-from triton_earth.models.checkpoint import load_forecaster, save_forecaster
+from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.loop import fit
+from triton_earth.training.objective import require_predicted
+from triton_earth.training.rollout_loss import require_lead_weights
+from triton_earth.training.shares import own_parts
 from triton_earth.workflow.device import resolve_device
 from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipe import Recipe, load_recipe
 
 logger = logging.getLogger("triton_earth")
 
-CONFIG, STORE = "config.yaml", "store.json"
+CONFIG, STORE, FORECASTER = "config.yaml", "store.json", "forecaster"
 
 
 def train(
@@ -36,9 +43,10 @@ def train(
 ) -> NetworkForecaster:
     """Train the model of a recipe.
 
-    The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), a log
-    (``log.csv``), the state to go on from (``training_state.pt``) and the forecaster with the averaged weights that did
-    best on the validation split (``forecaster/``).
+    The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), logs (``log.csv``,
+    ``losses.csv``, ``validation.csv``), the state to go on from (``training_state.pt`` and the one before it) and the
+    forecaster with the averaged weights that did best on the validation split by ``train.select_by``
+    (``forecaster/``).
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
@@ -53,46 +61,130 @@ def train(
 
     Raises:
         UserError: if recipe and store do not fit, or `out` exists and neither option allows it.
+        Interrupted: if SIGTERM or SIGUSR1 asked to stop; all that was done is saved.
     """
     resolved = load_recipe(recipe, overrides)
-    config = resolved.train
-    device = resolve_device(config.device)
+    with joined() as processes:
+        return _train(resolved, store, out, processes, resume=resume, overwrite=overwrite)
+
+
+def _train(
+    recipe: Recipe,
+    store: Path,
+    out: Path,
+    processes: Processes,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> NetworkForecaster:
+    config = recipe.train
+    device = processes.device(resolve_device(config.device))
     data = TrainingStore.open(store)
-    training = _dataset(resolved, data, "train")
-    validation = _dataset(resolved, data, "valid")
+    data.require_gap(recipe.window)
+    require_lead_weights(config, recipe.model.history)
+    training = _dataset(recipe, data, "train", recipe.window)
+    validation = _dataset(recipe, data, "valid", 2 * recipe.model.history)
+    rollouts = None
+    if config.validation_leads:
+        longest = recipe.model.history + config.validation_leads[-1]
+        rollouts = _dataset(recipe, data, "valid", longest)
     require_batch(len(training), config.batch_size)
-    forecaster = _new_forecaster(resolved, data)
+    own_parts(config, processes)
+    forecaster, origin = initial_forecaster(recipe, data)
+    require_predicted(config, forecaster.predicted.names)
     forecaster.network.to(device)
-    _claim_run(out, resolved, data, resume=resume, overwrite=overwrite)
-    logger.info(
-        "train %s: %d parameters, %d windows, batches of %d, on %s",
-        forecaster.name,
-        forecaster.parameter_count,
-        len(training),
-        config.batch_size,
-        device,
-    )
+    with processes.main_first():
+        if processes.is_main:
+            _claim_run(out, recipe, data, resume=resume, overwrite=overwrite)
+    if processes.is_main:
+        logger.info(
+            "train %s: %d parameters, %d windows, batches of %d, on %s%s",
+            forecaster.name,
+            forecaster.parameter_count,
+            len(training),
+            config.batch_size,
+            device,
+            f" and {processes.count - 1} more" if processes.count > 1 else "",
+        )
     facts = provenance(
-        recipe=resolved.model_dump(mode="json"), seed=resolved.seed, store_hash=data.content_hash
+        recipe=recipe.model_dump(mode="json"),
+        seed=recipe.seed,
+        store_hash=data.content_hash,
+        **origin,
     )
 
     def save_best(
         trained: NetworkForecaster, weights: dict[str, Tensor], scores: dict[str, float]
     ) -> None:
-        save_forecaster(trained, out / "forecaster", {**facts, "validation": scores}, weights)
+        finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        save_forecaster(trained, out / FORECASTER, {**facts, "validation": finite}, weights)
+        # A process that was killed between the renames may have left one.
+        remove(out / f"{FORECASTER}.old")
 
-    fit(forecaster, training, validation, config, resolved.seed, out, save_best)
+    fit(
+        forecaster,
+        training,
+        validation,
+        config,
+        recipe.seed,
+        out,
+        save_best,
+        rollouts=rollouts,
+        processes=processes,
+    )
+    processes.wait()
     return load_forecaster(out)
 
 
-def _dataset(recipe: Recipe, store: TrainingStore, split: str) -> ForecastDataset:
-    history = recipe.model.history
-    windows = Windows(
-        tuple(store.trajectories_in(split).tolist()),
-        len(store.times),
-        history + recipe.train.horizon * history,
-    )
-    return ForecastDataset(store, windows, history, recipe.train.memory_gb)
+def _dataset(recipe: Recipe, store: TrainingStore, split: str, length: int) -> ForecastDataset:
+    windows = Windows(store.segments(split), length)
+    return ForecastDataset(store, windows, recipe.model.history, recipe.train.memory_gb)
+
+
+def initial_forecaster(
+    recipe: Recipe, store: TrainingStore
+) -> tuple[NetworkForecaster, dict[str, Any]]:
+    """Return the forecaster that training starts from, and what provenance says about where it comes from.
+
+    Raises:
+        UserError: if `train.init_from` names a forecaster of other data or another network; the message names both.
+    """
+    path = recipe.train.init_from
+    if path is None:
+        return _new_forecaster(recipe, store), {}
+    forecaster = load_forecaster(path)
+    if forecaster.config != recipe.model:
+        ours, theirs = (
+            {f"model.{key}": value for key, value in config.model_dump(mode="json").items()}
+            for config in (recipe.model, forecaster.config)
+        )
+        differing = [key for key in ours if ours[key] != theirs[key]]
+        raise UserError(
+            f"train.init_from={path}: the recipe's "
+            + ", ".join(f"{key} is {ours[key]}, there it is {theirs[key]}" for key in differing)
+            + ". Fine-tune with the same model."
+        )
+    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
+    mask = _predicted_mask(forecaster, store)
+    if (mask is None) != (forecaster.valid_mask is None) or (
+        mask is not None
+        and forecaster.valid_mask is not None
+        and not torch.equal(mask, forecaster.valid_mask)
+    ):
+        raise UserError(
+            f"{store.path}: its valid mask is not that of {path}. Prepare the store with the same mask."
+        )
+    forecaster.precision = recipe.train.precision
+    return forecaster, {"init_from": load_provenance(path)}
+
+
+def _predicted_mask(
+    forecaster: NetworkForecaster, store: TrainingStore
+) -> Bool[Tensor, "channel y x"] | None:
+    if store.valid_mask is None:
+        return None
+    predicted = store.variables.indices(forecaster.predicted.names)
+    return torch.from_numpy(store.valid_mask[predicted])
 
 
 def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
@@ -106,15 +198,13 @@ def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
         _training_statistics(store),
         precision=recipe.train.precision,
     )
-    if store.valid_mask is not None:
-        predicted = store.variables.indices(forecaster.predicted.names)
-        forecaster.valid_mask = torch.from_numpy(store.valid_mask[predicted])
+    forecaster.valid_mask = _predicted_mask(forecaster, store)
     return forecaster
 
 
 def _training_statistics(store: TrainingStore) -> Normalizer:
     return compute_normalizer(
-        (store.read(number, slice(None)) for number in store.trajectories_in("train")),
+        (store.blocks(segment) for segment in store.segments("train")),
         store.variables,
         store.valid_mask,
     )
@@ -139,6 +229,8 @@ def _claim_run(
                 f"{out}: the run there was started with another training store than {store.path}. "
                 "Repeat its own command with --resume, or choose another folder."
             )
+        for left in out.glob(".*.tmp"):  # by a process that was killed while it wrote
+            remove(left)
         return
     if out.exists() and not overwrite:
         raise UserError(

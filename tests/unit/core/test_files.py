@@ -78,7 +78,7 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(UserError, match="may not be written. Choose another path"):
+    with pytest.raises(UserError, match=r"may not be written. Choose another path"):
         require_writable(tmp_path / "locked" / "out")
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -84,12 +86,11 @@ def test_cells_outside_the_mask_need_not_be_finite():
     ],
 )
 def test_a_tensor_of_another_shape_is_refused(shape, expected):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(expected)):
         State(torch.zeros(shape), BOTH, GRID, np.zeros((1, 1)))
-    assert expected in str(caught.value)
 
 
 def test_valid_times_of_another_shape_are_refused():
     # In the tests the annotation speaks first; without the import hook __post_init__ does.
-    with pytest.raises((TypeError, ValueError), match="valid_times|valid times"):
+    with pytest.raises((TypeError, ValueError), match=r"valid_times|valid times"):
         State(torch.zeros(1, 2, 2, 3, 4), BOTH, GRID, np.zeros((1, 1)))

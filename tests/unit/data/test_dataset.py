@@ -10,8 +10,7 @@ from triton_earth.data.windows import Windows
 
 
 def dataset(store, memory_gb=1.0, split="train", length=4):
-    trajectories = tuple(store.trajectories_in(split).tolist())
-    windows = Windows(trajectories, len(store.times), length)
+    windows = Windows(store.segments(split), length)
     return ForecastDataset(store, windows, history=2, memory_gb=memory_gb)
 
 

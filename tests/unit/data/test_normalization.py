@@ -1,9 +1,18 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tests.builders import HUMIDITY, TEMPERATURE, land_mask, statistics, weather_fields, weather_grid
+from tests.builders import (
+    HUMIDITY,
+    TEMPERATURE,
+    land_mask,
+    statistics,
+    weather_fields,
+    weather_grid,
+)
 from triton_earth.core.errors import UserError
-from triton_earth.core.variables import Variables
+from triton_earth.core.variables import Role, Variables
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 
 BOTH = Variables((TEMPERATURE, HUMIDITY))
@@ -52,6 +61,27 @@ def test_the_order_of_trajectories_does_not_matter():
     assert one.std == pytest.approx(other.std, rel=1e-12)
 
 
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_blocks_of_a_stretch_give_what_the_whole_gives(length):
+    whole = random_blocks(1e5)
+    cut = [
+        iter([block[start : start + length] for start in range(0, len(block), length)])
+        for block in whole
+    ]
+    one, other = compute_normalizer(whole, BOTH), compute_normalizer(cut, BOTH)
+    assert one.mean == pytest.approx(other.mean, rel=1e-14)
+    assert one.std == pytest.approx(other.std, rel=1e-10)
+    assert one.increment_std == pytest.approx(other.increment_std, rel=1e-13)
+
+
+def test_static_variables_have_no_increments():
+    variables = Variables((TEMPERATURE, dataclasses.replace(HUMIDITY, role=Role.STATIC)))
+    (fields, *_) = random_blocks()
+    fields[:, 1] = fields[0, 1]
+    normalizer = compute_normalizer([fields], variables)
+    assert normalizer.increment_std[1] == normalizer.std[1] > 0
+
+
 def test_only_valid_cells_count(weather):
     normalizer = statistics(weather)
     blocks = [weather_fields(weather_grid(), 10, seed) for seed in range(3)]
@@ -64,7 +94,9 @@ def test_only_valid_cells_count(weather):
 
 def test_a_known_field():
     # x(t) = t: mean 1, variance 2/3, increments 1
-    fields = np.zeros((3, 2, 2, 2), np.float32) + np.arange(3, dtype=np.float32)[:, None, None, None]
+    fields = (
+        np.zeros((3, 2, 2, 2), np.float32) + np.arange(3, dtype=np.float32)[:, None, None, None]
+    )
     normalizer = compute_normalizer([fields], BOTH)
     assert normalizer.mean[0] == 1
     assert normalizer.std[0] == pytest.approx(np.sqrt(2 / 3))

@@ -25,7 +25,8 @@ def test_a_store_gives_back_what_was_written(waves):
     again = TrainingStore.open(waves.path)
     assert again.variables == waves.variables
     assert again.grid == waves.grid
-    assert again.splits == list(SPLITS)
+    assert again.split[:, 0].tolist() == list(SPLITS)
+    assert again.split.shape == (6, 12)
     assert again.time_step == pytest.approx(0.1)
     assert again.valid_mask is None
     assert again.provenance == {"source": "advected waves"}
@@ -50,7 +51,9 @@ def test_a_calendar_store_gives_back_times_mask_and_forcing(weather):
 def test_any_user_can_open_it_with_xarray(weather):
     with xr.open_zarr(weather.path) as dataset:
         assert dataset["state"].dims == ("trajectory", "time", "channel", "latitude", "longitude")
-        chosen = dataset["state"].set_index(channel="channel").sel(channel="temperature", trajectory=2)
+        chosen = (
+            dataset["state"].set_index(channel="channel").sel(channel="temperature", trajectory=2)
+        )
         np.testing.assert_array_equal(chosen.values, weather_fields(weather_grid(), 10, 2)[:, 0])
         assert dataset["units"].values.tolist() == ["K", "W m-2"]
         assert dataset["role"].values.tolist() == ["prognostic", "forcing"]
@@ -85,6 +88,15 @@ def test_windows_are_states_with_times_and_mask(weather):
     assert torch.equal(state.valid_mask, torch.from_numpy(weather.valid_mask))
 
 
+def test_blocks_are_the_segment(waves):
+    (segment, *_) = waves.segments("valid")
+    one_time = 4 * 64 / 1e6
+    for megabytes, count in ((1.0, 1), (5.5 * one_time, 3), (0.0, 12)):
+        blocks = list(waves.blocks(segment, megabytes))
+        assert len(blocks) == count
+        np.testing.assert_array_equal(np.concatenate(blocks), waves.read(3, slice(None)))
+
+
 def test_times_are_found_to_a_thousandth_of_the_step(waves, weather):
     assert waves.find_time(0.3) == 3
     assert waves.find_time(0.30005) == 3
@@ -92,6 +104,7 @@ def test_times_are_found_to_a_thousandth_of_the_step(waves, weather):
     assert waves.find_time(7.0) is None
     assert weather.find_time(np.datetime64("2000-01-01T12")) == 2
     assert weather.find_time(np.datetime64("2000-01-01T13")) is None
+    assert weather.find_time(np.datetime64("2000-01")) is None  # ten times lie in it
 
 
 def test_trajectories_are_chosen_by_split(waves):
@@ -143,9 +156,7 @@ def test_a_file_is_refused(tmp_path):
 
 
 def test_a_foreign_zarr_group_is_refused(tmp_path):
-    xr.Dataset({"a": ("x", [1.0])}).to_zarr(
-        tmp_path / "a.zarr", zarr_format=3, consolidated=False
-    )
+    xr.Dataset({"a": ("x", [1.0])}).to_zarr(tmp_path / "a.zarr", zarr_format=3, consolidated=False)
     assert "a Zarr group, but not a finished training store" in refusal(tmp_path / "a.zarr")
 
 
@@ -184,7 +195,9 @@ def test_a_truncated_trajectory_is_refused_where_it_is_read(copy, kept):
     (shard,) = (file for file in (copy / "state" / "c" / "2").rglob("*") if file.is_file())
     shard.write_bytes(shard.read_bytes()[:kept])
     store = TrainingStore.open(copy)
-    with pytest.raises(UserError, match=r"trajectory 2 cannot be read \(.*\); the store is damaged"):
+    with pytest.raises(
+        UserError, match=r"trajectory 2 cannot be read \(.*\); the store is damaged"
+    ):
         store.read(2, slice(None))
     damaged = read_trajectory(copy, 2)
     assert damaged is None or np.isnan(damaged).all()

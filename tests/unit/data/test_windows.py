@@ -2,27 +2,41 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.windows import Windows, batch_indices
+from triton_earth.data.windows import Segment, Windows, batch_indices, consecutive
 
 
 def test_all_windows_in_order():
-    windows = Windows((3, 8), times=6, length=4)
-    assert windows.per_trajectory == 3
+    windows = Windows((Segment(3, 0, 6), Segment(8, 0, 6)), length=4)
+    assert len(windows) == 6
     assert [windows[index] for index in range(len(windows))] == [
         (3, 0), (3, 1), (3, 2), (8, 0), (8, 1), (8, 2),
     ]  # fmt: skip
 
 
 def test_windows_may_be_spaced():
-    windows = Windows((0,), times=10, length=3, stride=4)
+    windows = Windows((Segment(0, 0, 10),), length=3, stride=4)
     assert [windows[index] for index in range(len(windows))] == [(0, 0), (0, 4)]
+
+
+def test_windows_cross_no_gap_and_short_segments_give_none():
+    segments = (Segment(0, 2, 6), Segment(0, 8, 10), Segment(0, 11, 15))
+    windows = Windows(segments, length=3)
+    assert [windows[index] for index in range(len(windows))] == [(0, 2), (0, 3), (0, 11), (0, 12)]
+    assert windows.locate(2) == (segments[2], 11)
+    with pytest.raises(IndexError):
+        windows[4]
+
+
+def test_runs_of_true_values():
+    assert consecutive(np.array([True, True, False, True])) == [(0, 2), (3, 4)]
+    assert consecutive(np.zeros(3, dtype=bool)) == []
 
 
 def test_a_window_longer_than_a_trajectory_is_refused():
     with pytest.raises(UserError) as caught:
-        Windows((0,), times=5, length=6)
+        Windows((Segment(0, 0, 5),), length=6)
     assert str(caught.value).startswith(
-        "a window of 6 times (history plus horizon) does not fit into trajectories of 5 times;"
+        "a window of 6 times (history plus horizon) does not fit into 5 consecutive times, the most"
     )
 
 

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from triton_earth.evaluation.bootstrap import (
+    interval_definition,
     paired_difference_interval,
     percentile_interval,
     resampled_means,
@@ -32,6 +33,40 @@ def test_one_trajectory_has_no_interval():
     assert np.isnan(weights).all()
     samples = resampled_means(np.ones((5, 2)), weights, np.ones((5, 2), bool))
     assert np.isnan(percentile_interval(samples)).all()
+
+
+def test_blocks_of_one_trajectory():
+    weights = resampling_weights(np.zeros(27, dtype=np.int64), 400, 0)
+    assert (weights.sum(axis=1) == 27).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.25)
+    # Neighbours come in circular blocks of three: more alike than those far apart.
+    near = np.mean([np.corrcoef(weights[:, i], weights[:, (i + 1) % 27])[0, 1] for i in range(27)])
+    far = np.mean([np.corrcoef(weights[:, i], weights[:, (i + 9) % 27])[0, 1] for i in range(27)])
+    assert near == pytest.approx(2 / 3, abs=0.1)
+    assert far == pytest.approx(0, abs=0.2)
+
+
+def test_blocks_widen_the_interval_of_red_noise():
+    generator = np.random.default_rng(0)
+    series = np.zeros(512)
+    for time in range(1, 512):
+        series[time] = 0.8 * series[time - 1] + generator.standard_normal()
+    available = np.ones((512,), bool)
+    one = resampled_means(series, resampling_weights(np.zeros(512, np.int64), 500, 0), available)
+    alone = resampled_means(series, resampling_weights(np.arange(512), 500, 0), available)
+    assert one.std() > 1.7 * alone.std()
+
+
+@pytest.mark.parametrize(
+    ("trajectories", "words"),
+    [
+        ([0, 0, 1], "resampled by trajectory"),
+        ([0] * 27, "in circular blocks of 3 neighbours in time"),
+        ([0] * 3, "none: all initial conditions are of one trajectory"),
+    ],
+)
+def test_definition(trajectories, words):
+    assert words in interval_definition(np.array(trajectories))
 
 
 def test_interval_is_that_of_scipy():

@@ -18,6 +18,7 @@ def test_sums_of_two_cells_by_hand():
         "truth_squared": 0.5 * 4 + 1.5 * 9,
         "product": 0.5 * 2 + 1.5 * 12,
         "error_squared": 0.5 * 1 + 1.5 * 1,
+        "error_absolute": 0.5 * 1 + 1.5 * 1,
     }
 
 
@@ -56,6 +57,6 @@ def test_nan_under_the_mask_does_not_matter_but_elsewhere_does():
 
 
 def test_array_and_back():
-    values = np.random.default_rng(1).standard_normal((7, 2, 3))
+    values = np.random.default_rng(1).standard_normal((8, 2, 3))
     np.testing.assert_array_equal(ErrorSums(*values).to_array(), values)
     np.testing.assert_array_equal(ErrorSums(*values).select(2).to_array(), values[..., 2])

@@ -5,12 +5,15 @@ from scipy import stats
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.metrics import (
     METRICS,
+    activity,
     bias,
     correlation,
     forecast_variance,
+    mean_absolute_error,
     mean_square_error,
     relative_l2,
     truth_variance,
+    variance_scaled_rmse,
 )
 from triton_earth.evaluation.statistics import error_sums
 
@@ -104,3 +107,31 @@ def test_units():
         "1",
     ]
     assert METRICS["mse"].units("1") == "1"
+
+
+def test_absolute_and_scaled_errors(weighted):
+    f, t, w = weighted
+    sums = _sums(f, t, w)
+    absolute = np.average(np.abs(f - t), weights=w)
+    assert mean_absolute_error(sums).item() == pytest.approx(absolute, rel=1e-12)
+    centre = np.average(t, weights=w)
+    variance = np.average((t - centre) ** 2, weights=w)
+    scaled = np.sqrt(np.average((f - t) ** 2, weights=w) / variance)
+    assert variance_scaled_rmse(sums).item() == pytest.approx(scaled, rel=1e-10)
+    active = np.average((f - np.average(f, weights=w)) ** 2, weights=w) / variance
+    assert activity(sums).item() == pytest.approx(active, rel=1e-10)
+
+
+def test_truths_own_mean_has_a_scaled_error_of_one():
+    sums = _sums(np.full((N, N), 3.0), _sine() + 3.0)
+    assert variance_scaled_rmse(sums).item() == pytest.approx(1, rel=1e-12)
+    assert activity(sums).item() == 0
+    constant = _sums(_sine(), np.ones((N, N)))
+    assert np.isnan(variance_scaled_rmse(constant)).all()
+    assert np.isnan(activity(constant)).all()
+
+
+@pytest.fixture
+def weighted():
+    generator = np.random.default_rng(4)
+    return (*generator.standard_normal((2, N, N)), generator.uniform(0.1, 2, (N, N)))

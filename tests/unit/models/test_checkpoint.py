@@ -77,7 +77,10 @@ def test_saving_again_replaces_the_older_one_whole(waves, copy):
 
 
 def test_the_files_are_json_and_safetensors_only(saved):
-    assert sorted(path.name for path in saved.iterdir()) == ["forecaster.json", "weights.safetensors"]
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "forecaster.json",
+        "weights.safetensors",
+    ]
 
 
 def test_a_run_folder_stands_for_its_forecaster(saved, waves):

@@ -11,7 +11,8 @@ def line(axes, name):
 
 def test_one_panel_per_score_with_every_forecast(scores):
     axes = score_curves(scores, "vorticity").axes
-    drawn = axes[: len(SCORES)]
+    names = [name for name in SCORES if name in scores]
+    drawn = axes[: len(names)]
     assert [a.get_title(loc="left") for a in drawn] == [
         "Root mean square error (s⁻¹)",
         "Relative L2 error",
@@ -19,7 +20,7 @@ def test_one_panel_per_score_with_every_forecast(scores):
         "Mean squared error (s⁻²)",
         "Bias (s⁻¹)",
     ]
-    for panel, name in zip(drawn, SCORES, strict=True):
+    for panel, name in zip(drawn, names, strict=True):
         assert panel.get_xlabel() == "Lead time (time units)"
         for forecast in ("triton", "persistence"):
             curve = line(panel, forecast)
@@ -27,7 +28,7 @@ def test_one_panel_per_score_with_every_forecast(scores):
             np.testing.assert_allclose(
                 curve.get_ydata(), scores[name].sel(forecast=forecast, variable="vorticity")
             )
-    legend = axes[len(SCORES)].get_legend()
+    legend = axes[len(names)].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["triton", "persistence"]
 
 
@@ -57,7 +58,8 @@ def test_a_blow_up_leaves_the_others_readable(scores):
 
 def test_nothing_finite_at_all(scores):
     for name in SCORES:
-        scores[name][:] = np.nan
+        if name in scores:
+            scores[name][:] = np.nan
     score_curves(scores, "vorticity").savefig("/dev/null", format="svg")
 
 

@@ -44,9 +44,10 @@ def test_any_user_can_open_it_with_xarray(stored, weather):
 def test_what_is_read_knows_its_valid_time(stored):
     state = stored.state(slice(0, 2), 1)
     assert state.data.shape == (2, 1, 1, 8, 8)
-    assert state.valid_times.ravel().tolist() == (
-        stored.init_times[:2] + np.timedelta64(12, "h")
-    ).tolist()
+    assert (
+        state.valid_times.ravel().tolist()
+        == (stored.init_times[:2] + np.timedelta64(12, "h")).tolist()
+    )
     assert torch.equal(
         torch.nan_to_num(state.data[:, 0]),
         torch.nan_to_num(torch.from_numpy(stored.read(slice(0, 2), 1))),

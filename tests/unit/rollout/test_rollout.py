@@ -108,7 +108,9 @@ def test_masked_cells_are_masked_before_they_are_yielded_and_fed_back():
     class Leaky(Counting):
         def __call__(self, window, forcing=None):
             state = super().__call__(window, forcing)
-            return State(torch.nan_to_num(state.data), self.variables, GRID, state.valid_times, mask)
+            return State(
+                torch.nan_to_num(state.data), self.variables, GRID, state.valid_times, mask
+            )
 
     model = Leaky()
     for state in rollout(model, zero_state(), None, 3):

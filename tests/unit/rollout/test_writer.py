@@ -60,13 +60,11 @@ def test_forcings_are_those_of_each_target_time(weather, tmp_path):
     with torch.no_grad():
         states = rollout(forecaster, weather.windows([4, 5], [2, 0], 1), forcings, 3)
         for lead, state in enumerate(states):
-            np.testing.assert_array_equal(
-                stored.read(slice(0, 2), lead), state.data[:, 0].numpy()
-            )
+            np.testing.assert_array_equal(stored.read(slice(0, 2), lead), state.data[:, 0].numpy())
 
 
 @pytest.mark.parametrize("history", [1, 2])
-@pytest.mark.parametrize("leads", [0, 1, 3, 4, 7])
+@pytest.mark.parametrize("leads", [1, 4, 7])
 @pytest.mark.parametrize("kind", ["waves", "weather"])
 def test_a_resumed_forecast_has_the_same_bytes(
     kind, leads, history, request, tmp_path, monkeypatch
@@ -199,7 +197,10 @@ def test_an_initial_state_with_nan_is_refused(waves, tmp_path, number):
 
 def test_forcings_that_end_before_the_forecast_are_refused(weather, tmp_path):
     text = refusal(tiny_forecaster(weather), weather, tmp_path, steps=8)
-    assert "forcings end 7 steps after the last initial time, but a forecast of 8 steps needs 8." in text
+    assert (
+        "forcings end 7 steps after the last initial time, but a forecast of 8 steps needs 8."
+        in text
+    )
     write_forecast(
         tiny_forecaster(weather), weather, tmp_path / "a.zarr", **{**REQUEST, "steps": 7}
     )
@@ -210,7 +211,10 @@ def test_forcings_of_a_block_that_reaches_beyond_the_store_are_refused(weather, 
     request = {"starts": [0, 0, 3], "steps": 5}
     assert int(weather.times.size) == 10
     text = refusal(tiny_forecaster(weather, history=2), weather, tmp_path, **request)
-    assert "forcings end 5 steps after the last initial time, but a forecast of 5 steps needs 6." in text
+    assert (
+        "forcings end 5 steps after the last initial time, but a forecast of 5 steps needs 6."
+        in text
+    )
 
 
 def test_a_forcing_with_nan_is_refused(weather, tmp_path):

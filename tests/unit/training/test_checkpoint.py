@@ -1,11 +1,20 @@
+import errno
+import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from triton_earth.core.errors import UserError
-from triton_earth.training.checkpoint import NAME, load_training_state, save_training_state
+from triton_earth.training.checkpoint import (
+    NAME,
+    PREVIOUS,
+    continue_optimizers,
+    load_training_state,
+    save_training_state,
+)
 from triton_earth.training.moving_average import MovingAverage
 
 
@@ -15,22 +24,23 @@ def parts(width=3, seed=0):
     return {
         "network": network,
         "average": MovingAverage(network, 0.9),
-        "optimizer": torch.optim.AdamW(network.parameters(), lr=0.1),
+        "optimizers": [torch.optim.AdamW(network.parameters(), lr=0.1)],
     }
 
 
 def trained(steps=3):
     state = parts()
     for _ in range(steps):
-        state["optimizer"].zero_grad()
+        (optimizer,) = state["optimizers"]
+        optimizer.zero_grad()
         state["network"](torch.ones(1, 2)).square().sum().backward()
-        state["optimizer"].step()
+        optimizer.step()
         state["average"].update(state["network"])
     return state
 
 
 def flat(state):
-    optimizer = state["optimizer"].state_dict()["state"]
+    optimizer = state["optimizers"][0].state_dict()["state"]
     return [
         *state["network"].state_dict().values(),
         *state["average"].weights.values(),
@@ -98,3 +108,91 @@ def test_code_in_the_file_is_refused_and_never_run(tmp_path, writer):
 def test_another_torch_file_is_refused(tmp_path, content):
     torch.save(content, tmp_path / NAME)
     refusal(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_of_a_damaged_state_the_one_before_is_used_with_a_message(tmp_path, caplog, damage):
+    before, after = trained(2), trained(3)
+    save_training_state(tmp_path, step=2, best_loss=0.5, **before)
+    save_training_state(tmp_path, step=3, best_loss=0.4, **after)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PREVIOUS, NAME]
+    path = tmp_path / NAME
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"cut": content[:-100], "flipped": content, "empty": b""}[damage])
+    other = parts(seed=1)
+    with caplog.at_level("WARNING", logger="triton_earth"):
+        assert load_training_state(tmp_path, **other) == (2, 0.5)
+    for one, two in zip(flat(before), flat(other), strict=True):
+        assert torch.equal(one, two)
+    assert caplog.messages == [
+        f"{path} cannot be used (its checksum is wrong: the file is cut off or damaged): "
+        "going on from step 2, saved before."
+    ]
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renames):
+    save_training_state(tmp_path, step=2, best_loss=0.5, **trained(2))
+    save_training_state(tmp_path, step=3, best_loss=0.4, **trained(3))
+    original, calls = Path.replace, []
+
+    class Killed(Exception):
+        pass
+
+    def replace(self, target):
+        if self.name in (NAME, f"{NAME}.new"):
+            calls.append(1)
+            if len(calls) > renames:
+                raise Killed
+        return original(self, target)
+
+    state = trained(4)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            save_training_state(tmp_path, step=4, best_loss=0.3, **state)
+    assert load_training_state(tmp_path, **parts()) == (4, 0.3)
+    save_training_state(tmp_path, step=5, best_loss=0.2, **trained(5))
+    assert load_training_state(tmp_path, **parts()) == (5, 0.2)
+
+
+def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
+    save_training_state(tmp_path, step=2, best_loss=0.5, **trained(2))
+    before = (tmp_path / NAME).read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError) as caught:
+        save_training_state(tmp_path, step=3, best_loss=0.4, **trained(3))
+    text = str(caught.value)
+    assert "cannot be written (No space left on device)" in text
+    assert text.endswith("is whole: make room, then repeat the command with --resume.")
+    assert (tmp_path / NAME).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_moments_go_on_with_the_new_run_s_own_rates(tmp_path):
+    old = trained(3)
+    save_training_state(tmp_path, step=3, best_loss=0.5, **old)
+    fresh = torch.optim.AdamW(parts()["network"].parameters(), lr=0.7, weight_decay=0.3)
+    continue_optimizers(tmp_path, [fresh])
+    assert (fresh.param_groups[0]["lr"], fresh.param_groups[0]["weight_decay"]) == (0.7, 0.3)
+    theirs = old["optimizers"][0].state_dict()["state"]
+    for number, moments in fresh.state_dict()["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, theirs[number][name])
+
+
+def test_moments_that_are_missing_or_another_s_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"training_state\.pt is missing: the optimizer cannot be"):
+        continue_optimizers(tmp_path, parts()["optimizers"])
+    save_training_state(tmp_path, step=3, best_loss=0.5, **trained(3))
+    alone = torch.optim.AdamW([torch.zeros(2, requires_grad=True)], lr=0.1)
+    with pytest.raises(
+        UserError, match=r"it belongs to another optimizer or network\)\. Give the run"
+    ):
+        continue_optimizers(tmp_path, [alone])

@@ -1,4 +1,6 @@
 import csv
+import os
+import signal
 
 import pytest
 import torch
@@ -8,9 +10,15 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
 from triton_earth.training import loop
+from triton_earth.training import step as training_step
+from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.interruption import Interrupted
 from triton_earth.training.log import COLUMNS
-from triton_earth.training.loop import fit, rollout_loss, validate
+from triton_earth.training.loop import fit
+from triton_earth.training.optimizers import build_optimizers
+from triton_earth.training.rollout_loss import rollout_loss
+from triton_earth.training.validation import validate
 
 CONFIG = TrainConfig(
     steps=12,
@@ -25,8 +33,7 @@ CONFIG = TrainConfig(
 
 
 def dataset(store, split, history=1, horizon=1):
-    trajectories = tuple(store.trajectories_in(split).tolist())
-    windows = Windows(trajectories, len(store.times), history * (1 + horizon))
+    windows = Windows(store.segments(split), history * (1 + horizon))
     return ForecastDataset(store, windows, history, memory_gb=1.0)
 
 
@@ -41,9 +48,10 @@ def run(store, folder, config=CONFIG, *, history=1, seed=0):
         )
 
     folder.mkdir(exist_ok=True)
-    training = dataset(store, "train", history, config.horizon)
-    validation = dataset(store, "valid", history, config.horizon)
-    fit(forecaster, training, validation, config, seed, folder, save_best)
+    training = dataset(store, "train", history, config.longest_horizon)
+    validation = dataset(store, "valid", history)
+    rollouts = dataset(store, "valid", history, 5) if config.validation_leads else None
+    fit(forecaster, training, validation, config, seed, folder, save_best, rollouts=rollouts)
     return forecaster, saved
 
 
@@ -202,9 +210,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(waves, tmp_path)
 
 
 def equal(one, other):
-    pairs = zip(
-        one.network.state_dict().values(), other.network.state_dict().values(), strict=True
-    )
+    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     return all(torch.equal(first, second) for first, second in pairs)
 
 
@@ -217,7 +223,7 @@ def test_a_resumed_run_has_the_same_bits(waves, tmp_path, monkeypatch, step):
     monkeypatch.setattr(loop, "LOG_EVERY", 3)
     whole, saved = run(waves, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        original, calls = loop.rollout_loss, []
+        original, calls = training_step.mean_over_leads, []
 
         def dying(*arguments):
             calls.append(1)
@@ -225,7 +231,7 @@ def test_a_resumed_run_has_the_same_bits(waves, tmp_path, monkeypatch, step):
                 raise Crash
             return original(*arguments)
 
-        patch.setattr(loop, "rollout_loss", dying)
+        patch.setattr(training_step, "mean_over_leads", dying)
         with pytest.raises(Crash):
             run(waves, tmp_path / "cut")
     torch.rand(7)  # another state of the random numbers
@@ -292,7 +298,8 @@ def test_the_gradient_is_clipped(waves, tmp_path, monkeypatch):
 
 
 def test_weight_decay_spares_biases_and_norms(waves):
-    decayed, spared = loop._adamw(tiny_forecaster(waves).network, CONFIG).param_groups
+    (optimizer,) = build_optimizers(tiny_forecaster(waves).network, CONFIG)
+    decayed, spared = optimizer.param_groups
     assert decayed["weight_decay"] == 0.01
     assert spared["weight_decay"] == 0.0
     assert all(p.ndim > 1 for p in decayed["params"])
@@ -301,13 +308,13 @@ def test_weight_decay_spares_biases_and_norms(waves):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(waves, tmp_path, monkeypatch):
-    original, calls = loop.rollout_loss, []
+    original, calls = training_step.mean_over_leads, []
 
     def exploding(*arguments):
         calls.append(1)
         return original(*arguments) * (float("nan") if len(calls) == 6 else 1.0)
 
-    monkeypatch.setattr(loop, "rollout_loss", exploding)
+    monkeypatch.setattr(training_step, "mean_over_leads", exploding)
     with pytest.raises(UserError) as caught:
         run(waves, tmp_path / "run")
     assert str(caught.value) == (
@@ -323,3 +330,164 @@ def test_a_loss_that_is_not_finite_stops_the_run(waves, tmp_path, monkeypatch):
 def test_fewer_windows_than_a_batch_are_refused(waves, tmp_path):
     with pytest.raises(UserError, match="a batch of 400 needs at least as many training windows"):
         run(waves, tmp_path / "run", CONFIG.model_copy(update={"batch_size": 400}))
+
+
+# --- stages, parts, optimisers
+
+
+RICH = {
+    "curriculum": [{"from_step": 0, "horizon": 1}, {"from_step": 5, "horizon": 3}],
+    "accumulate": 2,
+    "noise": 0.1,
+    "recompute_steps": True,
+    "optimizer": "muon",
+    "schedule": "trapezoid",
+    "loss": {"mse": 1.0, "spectral": 0.01},
+    "validation_leads": [1, 4],
+    "validation_forecasts": 3,
+    "select_by": "rollout_rmse_lead_4",
+}
+
+
+def rich_config(**changes):
+    return TrainConfig.parse({**CONFIG.model_dump(), **RICH, **changes}, "test")
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_horizon_grows_during_the_run(waves, tmp_path, monkeypatch):
+    horizons = []
+    original = training_step.mean_over_leads
+
+    def watching(forecaster, leads, truth, config):
+        horizons.append((len(leads), truth.data.shape[1]))
+        return original(forecaster, leads, truth, config)
+
+    monkeypatch.setattr(training_step, "mean_over_leads", watching)
+    run(waves, tmp_path / "run", rich_config(accumulate=1))
+    assert horizons == [(1, 1)] * 5 + [(3, 3)] * 7
+    rows = table(tmp_path / "run" / "losses.csv")
+    assert [(row["step"], row["lead"]) for row in rows] == [
+        ("4", "1"), ("8", "1"), ("8", "2"), ("8", "3"), ("12", "1"), ("12", "2"), ("12", "3"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "step", [13, pytest.param(4, marks=pytest.mark.slow), pytest.param(21, marks=pytest.mark.slow)]
+)
+def test_a_resumed_run_of_everything_has_the_same_bits(waves, tmp_path, monkeypatch, step):
+    whole, _ = run(waves, tmp_path / "whole", rich_config())
+    with monkeypatch.context() as patch:
+        original, calls = training_step.mean_over_leads, []
+
+        def dying(*arguments):
+            calls.append(1)
+            if len(calls) == step:
+                raise Crash
+            return original(*arguments)
+
+        patch.setattr(training_step, "mean_over_leads", dying)
+        with pytest.raises(Crash):
+            run(waves, tmp_path / "cut", rich_config())
+    resumed, _ = run(waves, tmp_path / "cut", rich_config())
+    assert equal(whole, resumed)
+    assert log_rows(tmp_path / "cut") == log_rows(tmp_path / "whole")
+    for name in ("losses.csv", "validation.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert_same(*(read_training_state(tmp_path / name / NAME) for name in ("whole", "cut")))
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(waves, tmp_path):
+    # Without anything random: only the order of summation differs.
+    states = []
+    for accumulate in (1, 4):
+        forecaster = tiny_forecaster(waves)
+        for module in forecaster.network.modules():
+            if hasattr(module, "probability"):
+                module.probability = 0.0
+        config = CONFIG.model_copy(update={"accumulate": accumulate, "steps": 5})
+        folder = tmp_path / str(accumulate)
+        folder.mkdir()
+        data = dataset(waves, "train"), dataset(waves, "valid")
+        fit(forecaster, *data, config, 0, folder, lambda *_: None)
+        states.append(
+            (forecaster.network.state_dict(), [float(r["loss"]) for r in log_rows(folder)])
+        )
+    assert states[0][1] == pytest.approx(states[1][1], rel=1e-5)
+    for name, tensor in states[0][0].items():
+        torch.testing.assert_close(tensor, states[1][0][name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_checkpoint_is_chosen_by_the_named_score(waves, tmp_path, monkeypatch):
+    scores = iter([0.5, 0.7, 0.3])
+    monkeypatch.setattr(
+        loop, "validate", lambda *_: {"validation_mse": 1 / next(scores), "persistence_mse": 1.0}
+    )
+    rmse = iter([0.9, 0.2, 0.4])
+    monkeypatch.setattr(
+        loop,
+        "validate_rollouts",
+        lambda *_: (
+            {"rollout_rmse": 0.0, "rollout_rmse_lead_1": 0.0, "rollout_rmse_lead_4": next(rmse)},
+            [],
+        ),
+    )
+    _, saved = run(waves, tmp_path / "run", rich_config())
+    assert [score for _, score in saved] == [1 / 0.5, 1 / 0.7]
+    rows = log_rows(tmp_path / "run")
+    assert [row["rollout_rmse_lead_4"] for row in rows] == ["0.9", "0.2", "0.4"]
+
+
+def test_a_first_forecast_that_blows_up_is_replaced(waves, tmp_path, monkeypatch):
+    scores = iter([float("inf"), float("nan"), 0.3])
+    monkeypatch.setattr(
+        loop, "validate", lambda *_: {"validation_mse": next(scores), "persistence_mse": 1.0}
+    )
+    _, saved = run(waves, tmp_path / "run")
+    assert len(saved) == 3
+    assert saved[-1][1] == 0.3
+
+
+def test_a_signal_stops_the_run_after_its_step_and_nothing_is_lost(waves, tmp_path, monkeypatch):
+    whole, _ = run(waves, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        original, calls = training_step.mean_over_leads, []
+
+        def signalling(*arguments):
+            calls.append(1)
+            if len(calls) == 7:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(*arguments)
+
+        patch.setattr(training_step, "mean_over_leads", signalling)
+        with pytest.raises(Interrupted, match="stopped by SIGTERM after step 7; the same command"):
+            run(waves, tmp_path / "cut")
+        assert len(calls) == 7
+    resumed, _ = run(waves, tmp_path / "cut")
+    assert equal(whole, resumed)
+    assert log_rows(tmp_path / "cut") == log_rows(tmp_path / "whole")
+    assert_same(*(read_training_state(tmp_path / name / NAME) for name in ("whole", "cut")))
+
+
+def test_an_exploding_loss_names_variable_and_lead(waves, tmp_path):
+    config = CONFIG.model_copy(update={"horizon": 3})
+    training = dataset(waves, "train", 1, 3)
+    original = training.batch
+
+    def broken(indices, horizon=None):
+        history, truth = original(indices, horizon)
+        truth.data[:, 1] = torch.inf
+        return history, truth
+
+    training.batch = broken
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError) as caught:
+        fit(
+            tiny_forecaster(waves), training, dataset(waves, "valid"), config, 0, tmp_path / "run", lambda *_: None,
+        )  # fmt: skip
+    assert str(caught.value).startswith(
+        "the training loss is inf at step 1, first in 'vorticity' at lead 2. Lower train.learning_rate"
+    )

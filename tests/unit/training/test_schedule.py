@@ -1,6 +1,6 @@
 import pytest
 
-from triton_earth.training.schedule import warmup_cosine
+from triton_earth.training.schedule import warmup_cosine, warmup_trapezoid
 
 
 def test_it_rises_linearly_and_falls_as_a_cosine():
@@ -26,3 +26,14 @@ def test_without_warm_up_it_starts_at_the_peak():
 def test_a_warm_up_longer_than_the_run_only_rises():
     values = [warmup_cosine(step, 5, 100) for step in range(5)]
     assert values == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.05])
+
+
+def test_the_trapezoid_rises_stays_and_falls():
+    values = [warmup_trapezoid(step, 100, 10, 20) for step in range(100)]
+    assert values[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert values[10:81] == [1.0] * 71
+    assert values[81:] == pytest.approx([0.05 * n for n in range(19, 0, -1)])
+
+
+def test_a_trapezoid_of_falls_only():
+    assert [warmup_trapezoid(step, 4, 0, 4) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]

@@ -13,7 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
 from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.training import loop
+from triton_earth.training import step as training_step
 from triton_earth.workflow import demo as demo_module
 from triton_earth.workflow.demo import demo
 from triton_earth.workflow.device import resolve_device
@@ -25,7 +25,8 @@ from triton_earth.workflow.train import train
 
 def test_a_run_folder_explains_itself(tiny_run, tiny_store):
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "config.yaml", "forecaster", "log.csv", "store.json", "training_state.pt",
+        "config.yaml", "forecaster", "log.csv", "losses.csv", "store.json",
+        "training_state.previous.pt", "training_state.pt",
     ]  # fmt: skip
     resolved = load_recipe("turbulence_small", TINY_RECIPE)
     config = yaml.safe_load((tiny_run / "config.yaml").read_text())
@@ -34,7 +35,14 @@ def test_a_run_folder_explains_itself(tiny_run, tiny_store):
     assert training["recipe"] == resolved.model_dump(mode="json")
     assert training["store_hash"] == TrainingStore.open(tiny_store).content_hash
     assert training["seed"] == 0
-    assert set(training["versions"]) == {"triton_earth", "python", "torch", "numpy", "xarray", "zarr"}
+    assert set(training["versions"]) == {
+        "triton_earth",
+        "python",
+        "torch",
+        "numpy",
+        "xarray",
+        "zarr",
+    }
     assert training["validation"]["validation_mse"] > 0
 
 
@@ -123,7 +131,7 @@ class Crash(Exception):
 
 
 def train_until(step, store, out, monkeypatch):
-    original, calls = loop.rollout_loss, []
+    original, calls = training_step.mean_over_leads, []
 
     def dying(*arguments):
         calls.append(1)
@@ -132,7 +140,7 @@ def train_until(step, store, out, monkeypatch):
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "rollout_loss", dying)
+        patch.setattr(training_step, "mean_over_leads", dying)
         with pytest.raises(Crash):
             train("turbulence_small", store, out, TINY_RECIPE)
 
@@ -209,7 +217,7 @@ def test_a_run_that_cannot_start_leaves_nothing(tiny_store, tmp_path, override, 
 def test_the_device_is_what_was_asked_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("cpu") == resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UserError, match="no GPU is found .* use --device cpu"):
+    with pytest.raises(UserError, match=r"no GPU is found .* use --device cpu"):
         resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda")
@@ -232,12 +240,15 @@ def test_an_unknown_demonstration_names_the_nearest():
 
 def test_a_second_demo_uses_what_the_first_has_made(tmp_path, monkeypatch):
     recipe = tmp_path / "tiny.yaml"
-    recipe.write_text(yaml.safe_dump(load_recipe("turbulence_small", TINY_RECIPE).model_dump(mode="json")))
+    recipe.write_text(
+        yaml.safe_dump(load_recipe("turbulence_small", TINY_RECIPE).model_dump(mode="json"))
+    )
     monkeypatch.setattr(demo_module, "TASKS", {"turbulence": str(recipe)})
     monkeypatch.setattr(sys, "argv", ["triton-earth", "demo"])
     first = demo("turbulence", tmp_path / "demo")
     kept = {
-        name: files_below(tmp_path / "demo" / name) for name in ("truth.zarr", "run", "forecast.zarr")
+        name: files_below(tmp_path / "demo" / name)
+        for name in ("truth.zarr", "run", "forecast.zarr")
     }
     assert (tmp_path / "demo" / "report" / "report.html").is_file()
     second = demo("turbulence", tmp_path / "demo")

@@ -109,6 +109,10 @@ class GriddedData(StrictConfig):
         region: Part of the globe; all of it if not given.
         grid: Coarser grid to average onto; that of the files if not given.
         array: How to read files without names; None for files that describe themselves.
+        holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first, or
+            ``mask`` them at all times, which reads the files twice.
+        missing_chunks: What to do about chunks of a local Zarr array that were never written: ``refuse`` them, or take
+            the array's fill value (``fill``), which is right where a writer leaves out chunks that hold nothing else.
         storage_options: Options for remote storage, for example ``{token: anon}``.
         memory_mb: Largest amount of memory for fields that are being prepared.
     """
@@ -125,5 +129,7 @@ class GriddedData(StrictConfig):
     region: Region | None = None
     grid: ConservativeGrid | None = None
     array: ChannelArray | None = None
-    storage_options: dict[str, Any] = {}
-    memory_mb: float = Field(default=512, gt=0)
+    holes: Literal["refuse", "mask"] = "refuse"
+    missing_chunks: Literal["refuse", "fill"] = "refuse"
+    storage_options: dict[str, Any] = Field(default_factory=dict)
+    memory_mb: float = Field(default=512.0, gt=0)

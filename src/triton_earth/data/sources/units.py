@@ -64,7 +64,11 @@ def canonical_units(text: str) -> str:
     numerator, *denominators = spaced.split("/")
     inverse = [re.sub(r"^([A-Za-z]+)(\d*)$", _inverted, part.strip()) for part in denominators]
     joined = " ".join([numerator.strip(), *inverse])
-    return joined if joined in _LINEAR else plain
+    if joined in _LINEAR:
+        return joined
+    # Some archives shout: M/S, DEG C.
+    quiet = canonical_units(plain.lower()) if plain.isupper() else plain
+    return quiet if quiet in _LINEAR else plain
 
 
 def conversion(source: str, target: str) -> tuple[float, float] | None:

@@ -1,0 +1,127 @@
+"""Peak memory of training: what `triton-earth plan` says against what a run takes, and memory against the horizon.
+
+    python benchmarks/training_memory.py --json training_memory.json
+
+Each run is a fresh process of the command line on a store of random fields; its peak is the most resident memory that
+the system saw (Linux: `ru_maxrss` of that process). The horizon table adds what the process holds before its first
+step.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.store import create_store, finish_store, write_trajectory
+from triton_earth.workflow.plan import plan
+from triton_earth.workflow.recipe import load_recipe
+
+SHORT = ["train.steps=2", "train.validation_windows=2", "train.device=cpu"]
+CASES = {
+    "turbulence_small": ("turbulence_small", []),
+    "turbulence_small, 4 steps": ("turbulence_small", ["train.horizon=4"]),
+    "turbulence_small, 8 steps, recomputed": (
+        "turbulence_small",
+        ["train.horizon=8", "train.recompute_steps=true"],
+    ),
+    "turbulence, batch of 4": ("turbulence", ["train.batch_size=4"]),
+    "turbulence": ("turbulence", []),
+}
+HORIZONS = (1, 2, 4, 8, 16)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--no-horizons", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    arguments = parser.parse_args()
+    results: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        stores: dict[int, Path] = {}
+        plans = []
+        for name in arguments.cases:
+            recipe, overrides = CASES[name]
+            grid = load_recipe(recipe).data.source.grid
+            if grid not in stores:
+                stores[grid] = random_store(Path(folder) / f"{grid}.zarr", grid)
+            planned = plan(recipe, [*SHORT, *overrides], stores[grid])
+            measured = peak(recipe, [*SHORT, *overrides], stores[grid], Path(folder) / "run")
+            plans.append(
+                {
+                    "case": name,
+                    "planned_mb": round(planned.peak_memory / 1e6),
+                    "measured_mb": round(measured / 1e6),
+                    "ratio": round(planned.peak_memory / measured, 3),
+                }
+            )
+            print(plans[-1], flush=True)
+        results["plan"] = plans
+        if not arguments.no_horizons:
+            store = stores.get(64) or random_store(Path(folder) / "64.zarr", 64)
+            results["horizon"] = []
+            for horizon in HORIZONS:
+                row: dict[str, object] = {"horizon": horizon}
+                for recompute in ("false", "true"):
+                    words = [
+                        *SHORT,
+                        f"train.horizon={horizon}",
+                        f"train.recompute_steps={recompute}",
+                    ]
+                    measured = peak("turbulence_small", words, store, Path(folder) / "run")
+                    row["recomputed_mb" if recompute == "true" else "plain_mb"] = round(
+                        measured / 1e6
+                    )
+                results["horizon"].append(row)
+                print(row, flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def random_store(path: Path, cells: int) -> Path:
+    """Write a store of random fields: 6 trajectories of 24 times."""
+    splits = ["train"] * 4 + ["valid", "test"]
+    times = 0.1 * np.arange(24)
+    create_store(
+        path,
+        variables=Variables((VORTICITY,)),
+        grid=PeriodicGrid(cells, cells),
+        times=times,
+        splits=splits,
+        provenance={"source": "random fields"},
+    )
+    random = np.random.default_rng(0)
+    shape = (len(times), 1, cells, cells)
+    hashes = [
+        write_trajectory(path, number, random.standard_normal(shape, dtype=np.float32))
+        for number in range(len(splits))
+    ]
+    finish_store(path, hashes)
+    return path
+
+
+def peak(recipe: str, overrides: list[str], store: Path, out: Path) -> float:
+    """Return the peak resident memory of a training run, in bytes."""
+    words = ["train", recipe, *overrides, "--store", str(store), "--out", str(out), "--overwrite"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "triton_earth", "-q", *words], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"the run failed: {' '.join(words)}")
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()

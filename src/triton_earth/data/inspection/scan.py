@@ -1,0 +1,147 @@
+"""The scan: one pass over all values of a variable, in bounded memory, that remembers what the checks ask for."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+FILL_VALUES = (-9999.0, -999.0, -32768.0, -32767.0, 1e20)
+"""Numbers that stand for a missing value in many archives; 1e15 and more always does."""
+LARGEST = 1e15
+
+
+@dataclass
+class Extreme:
+    """The largest or smallest value so far.
+
+    Attributes:
+        value: It.
+        where: Its time and cell, in words.
+    """
+
+    value: float
+    where: str = ""
+
+
+@dataclass
+class Scan:
+    """What is known of a variable after the blocks added so far.
+
+    Attributes:
+        valid: Cells that have a value at the first time.
+        holes: Number of values that are missing where the first time has one, or there where it has none.
+        first_hole: Where the first of them is, in words.
+        infinite: Number of infinite values.
+        fill: Number of values that stand for a missing one.
+        fill_value: The first of them.
+        count: Number of values.
+        mean: Their mean.
+        squares: Sum of their squared deviations from it.
+        lowest: The smallest.
+        highest: The largest.
+        cell_lowest: The smallest in each cell.
+        cell_highest: The largest in each cell.
+        means: Mean over the map at each time.
+        repeats: Times whose map is that of the time before.
+        digests: Hash of each map.
+    """
+
+    valid: np.ndarray | None = None
+    holes: int = 0
+    first_hole: str = ""
+    infinite: int = 0
+    fill: int = 0
+    fill_value: float = 0.0
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    lowest: Extreme = field(default_factory=lambda: Extreme(np.inf))
+    highest: Extreme = field(default_factory=lambda: Extreme(-np.inf))
+    cell_lowest: np.ndarray | None = None
+    cell_highest: np.ndarray | None = None
+    means: list[float] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+
+    def add(
+        self, fields: Float[np.ndarray, "time *cells"], times: list[str], *, follows: bool
+    ) -> None:
+        """Add consecutive times.
+
+        Args:
+            fields: Values; NaN where there is none.
+            times: What to call each time.
+            follows: Whether they follow what was added last.
+        """
+        flat = fields.reshape(len(fields), -1).astype(np.float64)
+        there = np.isfinite(flat)
+        self._look_for_holes(there | np.isinf(flat), times)
+        self.infinite += int(np.isinf(flat).sum())
+        stand_in = there & ((np.abs(flat) >= LARGEST) | np.isin(flat, FILL_VALUES))
+        if stand_in.any():
+            if not self.fill:
+                self.fill_value = float(flat[stand_in][0])
+            self.fill += int(stand_in.sum())
+        for number, name in enumerate(times):
+            digest = hashlib.sha256(np.ascontiguousarray(fields[number]).tobytes()).digest()
+            if self.digests and digest == self.digests[-1] and (follows or number > 0):
+                self.repeats.append(name)
+            self.digests.append(digest)
+            cells = flat[number][there[number]]
+            self.means.append(float(cells.mean()) if cells.size else np.nan)
+        self._add_moments(flat[there])
+        self._add_extremes(flat, there, times)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of all values."""
+        return float(np.sqrt(self.squares / self.count)) if self.count else np.nan
+
+    @property
+    def constant_cells(self) -> Bool[np.ndarray, " cell"]:
+        """Cells with values that never change."""
+        assert self.cell_lowest is not None
+        assert self.cell_highest is not None
+        return self.cell_lowest == self.cell_highest
+
+    def _look_for_holes(self, there: Bool[np.ndarray, "time cell"], times: list[str]) -> None:
+        if self.valid is None:
+            self.valid = there[0].copy()
+        wrong = there != self.valid
+        if wrong.any() and not self.holes:
+            time, cell = (int(index) for index in np.argwhere(wrong)[0])
+            self.first_hole = f"{times[time]}, cell {cell}"
+        self.holes += int(wrong.sum())
+
+    def _add_moments(self, values: Float64[np.ndarray, " value"]) -> None:
+        """Merge moments exactly (Chan, Golub and LeVeque 1983, Eq. 2.1)."""
+        if values.size == 0:
+            return
+        mean = float(values.mean())
+        total = self.count + values.size
+        shift = mean - self.mean
+        self.squares += (
+            float(np.sum((values - mean) ** 2)) + shift**2 * self.count * values.size / total
+        )
+        self.mean += shift * values.size / total
+        self.count = total
+
+    def _add_extremes(
+        self,
+        flat: Float64[np.ndarray, "time cell"],
+        there: Bool[np.ndarray, "time cell"],
+        times: list[str],
+    ) -> None:
+        low, high = np.where(there, flat, np.inf), np.where(there, flat, -np.inf)
+        if self.cell_lowest is None or self.cell_highest is None:
+            self.cell_lowest, self.cell_highest = low.min(axis=0), high.max(axis=0)
+        else:
+            self.cell_lowest = np.minimum(self.cell_lowest, low.min(axis=0))
+            self.cell_highest = np.maximum(self.cell_highest, high.max(axis=0))
+        if low.min() < self.lowest.value:
+            time, cell = np.unravel_index(low.argmin(), low.shape)
+            self.lowest = Extreme(float(low.min()), f"{times[int(time)]}, cell {cell}")
+        if high.max() > self.highest.value:
+            time, cell = np.unravel_index(high.argmax(), high.shape)
+            self.highest = Extreme(float(high.max()), f"{times[int(time)]}, cell {cell}")

@@ -1,0 +1,194 @@
+"""Inspecting a training store: splits, leaks, mask, checksums and drift besides the values themselves."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration
+from triton_earth.core.variables import Role
+from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.scan import Scan
+from triton_earth.data.inspection.source_checks import BLOCK_BYTES, describe
+from triton_earth.data.inspection.value_checks import check_values
+from triton_earth.data.periods import SPLITS, gaps_between_splits
+from triton_earth.data.store import TrainingStore
+
+DRIFT = 0.5
+"""Difference of means between training and test that is worth a warning, in standard deviations."""
+SPREAD = 1.5
+"""Ratio of their standard deviations that is."""
+
+
+def inspect_store(path: Path) -> Inspection:
+    """Inspect a training store; every value is read.
+
+    Args:
+        path: The store.
+
+    Returns:
+        What was found.
+    """
+    inspection = Inspection(str(path))
+    try:
+        store = TrainingStore.open(path)
+    except UserError as error:
+        inspection.add("unreadable", Severity.FATAL, str(error), "")
+        return inspection
+    inspection.facts.update(_facts(store))
+    _check_splits(inspection, store)
+    try:
+        scans, by_split, damaged = _scan(store)
+    except UserError as error:
+        inspection.add("unreadable", Severity.FATAL, str(error), "")
+        return inspection
+    for trajectory in damaged:
+        inspection.add(
+            "checksum",
+            Severity.FATAL,
+            f"the values of trajectory {trajectory} are not those that were written.",
+            "Make the store again.",
+        )
+    labels = [str(time) for _ in store.trajectories for time in store.times]
+    for channel, (variable, scan) in enumerate(zip(store.variables, scans, strict=True)):
+        inspection.variables.append(
+            describe(variable.name, variable.units, variable.level, str(variable.role), scan)
+        )
+        check_values(
+            inspection, variable.name, scan, labels, units=variable.units, changes=variable.role is not Role.STATIC
+        )  # fmt: skip
+        _check_mask(inspection, store, channel, scan)
+        if variable.role is not Role.STATIC:
+            _check_drift(
+                inspection, variable.name, {name: by_split[name][channel] for name in by_split}
+            )
+    prognostic = [
+        c for c, variable in enumerate(store.variables) if variable.role is Role.PROGNOSTIC
+    ]
+    _check_copies(inspection, store, [scans[channel] for channel in prognostic])
+    return inspection
+
+
+def _facts(store: TrainingStore) -> dict[str, str]:
+    counts = {name: int((store.split == name).sum()) for name in store.split_names}
+    return {
+        "grid": str(store.grid),
+        "padding": " x ".join(store.grid.padding),
+        "trajectories": str(len(store.trajectories)),
+        "period": f"{store.times[0]} to {store.times[-1]}, {len(store.times)} times",
+        "step": describe_duration(store.time_step),
+        "splits": ", ".join(f"{name} {count} times" for name, count in counts.items()),
+        "content": store.content_hash,
+    }
+
+
+def _check_splits(inspection: Inspection, store: TrainingStore) -> None:
+    absent = [name for name in SPLITS if name not in store.split_names]
+    if absent:
+        inspection.add(
+            "no-split",
+            Severity.WARNING,
+            f"no time is for {' or '.join(absent)}.",
+            "Prepare the store with all three splits.",
+        )
+    for trajectory in store.trajectories:
+        split = store.split[trajectory]
+        for before, after in gaps_between_splits(split):
+            if after - before == 1:
+                inspection.add(
+                    "no-gap",
+                    Severity.FATAL,
+                    f"{split[after]} follows {split[before]} at {store.times[after]} without a gap: windows of one see "
+                    "the neighbours of the other's.",
+                    "Prepare the store with data.gap.",
+                )
+
+
+def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list[int]]:
+    """Read everything once: a scan of each channel, of each channel in each split, and damaged trajectories."""
+    scans = [Scan() for _ in store.variables]
+    by_split = {name: [Scan() for _ in store.variables] for name in store.split_names}
+    damaged = []
+    for trajectory in store.trajectories.tolist():
+        digest = hashlib.sha256()
+        for times, fields in _blocks(store, trajectory):
+            digest.update(np.ascontiguousarray(fields, dtype="<f4").tobytes())
+            labels = [str(time) for time in store.times[times]]
+            for channel, scan in enumerate(scans):
+                scan.add(fields[:, channel], labels, follows=times.start > 0)
+            for name, split_scans in by_split.items():
+                inside = store.split[trajectory, times] == name
+                if inside.any():
+                    for channel, scan in enumerate(split_scans):
+                        chosen = fields[inside, channel]
+                        scan.add(chosen, [""] * len(chosen), follows=False)
+        if digest.hexdigest() != store.trajectory_hashes[trajectory]:
+            damaged.append(trajectory)
+    return scans, by_split, damaged
+
+
+def _blocks(store: TrainingStore, trajectory: int) -> Iterator[tuple[slice, np.ndarray]]:
+    one = 8 * len(store.variables) * int(np.prod(store.grid.shape))
+    length = max(1, int(BLOCK_BYTES // one))
+    for first in range(0, len(store.times), length):
+        times = slice(first, min(first + length, len(store.times)))
+        yield times, store.read(trajectory, times)
+
+
+def _check_mask(inspection: Inspection, store: TrainingStore, channel: int, scan: Scan) -> None:
+    if scan.valid is None:
+        return
+    declared = (
+        np.ones(scan.valid.size, dtype=bool)
+        if store.valid_mask is None
+        else store.valid_mask[channel].ravel()
+    )
+    wrong = int((declared != scan.valid).sum())
+    if wrong:
+        inspection.add(
+            "mask",
+            Severity.FATAL,
+            f"{wrong} cells have a value where the valid mask says they have none, or the other way round.",
+            "Make the store again.",
+            store.variables.names[channel],
+        )
+
+
+def _check_drift(inspection: Inspection, name: str, scans: dict[str, Scan]) -> None:
+    if "train" not in scans or "test" not in scans or not scans["train"].std > 0:
+        return
+    train, test = scans["train"], scans["test"]
+    shift = (test.mean - train.mean) / train.std
+    ratio = test.std / train.std
+    if abs(shift) > DRIFT or not 1 / SPREAD < ratio < SPREAD:
+        inspection.add(
+            "drift",
+            Severity.WARNING,
+            f"test differs from training: mean by {shift:+.2f} standard deviations, spread {ratio:.2f} times as large.",
+            "Look whether climate, season, instrument or units differ.",
+            name,
+        )
+
+
+def _check_copies(inspection: Inspection, store: TrainingStore, scans: list[Scan]) -> None:
+    """Refuse maps of one split that occur in another: a model would be judged on what it was trained on."""
+    seen: dict[bytes, tuple[str, str]] = {}
+    split = store.split.ravel()
+    copies: dict[tuple[str, str], list[str]] = {}
+    for number, maps in enumerate(zip(*(scan.digests for scan in scans), strict=True)):
+        name = str(split[number])
+        if not name:
+            continue
+        time = str(store.times[number % len(store.times)])
+        first, where = seen.setdefault(b"".join(maps), (name, time))
+        if first != name:
+            copies.setdefault((first, name), []).append(f"{time} as {where}")
+    for (first, second), times in copies.items():
+        inspection.add(
+            "leak",
+            Severity.FATAL,
+            f"{len(times)} states of {second} are also in {first}, for example {times[0]}.",
+            "Take them apart; the record may repeat itself.",
+        )

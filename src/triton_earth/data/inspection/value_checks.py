@@ -1,0 +1,174 @@
+"""Checks of values: what a scan of one variable gives cause to say."""
+
+import numpy as np
+
+from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.scan import Scan
+from triton_earth.data.sources.names import known_variable
+from triton_earth.data.sources.units import conversion
+
+OUTLIER = 20.0
+"""Standard deviations from the mean."""
+JUMP = 15.0
+"""Typical changes of the mean over the map from one time to the next."""
+
+
+def check_values(
+    inspection: Inspection,
+    name: str,
+    scan: Scan,
+    times: list[str],
+    *,
+    units: str | None,
+    standard_name: str | None = None,
+    changes: bool = True,
+) -> None:
+    """Say what is wrong with the values of a variable.
+
+    Args:
+        inspection: Where findings are written down.
+        name: The variable.
+        scan: Its values.
+        times: What to call each time.
+        units: Its units, or None where it has none.
+        standard_name: Its CF standard name, or None.
+        changes: Whether it should change in time.
+    """
+    if scan.count == 0:
+        inspection.add(
+            "no-values",
+            Severity.FATAL,
+            "there is no value at all.",
+            "Leave the variable out.",
+            name,
+        )
+        return
+    if scan.holes:
+        inspection.add(
+            "holes",
+            Severity.FATAL,
+            f"{scan.holes} values are missing, or there, where it is otherwise at the first time; first at "
+            f"{scan.first_hole}.",
+            "Fill the holes, or mask every cell that ever lacks a value with data.holes=mask.",
+            name,
+        )
+    if scan.infinite:
+        inspection.add(
+            "infinite",
+            Severity.FATAL,
+            f"{scan.infinite} values are infinite.",
+            "Repair them.",
+            name,
+        )
+    if scan.fill:
+        inspection.add(
+            "fill-values",
+            Severity.FATAL,
+            f"{scan.fill} values are {scan.fill_value:g}, which stands for a missing value.",
+            "Declare it: set the attribute _FillValue.",
+            name,
+        )
+    else:
+        _check_range(inspection, name, scan, units, standard_name)
+        _check_outliers(inspection, name, scan)
+    if changes:
+        _check_changes(inspection, name, scan, times)
+
+
+def _check_range(
+    inspection: Inspection, name: str, scan: Scan, units: str | None, standard_name: str | None
+) -> None:
+    known = known_variable(name, _without_level(name), standard_name)
+    if known is None or units is None:
+        return
+    to_known = known.conversion(units)
+    if to_known is None:
+        inspection.add(
+            "units-foreign",
+            Severity.FATAL,
+            f"'{units}' cannot be converted to '{known.units}', the units of {known.long_name}.",
+            "Correct the attribute `units`, or say `source_units:` in the recipe.",
+            name,
+        )
+        return
+    mean = to_known[0] * scan.mean + to_known[1]
+    if not known.lowest <= mean <= known.highest:
+        hint = ""
+        celsius = conversion("degC", known.units)
+        if (
+            known.units == "K"
+            and celsius
+            and known.lowest <= scan.mean + celsius[1] <= known.highest
+        ):
+            hint = " It looks like degC."
+        inspection.add(
+            "units-implausible",
+            Severity.FATAL,
+            f"the mean is {scan.mean:.5g} {units}, outside {known.lowest:g} to {known.highest:g} {known.units}, what "
+            f"{known.long_name} can have on Earth.{hint}",
+            "Correct the attribute `units`, or say `source_units:` in the recipe.",
+            name,
+        )
+
+
+def _without_level(name: str) -> str:
+    """Return ``temperature`` for ``temperature_850``."""
+    stem, _, level = name.rpartition("_")
+    return stem if stem and level.replace(".", "", 1).isdigit() else name
+
+
+def _check_outliers(inspection: Inspection, name: str, scan: Scan) -> None:
+    for extreme in (scan.lowest, scan.highest):
+        distance = abs(extreme.value - scan.mean)
+        if scan.std > 0 and distance > OUTLIER * scan.std:
+            inspection.add(
+                "outlier",
+                Severity.WARNING,
+                f"{extreme.value:.5g} at {extreme.where} is {distance / scan.std:.0f} standard deviations from the "
+                f"mean {scan.mean:.5g}.",
+                "Look at the map; repair the value if it is wrong.",
+                name,
+            )
+
+
+def _check_changes(inspection: Inspection, name: str, scan: Scan, times: list[str]) -> None:
+    constant = scan.constant_cells
+    there = scan.valid if scan.valid is not None else constant
+    if len(times) > 2 and constant[there].all():
+        inspection.add(
+            "constant",
+            Severity.WARNING,
+            "no cell changes in time.",
+            "Give it the role static, or leave it out.",
+            name,
+        )
+        return
+    dead = int(constant[there].sum())
+    if len(times) > 2 and dead:
+        inspection.add(
+            "dead-cells",
+            Severity.WARNING,
+            f"{dead} of {int(there.sum())} cells never change, first cell {np.flatnonzero(constant & there)[0]}.",
+            "Mask them if they are land, ice or a filled gap.",
+            name,
+        )
+    if scan.repeats:
+        inspection.add(
+            "repeated-fields",
+            Severity.WARNING,
+            f"{len(scan.repeats)} maps are those of the time before, first at {scan.repeats[0]}.",
+            "Look whether a day was filled with its neighbour; a model would learn that nothing changes.",
+            name,
+        )
+    steps = np.abs(np.diff(np.array(scan.means)))
+    typical = 1.4826 * float(np.nanmedian(steps)) if steps.size > 4 else np.inf
+    if steps.size > 4 and np.nanmax(steps) > max(JUMP * typical, 0.5 * scan.std):
+        where = int(np.nanargmax(steps))
+        inspection.add(
+            "jump",
+            Severity.WARNING,
+            f"the mean over the map changes by {steps[where]:.4g} to {times[where + 1]}, "
+            f"{steps[where] / max(typical, 1e-300):.0f} times as much as usual.",
+            "Look whether units, instrument or model changed there.",
+            name,
+        )

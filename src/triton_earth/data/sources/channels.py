@@ -1,0 +1,245 @@
+"""Channels: a recipe's choice of a variable found in the files, with the units and levels it becomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.variables import Role, Variable
+from triton_earth.data.sources.config import VariableChoice
+from triton_earth.data.sources.coordinates import Axis, find_axis, level_indices
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.names import KnownVariable, known_variable
+from triton_earth.data.sources.time_axis import find_time
+from triton_earth.data.sources.units import canonical_units, conversion
+
+
+@dataclass(frozen=True)
+class Channels:
+    """One variable of the files, as one or several channels of the store.
+
+    Attributes:
+        source_name: Name in the files.
+        variables: What each channel is.
+        scale: value = scale · stored value + offset.
+        offset: See `scale`.
+        level: Level dimension, or None.
+        indices: Index of each channel's level.
+        has_time: Whether the variable changes in time.
+    """
+
+    source_name: str
+    variables: tuple[Variable, ...]
+    scale: float
+    offset: float
+    level: str | None
+    indices: tuple[int, ...]
+    has_time: bool
+
+    def read(
+        self,
+        dataset: xr.Dataset,
+        times: dict[str, slice] | None,
+        latitude: Axis,
+        longitude: Axis,
+        source: str,
+    ) -> Float64[np.ndarray, "time channel y x"]:
+        """Read some times of one file.
+
+        Args:
+            dataset: The file.
+            times: Its time dimension and which times; None for a variable without.
+            latitude: Rows to take.
+            longitude: Columns to take.
+            source: The file's name, for the message.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
+        rows, columns = _enclosing(latitude.order), _enclosing(longitude.order)
+        chosen = dataset[self.source_name].isel(
+            {**(times or {}), latitude.name: rows, longitude.name: columns}
+        )
+        order = [
+            *(times or {}),
+            *([self.level] if self.level else []),
+            latitude.name,
+            longitude.name,
+        ]
+        try:
+            if self.level is not None:
+                chosen = chosen.isel({self.level: list(self.indices)})
+            values = (
+                chosen.squeeze([d for d in chosen.dims if d not in order], drop=True)
+                .transpose(*order)
+                .to_numpy()
+            )
+        except READ_ERRORS as error:
+            raise UserError(
+                f"{source}: variable '{self.source_name}' cannot be read ({first_line(error)}). "
+                "The file is damaged; fetch it again."
+            ) from error
+        if times is None:
+            values = values[None]
+        if self.level is None:
+            values = values[:, None]
+        values = values[..., latitude.order - rows.start, :][..., longitude.order - columns.start]
+        return self.scale * values.astype(np.float64) + self.offset
+
+
+def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> Channels:
+    """Find a recipe's variable in the files, and its units and levels.
+
+    Args:
+        choice: What the recipe says.
+        files: Opened files by name.
+
+    Returns:
+        The channels it becomes.
+
+    Raises:
+        UserError: if the variable, a level or the time is missing, it is no map of numbers, or its units are unknown or
+            cannot be converted.
+    """
+    source, dataset, name = _find(choice, files)
+    array = dataset[name]
+    what = f"{source}: variable '{name}'"
+    if array.dtype.kind not in "iufb":
+        raise UserError(
+            f"{what} is of type {array.dtype}, which holds no numbers. Choose another variable."
+        )
+    _require_map(dataset, array, what)
+    time = find_time(dataset)
+    has_time = time is not None and dataset.variables[time].dims[0] in array.dims
+    if not has_time and choice.role is not Role.STATIC:
+        raise UserError(
+            f"{what} has dimensions {array.dims} without time. Give it `role: static`, or choose another variable."
+        )
+    level, levels, indices = _levels(choice, dataset, array, what)
+    _require_no_other_dimension(dataset, array, level, what)
+    known = known_variable(choice.name, name, array.attrs.get("standard_name"))
+    units, scale, offset = _units(choice, array, known, what)
+    long_name = choice.long_name or (
+        known.long_name if known else str(array.attrs.get("long_name", choice.name))
+    )
+    variables = tuple(
+        Variable(
+            choice.name if each is None else f"{choice.name}_{each:g}",
+            units,
+            long_name if each is None else f"{long_name} at {each:g}",
+            each,
+            choice.role,
+        )
+        for each in levels
+    )
+    return Channels(name, variables, scale, offset, level, indices, has_time)
+
+
+def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str, xr.Dataset, str]:
+    everywhere = {
+        str(name): (source, dataset)
+        for source, dataset in reversed(list(files.items()))
+        for name in dataset.data_vars
+    }
+    if choice.source is not None:
+        candidates = [choice.source] if choice.source in everywhere else []
+    elif choice.name in everywhere:
+        candidates = [choice.name]
+    else:
+        wanted = known_variable(choice.name)
+        candidates = [
+            name
+            for name, (_, dataset) in everywhere.items()
+            if wanted is not None
+            and known_variable(name, dataset[name].attrs.get("standard_name")) is wanted
+        ]
+    if len(candidates) > 1:
+        raise UserError(
+            f"data.variables: '{choice.name}' may be any of {sorted(candidates)} in the files; say which one with "
+            "`source:`."
+        )
+    if not candidates:
+        raise UserError(
+            f"{next(iter(files))}: there is no variable '{choice.source or choice.name}' for '{choice.name}'; "
+            f"{nearest(choice.source or choice.name, everywhere)} Correct data.variables."
+        )
+    source, dataset = everywhere[candidates[0]]
+    return source, dataset, candidates[0]
+
+
+def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
+    for kind in ("latitude", "longitude"):
+        name = find_axis(dataset, kind)
+        if name is not None and dataset.variables[name].dims[0] not in array.dims:
+            raise UserError(
+                f"{what} has dimensions {array.dims} without {kind}; it is no map. Choose another variable."
+            )
+
+
+def _levels(
+    choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray, what: str
+) -> tuple[str | None, tuple[float | None, ...], tuple[int, ...]]:
+    name = find_axis(dataset, "level")
+    dimension = (
+        None
+        if name is None or dataset.variables[name].ndim != 1
+        else str(dataset.variables[name].dims[0])
+    )
+    if name is None or dimension not in array.dims:
+        if choice.levels is not None:
+            raise UserError(f"{what} has no levels (dimensions {array.dims}). Leave out `levels`.")
+        return None, (None,), ()
+    if choice.levels is None:
+        if array.sizes[dimension] == 1:
+            return None, (None,), ()
+        known = ", ".join(f"{value:g}" for value in dataset[name].values[:40])
+        raise UserError(f"{what} has levels {known}; choose some with `levels: [...]`.")
+    return dimension, choice.levels, tuple(level_indices(dataset, name, choice.levels, what))
+
+
+def _require_no_other_dimension(
+    dataset: xr.Dataset, array: xr.DataArray, level: str | None, what: str
+) -> None:
+    expected = {level, *(dataset.variables[name].dims[0] for name in _axes(dataset))}
+    others = [d for d in array.dims if d not in expected and array.sizes[d] > 1]
+    if others:
+        raise UserError(
+            f"{what} also depends on {others}. Choose one of each (xarray: ds.isel({others[0]}=0)) and write a new "
+            "file."
+        )
+
+
+def _axes(dataset: xr.Dataset) -> list[str]:
+    names = [find_time(dataset), find_axis(dataset, "latitude"), find_axis(dataset, "longitude")]
+    return [name for name in names if name is not None]
+
+
+def _units(
+    choice: VariableChoice, array: xr.DataArray, known: KnownVariable | None, what: str
+) -> tuple[str, float, float]:
+    """Return the units in the store and the linear map to them; nothing is guessed."""
+    stated = choice.source_units if choice.source_units is not None else array.attrs.get("units")
+    wanted = choice.units or (known.units if known else stated)
+    if stated is None or wanted is None:
+        raise UserError(
+            f"{what} does not say its units{f'; expected {wanted}' if wanted else ''}. "
+            "Say them in data.variables with `source_units:`."
+        )
+    found = (
+        known.conversion(str(stated))
+        if known and choice.units is None
+        else conversion(str(stated), wanted)
+    )
+    if found is None:
+        raise UserError(
+            f"{what} is in '{stated}', which cannot be converted to '{wanted}'. Correct `source_units:`, or keep the "
+            f"file's own with `units: {stated}`."
+        )
+    return canonical_units(wanted), *found
+
+
+def _enclosing(order: np.ndarray) -> slice:
+    return slice(int(order.min()), int(order.max()) + 1)

@@ -1,0 +1,271 @@
+"""The gridded source: files of any archive as canonical fields, read a few times at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float32, Float64
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.derived import derived_fields, derived_variables
+from triton_earth.data.regrid import ConservativeRegrid
+from triton_earth.data.sources.channel_array import named_channels
+from triton_earth.data.sources.channels import Channels, choose_channels
+from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
+from triton_earth.data.sources.errors import READ_ERRORS, UnsoundDataError, first_line
+from triton_earth.data.sources.files import open_files, require_chunks
+from triton_earth.data.sources.time_axis import (
+    decode_times,
+    find_time,
+    regular_times,
+    require_ascending,
+)
+
+LARGEST = 1e15
+"""No quantity of the Earth system is larger in SI units: what is, stands for a missing value."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One file: its part of the time axis, and which cells of it are taken.
+
+    Attributes:
+        source: Name of the file.
+        dataset: The file.
+        time: Its time dimension, None for a file without one.
+        times: Its times.
+        latitude: Its rows, south to north.
+        longitude: Its columns, west to east.
+    """
+
+    source: str
+    dataset: xr.Dataset
+    time: str | None
+    times: np.ndarray
+    latitude: Axis
+    longitude: Axis
+
+
+class GriddedSource:
+    """Canonical fields: known names and units, south to north, west to east, in equal steps of time.
+
+    Attributes:
+        name: What messages call it.
+        files: Names of the files.
+        variables: Channels, derived forcings last.
+        grid: Cells of the fields.
+        times: Times of the fields, datetime64[ns] in equal steps.
+        source_times: Times as the files have them; others than `times` for calendar months only.
+    """
+
+    def __init__(self, data: GriddedData) -> None:
+        """Open the files and check everything that can be checked without reading fields.
+
+        Raises:
+            UserError: naming the file, what is wrong with it, and what to do.
+        """
+        self._data = data
+        opened = open_files(data.path, dict(data.storage_options), _names(data))
+        self.name = opened[0][0] if len(opened) == 1 else f"{opened[0][0]} … {opened[-1][0]}"
+        self.files = [source for source, _ in opened]
+        if data.array is not None:
+            opened = named_channels(opened, data.array)
+        pieces = [_piece(source, dataset, data) for source, dataset in opened]
+        first = pieces[0]
+        for piece in pieces[1:]:
+            _require_same_cells(first, piece)
+        self._native = LatLonGrid(tuple(first.latitude.values), tuple(first.longitude.values))
+        self._regrid = (
+            None
+            if data.grid is None
+            else ConservativeRegrid.to_global(
+                self._native, data.grid.latitudes, data.grid.longitudes
+            )
+        )
+        self.grid = self._native if self._regrid is None else self._regrid.target
+        datasets = {piece.source: piece.dataset for piece in pieces}
+        self._channels: list[Channels] = [
+            choose_channels(choice, datasets) for choice in data.variables
+        ]
+        self._derived = derived_variables(data.derive)
+        self.variables = _different(
+            [*(each for channels in self._channels for each in channels.variables), *self._derived]
+        )
+        if not len(self.variables.with_role(Role.PROGNOSTIC)):
+            raise UserError(
+                "data.variables: none is prognostic, so there is nothing to forecast. Give one that role."
+            )
+        self._pieces = {
+            channels.source_name: [
+                piece for piece in pieces if channels.source_name in piece.dataset.variables
+            ]
+            for channels in self._channels
+        }
+        if data.missing_chunks == "refuse":
+            for name, holding in self._pieces.items():
+                for piece in holding:
+                    require_chunks(piece.source, name)
+        self._all_times = self._common_times()
+        start, end = data.splits.bounds
+        inside = np.flatnonzero((self._all_times >= start) & (self._all_times <= end))
+        chosen, self.times = regular_times(self._all_times[inside], data.step, self.name)
+        self._indices = inside[chosen]
+        self.source_times = self._all_times[self._indices]
+
+    @property
+    def native_cells(self) -> int:
+        """Cells of a map as the files have it."""
+        return int(np.prod(self._native.shape))
+
+    def read(self, times: slice) -> Float32[np.ndarray, "time channel y x"]:
+        """Read fields of consecutive times.
+
+        Args:
+            times: Slice of `times`.
+
+        Returns:
+            Values in the units of `variables`; NaN where the files have no value.
+
+        Raises:
+            UserError: naming file, variable and time, if a file is damaged or a value is infinite or a fill value.
+        """
+        indices = self._indices[times]
+        parts = []
+        for channels in self._channels:
+            fields = self._read_channels(channels, indices)
+            if self._regrid is not None:
+                fields = self._regrid(fields)
+            parts.append(fields.astype(np.float32))
+        if len(self._derived):
+            parts.append(derived_fields(self._derived.names, self.times[times], self.grid))
+        return np.concatenate(parts, axis=1)
+
+    def _read_channels(
+        self, channels: Channels, indices: np.ndarray
+    ) -> Float64[np.ndarray, "time channel y x"]:
+        blocks = []
+        offset = 0
+        for piece in self._pieces[channels.source_name]:
+            if not channels.has_time:
+                once = channels.read(
+                    piece.dataset, None, piece.latitude, piece.longitude, piece.source
+                )
+                blocks.append(np.repeat(once, len(indices), axis=0))
+                break
+            local = indices[(indices >= offset) & (indices < offset + len(piece.times))] - offset
+            offset += len(piece.times)
+            if local.size:
+                steps = slice(
+                    int(local[0]),
+                    int(local[-1]) + 1,
+                    int(local[1] - local[0]) if local.size > 1 else 1,
+                )
+                blocks.append(
+                    channels.read(
+                        piece.dataset,
+                        {str(piece.time): steps},
+                        piece.latitude,
+                        piece.longitude,
+                        piece.source,
+                    )
+                )
+        fields = np.concatenate(blocks, axis=0)
+        self._require_sound(fields, channels, indices)
+        return fields
+
+    def _require_sound(self, fields: np.ndarray, channels: Channels, indices: np.ndarray) -> None:
+        wrong = np.isinf(fields) | (np.abs(fields) > LARGEST)
+        if wrong.any():
+            time, channel, row, column = (int(index) for index in np.argwhere(wrong)[0])
+            raise UnsoundDataError(
+                f"{self.name}: variable '{channels.variables[channel].name}' is "
+                f"{fields[time, channel, row, column]:g} at {self._all_times[indices[time]]}, row {row}, "
+                f"column {column} of the map, which looks like a missing value that the file does not declare. Set its "
+                "attribute _FillValue (NCO: ncatted)."
+            )
+
+    def _common_times(self) -> np.ndarray:
+        """Return the times that all variables have, which have to be the same for each."""
+        common: np.ndarray | None = None
+        first = ""
+        for channels in self._channels:
+            if not channels.has_time:
+                continue
+            for piece in self._pieces[channels.source_name]:
+                if piece.times.size == 0:
+                    raise UserError(
+                        f"{piece.source}: '{channels.source_name}' has no times. Leave the file out."
+                    )
+            pieces = self._pieces[channels.source_name] = sorted(
+                self._pieces[channels.source_name], key=lambda piece: piece.times[0]
+            )
+            times = np.concatenate([piece.times for piece in pieces])
+            require_ascending(times, self.name)
+            if common is None:
+                common, first = times, channels.source_name
+            elif not np.array_equal(common, times):
+                raise UserError(
+                    f"{self.name}: '{first}' has {len(common)} times from {common[0]} and '{channels.source_name}' "
+                    f"{len(times)} from {times[0]}; they have to be the same. Give files for the same times."
+                )
+        if common is None:
+            raise UserError(
+                f"{self.name}: no variable depends on time, so there is nothing to forecast. Correct data.variables."
+            )
+        return common
+
+
+def _names(data: GriddedData) -> list[str]:
+    """Return the names in the files, where the recipe gives them all."""
+    names = [choice.source for choice in data.variables]
+    return [name for name in names if name is not None] if all(names) else []
+
+
+def _different(variables: list[Variable]) -> Variables:
+    names = [variable.name for variable in variables]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise UserError(
+            f"data.variables: {repeated} occur more than once. Name each variable once."
+        )
+    return Variables(tuple(variables))
+
+
+def _piece(source: str, dataset: xr.Dataset, data: GriddedData) -> _Piece:
+    try:
+        time = find_time(dataset)
+        times = np.array([], dtype="datetime64[ns]")
+        dimension = None
+        if time is not None and dataset.variables[time].ndim == 1:
+            dimension = str(dataset.variables[time].dims[0])
+            times = decode_times(dataset, time, source)
+            require_ascending(times, source)
+        return _Piece(
+            source,
+            dataset,
+            dimension,
+            times,
+            latitude_axis(dataset, source, data.region),
+            longitude_axis(dataset, source, data.region),
+        )
+    except UserError:
+        raise
+    except READ_ERRORS as error:
+        raise UserError(
+            f"{source}: its coordinates cannot be read ({first_line(error)}). The file is damaged; fetch it again."
+        ) from error
+
+
+def _require_same_cells(one: _Piece, other: _Piece) -> None:
+    for first, second in ((one.latitude, other.latitude), (one.longitude, other.longitude)):
+        if first.values.shape != second.values.shape or not np.allclose(
+            first.values, second.values, atol=1e-4
+        ):
+            raise UserError(
+                f"{other.source}: '{second.name}' is not that of {one.source} ({second.values.size} cells from "
+                f"{second.values[0]:g} against {first.values.size} from {first.values[0]:g}). "
+                "Put files of one grid into one recipe."
+            )

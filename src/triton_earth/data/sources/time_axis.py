@@ -1,0 +1,186 @@
+"""Time axes of files: decoded, checked against the calendar, ascending without repetition."""
+
+import re
+
+import numpy as np
+import xarray as xr
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import uniform_step
+from triton_earth.data.sources.errors import first_line
+
+TIME_NAMES = ("time", "t", "valid_time", "time_counter", "date", "Time")
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+MEAN_MONTH = np.timedelta64(2629746 * 10**9, "ns")
+"""A twelfth of the mean Gregorian year, 30.436875 days."""
+
+_HOUR = np.timedelta64(3600 * 10**9, "ns")
+_UNITS = {
+    "h": _HOUR,
+    "hour": _HOUR,
+    "hours": _HOUR,
+    "d": 24 * _HOUR,
+    "day": 24 * _HOUR,
+    "days": 24 * _HOUR,
+}
+
+
+def find_time(dataset: xr.Dataset) -> str | None:
+    """Return the name of a dataset's time coordinate, or None."""
+    described = [
+        str(name)
+        for name, variable in dataset.variables.items()
+        if variable.ndim == 1
+        and (
+            variable.attrs.get("axis") == "T"
+            or " since " in str(variable.attrs.get("units", ""))
+            or np.issubdtype(variable.dtype, np.datetime64)
+        )
+    ]
+    named = [name for name in TIME_NAMES if name in dataset.variables]
+    # The dimension's own coordinate before one that goes along with it, such as the time of the analysis.
+    candidates = [name for name in [*described, *named] if name in dataset.dims] + described
+    return candidates[0] if candidates else None
+
+
+def decode_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
+    """Return the times of a file.
+
+    Args:
+        dataset: The file, with raw times.
+        name: Its time coordinate.
+        source: The file's name, for messages.
+
+    Returns:
+        datetime64[ns], in the order of the file.
+
+    Raises:
+        UserError: if the times have no units, are in a calendar with other days than ours, lie outside 1678 to 2262,
+            or are missing in part.
+    """
+    variable = dataset.variables[name]
+    if np.issubdtype(variable.dtype, np.datetime64):
+        return variable.values.astype("datetime64[ns]")
+    units = variable.attrs.get("units")
+    if not isinstance(units, str) or " since " not in units:
+        raise UserError(
+            f"{source}: time '{name}' has units {units!r} and not 'UNIT since DATE', so nobody can tell what day it "
+            "is. Correct the attribute (NCO: ncatted)."
+        )
+    calendar = str(variable.attrs.get("calendar", "standard")).lower()
+    if calendar not in CALENDARS:
+        raise UserError(
+            f"{source}: time '{name}' is in the calendar '{calendar}', whose days are not those of the standard one. "
+            "Convert it first (xarray: ds.convert_calendar('standard', align_on='date'))."
+        )
+    values = variable.values
+    if values.dtype.kind not in "iuf" or not np.isfinite(values.astype(np.float64)).all():
+        raise UserError(
+            f"{source}: time '{name}' holds values that are no numbers. Repair the file."
+        )
+    try:
+        decoded = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns").decode(variable, name)
+        return decoded.values.astype("datetime64[ns]")
+    except (ValueError, OverflowError, TypeError) as error:
+        raise UserError(
+            f"{source}: time '{name}' with units '{units}' cannot be counted in nanoseconds, which reach from 1678 to "
+            f"2262 ({first_line(error)}). Correct the attribute, or leave out the years beyond."
+        ) from error
+
+
+def require_ascending(times: np.ndarray, source: str) -> None:
+    """Refuse times that do not ascend.
+
+    Raises:
+        UserError: naming the first time that is repeated, or comes before the one it follows.
+    """
+    steps = np.diff(times)
+    repeated = np.flatnonzero(steps == np.timedelta64(0))
+    if repeated.size:
+        raise UserError(
+            f"{source}: the time {times[repeated[0]]} occurs twice ({repeated.size} repetitions altogether). "
+            "Leave out one of the two (xarray: ds.drop_duplicates('time'))."
+        )
+    backwards = np.flatnonzero(steps < np.timedelta64(0))
+    if backwards.size:
+        where = backwards[0]
+        raise UserError(
+            f"{source}: times do not ascend: {times[where + 1]} comes after {times[where]}. "
+            "Sort them (xarray: ds.sortby('time'))."
+        )
+
+
+def parse_step(text: str) -> np.timedelta64 | None:
+    """Return the step that a text such as ``6 h`` or ``1 d`` names, None for ``month``.
+
+    Raises:
+        UserError: if it names none.
+    """
+    if text.strip().lower() in ("month", "1 month"):
+        return None
+    match = re.fullmatch(r"\s*(\d+)\s*([a-z]+)\s*", text)
+    if match is None or match[2] not in _UNITS or int(match[1]) == 0:
+        raise UserError(f"data.step: expected for example '6 h', '1 d' or 'month', found '{text}'.")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def regular_times(
+    times: np.ndarray, step: str | None, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose times in equal steps.
+
+    Args:
+        times: Ascending times of the source.
+        step: Wanted step (see `parse_step`), or None for the source's own.
+        source: For messages.
+
+    Returns:
+        Indices into `times`, and the times of the store. Calendar months, which differ in length, are stamped in equal
+        steps of the mean Gregorian month from the middle of the first on, wherever in the month the files have their
+        stamps; each lies in its own month, within three days of its middle.
+
+    Raises:
+        UserError: naming the first gap, if the times are not equally spaced.
+    """
+    if len(times) < 2:
+        raise UserError(
+            f"{source}: found {len(times)} times within the periods; a forecast needs two at least."
+        )
+    if step is not None and parse_step(step) is None:
+        months = times.astype("datetime64[M]").astype(np.int64)
+        broken = np.flatnonzero(np.diff(months) != 1)
+        if broken.size:
+            raise UserError(
+                f"{source}: data.step is 'month', but {times[broken[0] + 1]} does not come one month after "
+                f"{times[broken[0]]}. Take periods without gaps, or correct data.step."
+            )
+        first = times[0].astype("datetime64[M]").astype("datetime64[ns]") + MEAN_MONTH // 2
+        return np.arange(len(times)), first + np.arange(len(times)) * MEAN_MONTH
+    own = _own_step(times, source)
+    if step is None:
+        return np.arange(len(times)), times
+    wanted = parse_step(step)
+    assert wanted is not None  # months are done with
+    if wanted % own:
+        raise UserError(
+            f"{source}: the files have steps of {own.astype('timedelta64[m]')}, of which data.step '{step}' is no "
+            "multiple. Take a multiple."
+        )
+    indices = np.arange(0, len(times), int(wanted // own))
+    return indices, times[indices]
+
+
+def _own_step(times: np.ndarray, source: str) -> np.timedelta64:
+    try:
+        step = uniform_step(times)
+    except UserError as error:
+        steps = np.diff(times)
+        usual = np.median(steps.astype(np.int64))
+        wrong = np.flatnonzero(np.abs(steps.astype(np.int64) - usual) > 1e-6 * usual)
+        hint = "Calendar months need `data.step: month`. " if 27 <= usual / 86400e9 <= 32 else ""
+        raise UserError(
+            f"{source}: {wrong.size} of {len(steps)} steps between times are unequal, the first from "
+            f"{times[wrong[0]]} to {times[wrong[0] + 1]}. {hint}Fill the gap, or choose periods without it."
+        ) from error
+    assert isinstance(step, np.timedelta64)
+    return step

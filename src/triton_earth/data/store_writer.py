@@ -1,0 +1,169 @@
+"""Writing a training store: the empty store, its trajectories piece by piece, and the finish; see `store.py`."""
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+import zarr.errors
+from jaxtyping import Bool, Float32
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import remove
+from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.variables import Variables
+
+FORMAT = "triton-earth training store 1"
+
+
+def create_store(
+    path: Path,
+    *,
+    variables: Variables,
+    grid: PeriodicGrid | LatLonGrid,
+    times: np.ndarray,
+    splits: list[str] | np.ndarray,
+    provenance: dict[str, Any],
+    valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
+    times_per_file: int | None = None,
+) -> None:
+    """Write an empty store: coordinates, attributes and the array that trajectories are then written into.
+
+    Args:
+        path: New folder.
+        variables: Channels of the state.
+        grid: Cells of the state.
+        times: Times of every trajectory, datetime64 or float64.
+        splits: Split of each trajectory (``train``, ``valid`` or ``test``), or of each time of each trajectory,
+            [trajectory, time] with "" for none; its length is the number of trajectories.
+        provenance: Where the data comes from; plain values.
+        valid_mask: True where a channel is defined; None where every channel is defined everywhere.
+        times_per_file: Times of a trajectory in one file; all of them if not given.
+    """
+    y_name, x_name = grid.axes
+    coordinates: dict[str, Any] = {
+        "trajectory": np.arange(len(splits)),
+        "time": times,
+        "channel": np.array(variables.names, dtype=object),
+        y_name: grid.y,
+        x_name: grid.x,
+        "units": ("channel", np.array([variable.units for variable in variables], dtype=object)),
+        "long_name": (
+            "channel",
+            np.array([variable.long_name for variable in variables], dtype=object),
+        ),
+        "role": ("channel", np.array([str(variable.role) for variable in variables], dtype=object)),
+        "level": (
+            "channel",
+            np.array(
+                [np.nan if variable.level is None else variable.level for variable in variables]
+            ),
+        ),
+        "split": (("trajectory", "time")[: np.ndim(splits)], np.array(splits, dtype=object)),
+    }
+    if valid_mask is not None:
+        coordinates["valid_mask"] = (("channel", y_name, x_name), valid_mask)
+    attributes = {
+        "format": FORMAT,
+        "grid": grid.to_dict(),
+        "variables": variables.to_list(),
+        "provenance": provenance,
+    }
+    xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
+        path, mode="w", zarr_format=3, consolidated=False
+    )
+    one_time = (1, 1, len(variables), *grid.shape)
+    zarr.open_group(path, mode="r+").create_array(
+        "state",
+        shape=(len(splits), len(times), len(variables), *grid.shape),
+        chunks=one_time,
+        shards=(1, times_per_file or len(times), *one_time[2:]),
+        dtype="float32",
+        fill_value=float("nan"),
+        dimension_names=["trajectory", "time", "channel", y_name, x_name],
+    )
+
+
+def write_trajectory(
+    path: Path, trajectory: int, fields: Float32[np.ndarray, "time channel y x"]
+) -> str:
+    """Write one trajectory into a store made by `create_store` and return the SHA-256 of its values."""
+    return write_times(path, trajectory, slice(None), fields)
+
+
+def write_times(
+    path: Path, trajectory: int, times: slice, fields: Float32[np.ndarray, "time channel y x"]
+) -> str:
+    """Write whole files of one trajectory and return the SHA-256 of their values.
+
+    Args:
+        path: The store.
+        trajectory: Which trajectory.
+        times: Which times; all those of one or several files.
+        fields: Their values.
+
+    Raises:
+        UserError: if the disk is full or fails.
+    """
+    try:
+        array = zarr.open_array(path, path="state", mode="r+")
+        in_file = (array.shards or array.chunks)[1]
+        start, stop, _ = times.indices(array.shape[1])
+        for number in range(start // in_file, -(-stop // in_file)):
+            # Zarr reads a file before it writes into it, and fails if that file is damaged.
+            remove(path / "state" / "c" / str(trajectory) / str(number))
+        array[trajectory, times] = fields
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command with --resume."
+        ) from error
+    return hash_fields(fields)
+
+
+def read_trajectory(path: Path, trajectory: int) -> Float32[np.ndarray, "time channel y x"] | None:
+    """Return one trajectory of an unfinished store, or None where it cannot be read."""
+    return read_times(path, trajectory, slice(None))
+
+
+def read_times(
+    path: Path, trajectory: int, times: slice
+) -> Float32[np.ndarray, "time channel y x"] | None:
+    """Return some times of one trajectory of an unfinished store, or None where they cannot be read."""
+    try:
+        return np.asarray(zarr.open_array(path, path="state", mode="r")[trajectory, times])
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def hash_fields(fields: Float32[np.ndarray, "time channel y x"]) -> str:
+    """Return the SHA-256 of the values of one trajectory, in C order and little-endian float32."""
+    return hashlib.sha256(np.ascontiguousarray(fields, dtype="<f4").tobytes()).hexdigest()
+
+
+def finish_store(path: Path, hashes: list[str]) -> str:
+    """Declare a store complete: store its content hash and consolidate its metadata.
+
+    Args:
+        path: The store.
+        hashes: SHA-256 of each trajectory, in order.
+
+    Returns:
+        The content hash: SHA-256 over the hashes of all trajectories.
+    """
+    content_hash = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    group = zarr.open_group(path, mode="r+")
+    group.attrs["trajectory_hashes"] = hashes
+    group.attrs["content_hash"] = content_hash
+    consolidate(path)
+    return content_hash
+
+
+def consolidate(path: Path) -> None:
+    """Write consolidated metadata, so that `xarray.open_zarr` opens the group with one read."""
+    with warnings.catch_warnings():
+        # Zarr v3 has not yet specified consolidated metadata; readers that do not know it ignore it.
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(path)

@@ -1,0 +1,117 @@
+"""Several forecasts of the same things: what they have in common, and every reason why they cannot be compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration, same_duration
+from triton_earth.core.variables import Variables
+from triton_earth.evaluation.alignment import Forecasts
+
+
+class Selected:
+    """Some initial conditions, leads and variables of stored forecasts, with the interface of `Forecasts`."""
+
+    def __init__(
+        self,
+        forecasts: Forecasts,
+        inits: Int[np.ndarray, " init"],
+        leads: int,
+        variables: Variables,
+    ) -> None:
+        """Choose the given rows, the first `leads` leads and some variables."""
+        self._forecasts, self._inits = forecasts, inits
+        self._channels = forecasts.variables.indices(variables.names)
+        self.variables = variables
+        self.grid, self.time_step = forecasts.grid, forecasts.time_step
+        self.lead_times = np.asarray(forecasts.lead_times)[:leads]
+        self.init_times = np.asarray(forecasts.init_times)[inits]
+        self.trajectories = np.asarray(forecasts.trajectories)[inits]
+        self.chunk_inits = forecasts.chunk_inits
+        self.provenance: dict[str, Any] = forecasts.provenance
+
+    def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
+        """Read one lead of several forecasts, each stretch of neighbours at once."""
+        rows = self._inits[inits]
+        stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+        fields = [
+            self._forecasts.read(slice(int(some[0]), int(some[-1]) + 1), lead)
+            for some in stretches
+            if some.size
+        ]
+        return np.concatenate(fields)[:, self._channels]
+
+
+def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected]:
+    """Return the part of each forecast that all of them have: initial conditions, leads, variables.
+
+    Args:
+        forecasts: Two forecasts or more.
+        names: What to call them in messages.
+
+    Returns:
+        Their common part, in the order of the first.
+
+    Raises:
+        UserError: if grids, time steps or units differ, or they have no initial condition or variable in common.
+    """
+    first = forecasts[0]
+    for other, name in zip(forecasts[1:], names[1:], strict=True):
+        _require_like(first, names[0], other, name)
+    keys = [_keys(forecast) for forecast in forecasts]
+    common = [key for key in keys[0] if all(key in rest for rest in keys[1:])]
+    if not common:
+        raise UserError(
+            f"the forecasts {', '.join(names)} have no initial condition in common. "
+            "Forecast all of them from the same --split and --init."
+        )
+    shared = [
+        name
+        for name in first.variables.names
+        if all(name in other.variables for other in forecasts[1:])
+    ]
+    if not shared:
+        raise UserError(f"the forecasts {', '.join(names)} have no variable in common.")
+    leads = min(len(forecast.lead_times) for forecast in forecasts)
+    return [
+        Selected(
+            forecast,
+            np.array([rows[key] for key in common]),
+            leads,
+            first.variables.select(shared),
+        )
+        for forecast, rows in zip(forecasts, keys, strict=True)
+    ]
+
+
+def _require_like(first: Forecasts, its_name: str, other: Forecasts, name: str) -> None:
+    if first.grid != other.grid:
+        raise UserError(
+            f"{its_name} is on the grid '{first.grid}' but {name} on '{other.grid}'. "
+            "Compare forecasts on the same grid."
+        )
+    if not same_duration(first.time_step, other.time_step):
+        raise UserError(
+            f"{its_name} has steps of {describe_duration(first.time_step)} but {name} of "
+            f"{describe_duration(other.time_step)}. Compare forecasts with the same step."
+        )
+    for variable in first.variables:
+        if variable.name not in other.variables:
+            continue
+        (theirs,) = other.variables.select([variable.name])
+        if theirs.units != variable.units:
+            raise UserError(
+                f"'{variable.name}' is in '{variable.units}' in {its_name} but in '{theirs.units}' in {name}. "
+                "Compare forecasts with the same units."
+            )
+
+
+def _keys(forecast: Forecasts) -> dict[tuple[int, Any], int]:
+    """Return the row of each (trajectory, initial time)."""
+    times = np.asarray(forecast.init_times)
+    plain = times.astype(np.int64) if times.dtype.kind == "M" else np.round(times, 9)
+    pairs = zip(np.asarray(forecast.trajectories).tolist(), plain.tolist(), strict=True)
+    return {pair: row for row, pair in enumerate(pairs)}

@@ -1,0 +1,215 @@
+"""Scores: whether marine heat waves are forecast, by lead time."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float32, Float64
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.progress import progress
+from triton_earth.core.time import describe_duration, same_duration
+from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
+from triton_earth.evaluation.alignment import Alignment, Forecasts
+from triton_earth.evaluation.baselines import Baselines
+from triton_earth.evaluation.heat_waves import HeatWaveClimate, detect_events, heat_wave_climate
+from triton_earth.evaluation.records import TruthReader
+from triton_earth.evaluation.resampling import Resampling
+from triton_earth.models.climatology import TRAIN
+
+BEFORE = 30
+"""Days of truth before the initial time that an event may have begun in."""
+
+VALUES_IN_MEMORY = 2**27
+"""Values of the baseline period held at a time."""
+
+_DAY = np.timedelta64(1, "D")
+_DEFINITIONS = {
+    "heat_wave_hit_rate": (
+        "hit rate of heat waves",
+        "part of the area-weighted heat-wave days of the truth that the forecast has too",
+    ),
+    "heat_wave_false_alarm_ratio": (
+        "false alarm ratio of heat waves",
+        "part of the area-weighted heat-wave days of the forecast that the truth does not have",
+    ),
+    "heat_wave_iou": (
+        "intersection over union of heat waves",
+        "area-weighted heat-wave days that forecast and truth share, divided by those that either has",
+    ),
+}
+
+
+def score_heat_waves(
+    forecast: Forecasts,
+    truth: TrainingStore,
+    alignment: Alignment,
+    baselines: Baselines,
+    resampling: Resampling,
+    variable: str,
+) -> xr.Dataset:
+    """Score the marine heat waves of forecasts and references against those of the truth.
+
+    Thresholds are from the training split (Hobday et al. 2016). The events of a forecast are those of the series of
+    the last `BEFORE` days of truth and its own leads; the truth is cut in the same way, so that neither knows how an
+    event goes on after the last lead.
+
+    Args:
+        forecast: Stored daily forecasts.
+        truth: Daily training store with a training split.
+        alignment: Which belong together.
+        baselines: The reference forecasts.
+        resampling: Bootstrap of the initial conditions.
+        variable: Name of the temperature.
+
+    Returns:
+        `heat_wave_hit_rate`, `heat_wave_false_alarm_ratio`, `heat_wave_iou` (forecast, lead_time), each with
+        NAME_interval (…, bound), and `heat_wave_area` (source, lead_time), the part of the area under a heat wave.
+
+    Raises:
+        UserError: if the variable is not there, steps are not days, or there is no training split of a year or more.
+    """
+    (channel,) = forecast.variables.indices([variable])
+    climate = _climate(truth, variable, forecast)
+    reader = TruthReader(forecast, truth, alignment)
+    weights = forecast.grid.cell_area_weights
+    if reader.valid_mask is not None:
+        weights = weights * reader.valid_mask[channel]
+    inits, leads = alignment.available.shape
+    sources = 1 + len(baselines.references)
+    area = np.zeros((sources + 1, inits, leads))
+    hits = np.zeros((sources, inits, leads))
+    with progress("heat waves", inits) as advance:
+        for init in range(inits):
+            there = np.flatnonzero(alignment.available[init])
+            past, times = _past(truth, forecast, alignment, init, variable)
+            initial = reader.read(init, np.zeros(1, np.int64))
+            started = np.asarray(forecast.init_times)[init : init + 1]
+            valid = started + np.asarray(forecast.lead_times)[alignment.leads[there]]
+            all_times = np.concatenate([times, valid])
+            true = reader.read(init, alignment.offsets[there])[:, channel]
+            mask = _mask(past, true, all_times, climate)
+            area[-1, init, there] = _weighted(mask, weights)
+            for source in range(sources):
+                fields = [
+                    _field(forecast, baselines, source, init, int(lead), initial, started)[channel]
+                    for lead in alignment.leads[there]
+                ]
+                found = _mask(past, np.stack(fields), all_times, climate)
+                area[source, init, there] = _weighted(found, weights)
+                hits[source, init, there] = _weighted(found & mask, weights)
+            advance()
+    return _dataset(area, hits, resampling)
+
+
+def _dataset(
+    area: Float64[np.ndarray, "source init lead"],
+    hits: Float64[np.ndarray, "forecast init lead"],
+    resampling: Resampling,
+) -> xr.Dataset:
+    true = resampling.means(area[-1])
+    data: dict[str, tuple] = {}
+    estimates: dict[str, list[np.ndarray]] = {name: [] for name in _DEFINITIONS}
+    for own_area, own_hits in zip(area, hits, strict=False):
+        own, shared = resampling.means(own_area), resampling.means(own_hits)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            estimates["heat_wave_hit_rate"].append(shared / true)
+            estimates["heat_wave_false_alarm_ratio"].append(1 - shared / own)
+            estimates["heat_wave_iou"].append(shared / (own + true - shared))
+    for name, (long_name, definition) in _DEFINITIONS.items():
+        words = f"{definition}; over all initial conditions, missing where there are none"
+        attributes = {"long_name": long_name, "units": "1", "definition": words}
+        data[name] = (
+            ("forecast", "lead_time"),
+            np.stack([sample[0] for sample in estimates[name]]),
+            attributes,
+        )
+        data[f"{name}_interval"] = (
+            ("forecast", "lead_time", "bound"),
+            np.stack([resampling.interval(sample) for sample in estimates[name]]),
+            {**attributes, "long_name": f"95 % interval of the {long_name}"},
+        )
+    data["heat_wave_area"] = (
+        ("source", "lead_time"),
+        np.stack([resampling.means(one)[0] for one in area]),
+        {
+            "long_name": "area under heat waves",
+            "units": "1",
+            "definition": "part of the valid area that is in a marine heat wave (Hobday et al. 2016; days above the "
+            "90th percentile of the training split for 5 days or more, gaps of up to 2 days joined)",
+        },
+    )
+    return xr.Dataset(data)
+
+
+def _climate(truth: TrainingStore, variable: str, forecast: Forecasts) -> HeatWaveClimate:
+    """Return thresholds from the longest training segment, row by row so that it need not fit into memory."""
+    for step in (truth.time_step, forecast.time_step):
+        if not same_duration(step, _DAY):
+            raise UserError(
+                f"heat waves are of daily data; found a step of {describe_duration(step)}. Prepare daily means."
+            )
+    segments = truth.segments(TRAIN) if TRAIN in truth.split_names else ()
+    longest = max(segments, key=len, default=Segment(0, 0, 0))
+    times = truth.times[longest.start : longest.stop]
+    if len(times) < 366:
+        raise UserError(
+            f"heat waves need thresholds from a training split of a year or more, 30 years at best; found {len(times)} "
+            "days. Evaluate against a store with a longer training split."
+        )
+    (channel,) = truth.variables.indices([variable])
+    ny, nx = truth.grid.shape
+    rows = max(1, VALUES_IN_MEMORY // (len(times) * nx))
+    parts = []
+    for first in range(0, ny, rows):
+        chunks = [
+            truth.read(longest.trajectory, slice(start, min(start + 64, longest.stop)))[
+                :, channel, first : first + rows
+            ]
+            for start in range(longest.start, longest.stop, 64)
+        ]
+        parts.append(heat_wave_climate(np.concatenate(chunks), times))
+    return HeatWaveClimate(
+        np.concatenate([part.seasonal for part in parts], axis=1),
+        np.concatenate([part.threshold for part in parts], axis=1),
+    )
+
+
+def _past(
+    truth: TrainingStore, forecast: Forecasts, alignment: Alignment, init: int, variable: str
+) -> tuple[Float32[np.ndarray, "time y x"], np.ndarray]:
+    """Return the truth of the days up to the initial time, as far as the store has them."""
+    (channel,) = truth.variables.indices([variable])
+    stop = int(alignment.starts[init]) + 1
+    days = slice(max(0, stop - BEFORE), stop)
+    trajectory = int(np.asarray(forecast.trajectories)[init])
+    return truth.read(trajectory, days)[:, channel], truth.times[days]
+
+
+def _field(
+    forecast: Forecasts,
+    baselines: Baselines,
+    source: int,
+    init: int,
+    lead: int,
+    initial: np.ndarray,
+    started: np.ndarray,
+) -> Any:
+    if source == 0:
+        return forecast.read(slice(init, init + 1), lead)[0]
+    return baselines.references[source - 1].at(initial, started, lead + 1)[0]
+
+
+def _mask(
+    past: np.ndarray, fields: np.ndarray, times: np.ndarray, climate: HeatWaveClimate
+) -> Bool[np.ndarray, "lead y x"]:
+    """Return where each lead is in an event of the series that the past begins."""
+    _, threshold = climate.at(times)
+    with np.errstate(invalid="ignore"):
+        exceeds = np.concatenate([past, fields]) > threshold
+    return detect_events(exceeds)[len(past) :] > 0
+
+
+def _weighted(mask: np.ndarray, weights: np.ndarray) -> Float64[np.ndarray, " lead"]:
+    return np.asarray((mask * weights).sum(axis=(1, 2)) / weights.sum())

@@ -1,0 +1,208 @@
+"""Climatology and lag correlation of a training split: what simple forecasts and anomaly scores are made of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
+
+HARMONICS = 3
+"""Harmonics of the year."""
+
+MOST_STATES = 1500
+"""Training states that a climatology is fitted to, evenly spread; more would not change it visibly."""
+
+MOST_STARTS, MOST_LAGS = 32, 12
+"""Initial times and lags that lag correlations are fitted from."""
+
+TRAIN = "train"
+_GOLDEN = 0.6180339887498949
+_YEAR = np.timedelta64(365, "D")
+
+
+@dataclass(frozen=True)
+class Climatology:
+    """Mean state of the training split at each time of the year.
+
+        c(t) = C₀ + Σ_j [C_{2j−1} cos 2πjφ(t) + C_{2j} sin 2πjφ(t)],    φ the elapsed fraction of the calendar year
+
+    so that 1 March is another fraction in a leap year, and 31 December joins 1 January. Without a calendar, or where
+    the training split covers less than a year, c = C₀. On a doubly periodic box, whose places are all alike, C₀ is
+    the mean over all cells.
+
+    Attributes:
+        coefficients: C, in the units of each variable; NaN in cells that are not valid.
+        definition: What it is, in words.
+    """
+
+    coefficients: Float64[np.ndarray, "basis channel y x"]
+    definition: str
+
+    def at(self, times: np.ndarray) -> Float64[np.ndarray, "time channel y x"]:
+        """Return the climatology at some times, datetime64 or float64 [time]."""
+        basis = _basis(times, (len(self.coefficients) - 1) // 2)
+        return np.tensordot(basis, self.coefficients, axes=1)
+
+
+@dataclass(frozen=True)
+class LagCorrelation:
+    """How much of an anomaly is left after a lag, on average over cells and training states.
+
+        α(n) = Σ w a(t) a(t + n Δt) / Σ w a(t)²,    a = x − c
+
+    It is the least-squares damping of the initial anomaly: the lag correlation, but for a variance that changes in
+    time. Between the lags that were fitted it is interpolated linearly, beyond the last it stays as it is.
+
+    Attributes:
+        lags: Lags n in steps of the training store, 0 first.
+        values: α(n) of each variable, 0 … 1.
+    """
+
+    lags: Int[np.ndarray, " lag"]
+    values: Float64[np.ndarray, "lag channel"]
+
+    def at(self, lag: float | int) -> Float64[np.ndarray, " channel"]:
+        """Return α of each variable at one lag, in steps of the training store."""
+        return np.array([np.interp(lag, self.lags, value) for value in self.values.T])
+
+
+def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
+    """Fit the climatology of some variables to the training split by least squares.
+
+    Args:
+        store: Training store.
+        names: Variables wanted.
+
+    Returns:
+        The climatology, smoothed by `HARMONICS` harmonics of the year.
+
+    Raises:
+        UserError: if the store has no training split.
+    """
+    channels = store.variables.indices(names)
+    calendar = store.times.dtype.kind == "M"
+    segments = _segments(store)
+    times = np.concatenate([store.times[one.start : one.stop] for one in segments])
+    harmonics = HARMONICS if calendar and times.max() - times.min() >= _YEAR else 0
+    normal = np.zeros((2 * harmonics + 1,) * 2)
+    right = np.zeros((2 * harmonics + 1, len(channels), *store.grid.shape))
+    for when, fields in _states(store, segments, channels):
+        basis = _basis(when, harmonics)
+        normal += basis.T @ basis
+        right += np.tensordot(basis.T, fields.astype(np.float64), axes=1)
+    coefficients = np.tensordot(np.linalg.inv(normal), right, axes=1)
+    words = f"mean of the training split by time of the year ({harmonics} harmonics)"
+    if not harmonics:
+        words = "mean of the training split, the same at all times"
+    if isinstance(store.grid, PeriodicGrid) and store.valid_mask is None:
+        coefficients[:] = coefficients.mean(axis=(-2, -1), keepdims=True)
+        words += " and in all cells"
+    if store.valid_mask is not None:
+        coefficients[:, ~store.valid_mask[channels]] = np.nan
+    return Climatology(coefficients, words)
+
+
+def fit_lag_correlation(
+    store: TrainingStore, names: Sequence[str], climatology: Climatology, longest: int
+) -> LagCorrelation:
+    """Fit lag correlations of some variables to the training split.
+
+    Args:
+        store: Training store.
+        names: Variables wanted.
+        climatology: Their climatology.
+        longest: Longest lag wanted, in steps.
+
+    Returns:
+        Lag correlations at lags up to `longest`, as far as the training split reaches.
+
+    Raises:
+        UserError: if the store has no training split.
+    """
+    channels = store.variables.indices(names)
+    segments = _segments(store)
+    reach = min(longest, max(len(one) for one in segments) - 1)
+    lags = np.unique(np.geomspace(1, max(reach, 1), MOST_LAGS).round().astype(np.int64))
+    weights = store.grid.cell_area_weights
+    products = np.zeros((len(lags), len(channels)))
+    squares = np.zeros_like(products)
+    for number in range(MOST_STARTS):
+        segment = segments[number * len(segments) // MOST_STARTS]
+        for row, lag in enumerate(lags):
+            room = len(segment) - int(lag)
+            if room < 1:
+                continue
+            start = segment.start + int(number * _GOLDEN % 1.0 * room)
+            pair = [
+                _anomaly(store, climatology, segment.trajectory, time, channels)
+                for time in (start, start + int(lag))
+            ]
+            products[row] += np.nansum(weights * pair[0] * pair[1], axis=(-2, -1))
+            squares[row] += np.nansum(weights * pair[0] ** 2, axis=(-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fitted = np.clip(np.where(squares > 0, products / squares, 0.0), 0.0, 1.0)
+    reached = (squares > 0).any(axis=1)
+    lags, fitted = lags[reached], fitted[reached]
+    ones = np.ones((1, len(channels)))
+    return LagCorrelation(np.concatenate([[0], lags]), np.concatenate([ones, fitted]))
+
+
+def _segments(store: TrainingStore) -> tuple[Segment, ...]:
+    if TRAIN not in store.split_names:
+        raise UserError(
+            f"{store.path}: a climatology needs a training split; the store has {store.split_names}. "
+            "Evaluate against the store that the model was trained on."
+        )
+    return store.segments(TRAIN)
+
+
+def _states(
+    store: TrainingStore, segments: Sequence[Segment], channels: list[int]
+) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "time channel y x"]]]:
+    """Yield times and fields of evenly spread training states, a few at a time."""
+    total = sum(len(segment) for segment in segments)
+    stride = -(-total // MOST_STATES)
+    seen = 0
+    for segment in segments:
+        times = np.arange(segment.start + (-seen) % stride, segment.stop, stride)
+        seen += len(segment)
+        for chunk in np.array_split(times, -(-len(times) // 32)) if len(times) else []:
+            read = slice(int(chunk[0]), int(chunk[-1]) + 1, stride)
+            yield store.times[chunk], store.read(segment.trajectory, read)[:, channels]
+
+
+def _anomaly(
+    store: TrainingStore,
+    climatology: Climatology,
+    trajectory: int,
+    time: int,
+    channels: list[int],
+) -> Float64[np.ndarray, "channel y x"]:
+    chosen = slice(time, time + 1)
+    return (store.read(trajectory, chosen)[:, channels] - climatology.at(store.times[chosen]))[0]
+
+
+def _basis(times: np.ndarray, harmonics: int) -> Float64[np.ndarray, "time basis"]:
+    """Return 1, cos 2πφ, sin 2πφ, cos 4πφ, … at each time."""
+    columns = [np.ones(len(times))]
+    if harmonics:
+        phase = 2 * np.pi * year_fraction(times)
+        for order in range(1, harmonics + 1):
+            columns += [np.cos(order * phase), np.sin(order * phase)]
+    return np.stack(columns, axis=1)
+
+
+def year_fraction(times: np.ndarray) -> Float64[np.ndarray, " time"]:
+    """Return the elapsed fraction of the calendar year, 0 … 1: 0 is 1 January 00:00, in leap years too.
+
+    Args:
+        times: Times, datetime64 [time].
+    """
+    start = times.astype("datetime64[Y]")
+    length = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
+    return (times - start.astype(times.dtype)) / length

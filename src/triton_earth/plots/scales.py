@@ -1,0 +1,123 @@
+"""Which scales are lost when: heat maps of wavenumber against lead, and the scales at which a forecast fails."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from triton_earth.plots.drawing import Curve, draw_curve
+from triton_earth.plots.labels import axis_title
+from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.style import error_colours, is_baseline, looks, one_signed_colours, style
+
+MAPS = ("spectrum_ratio", "spectral_error")
+CURVES = ("decorrelation_wavenumber", "effective_wavenumber")
+
+_RATIOS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
+
+
+def scale_maps(scores: xr.Dataset, forecast: str) -> Figure:
+    """Draw ratio of spectra and relative spectral error of one forecast, wavenumber against lead.
+
+    Args:
+        scores: `spectrum_ratio` and `spectral_error` of shape (forecast, lead_time, wavenumber).
+        forecast: Which forecast.
+
+    Returns:
+        A figure with two heat maps up to the resolved wavenumber.
+
+    Raises:
+        KeyError: if the forecast is not in `scores`.
+    """
+    leads = lead_times(scores["lead_time"])
+    with style():
+        figure = Figure(figsize=(10.4, 3.4), layout="constrained")
+        panels = figure.subplots(1, 2)
+        ratio = np.log2(_positive(scores["spectrum_ratio"].sel(forecast=forecast)))
+        _heat(panels[0], scores, ratio, error_colours(), Normalize(-3, 3))
+        panels[0].set_title("Spectrum of forecast / truth")
+        bar = figure.colorbar(panels[0].collections[0], ax=panels[0], extend="both")
+        bar.set_ticks([float(np.log2(value)) for value in _RATIOS])
+        bar.set_ticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        error = np.asarray(scores["spectral_error"].sel(forecast=forecast).values)
+        _heat(panels[1], scores, error, one_signed_colours(), Normalize(0, 2))
+        panels[1].set_title("Relative spectral error (1: as large as the truth)")
+        bar_of_error = figure.colorbar(panels[1].collections[0], ax=panels[1], extend="max")
+        for axes in panels:
+            axes.set_xlabel(leads.axis_title)
+            axes.set_ylabel(axis_title(scores["wavenumber"]))
+            axes.grid(visible=False)
+        for one in (bar, bar_of_error):
+            one.outline.set_visible(False)
+    return figure
+
+
+def scale_curves(scores: xr.Dataset) -> Figure:
+    """Draw the wavenumbers at which forecasts decorrelate, and up to which their spectra hold, over lead time.
+
+    Args:
+        scores: `decorrelation_wavenumber` and `effective_wavenumber` of shape (forecast, lead_time).
+
+    Returns:
+        A figure with one panel for each.
+    """
+    leads = lead_times(scores["lead_time"])
+    top = float(scores["wavenumber"].attrs.get("resolved_wavenumber", scores["wavenumber"].max()))
+    with style():
+        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, name in zip(panels, CURVES, strict=True):
+            names = [str(value) for value in scores["forecast"].values]
+            for forecast, look in looks(names).items():
+                values = np.asarray(scores[name].sel(forecast=forecast).values, dtype=np.float64)
+                draw_curve(axes, leads.values, Curve(values), look, forecast)
+            axes.set_title(axis_title(scores[name]))
+            axes.set_xlabel(leads.axis_title)
+            axes.set_xlim(0.0, 1.01 * leads.values[-1])
+            axes.set_ylim(0.0, 1.05 * top)
+        panels[0].legend(loc="upper right")
+    return figure
+
+
+def judged(scores: xr.Dataset) -> list[str]:
+    """Return the forecasts that heat maps are drawn of: all but the baselines."""
+    return [name for name in map(str, scores["forecast"].values) if not is_baseline(name)]
+
+
+def _heat(
+    axes: Axes, scores: xr.Dataset, values: np.ndarray, colours: Colormap, norm: Normalize
+) -> None:
+    wavenumber = np.asarray(scores["wavenumber"].values, dtype=np.float64)
+    end = scores["wavenumber"].attrs.get("resolved_wavenumber", wavenumber[-1])
+    shown = (wavenumber > 0) & (wavenumber <= end * (1 + 1e-9))
+    lead = lead_times(scores["lead_time"]).values
+    axes.pcolormesh(
+        _edges(lead),
+        _edges(wavenumber[shown]),
+        values[:, shown].T,
+        cmap=colours,
+        norm=norm,
+        shading="flat",
+        rasterized=True,
+    )
+    axes.set_yscale("log")
+    ticks = [tick for tick in (1, 2, 4, 8, 16, 32, 64, 128, 256) if tick <= end]
+    if wavenumber[shown][0] == 1 and len(ticks) > 1:
+        axes.yaxis.set_major_locator(FixedLocator(ticks))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    """Return the borders half-way between centres."""
+    if len(centres) == 1:
+        return np.array([0.5, 1.5]) * centres[0]
+    inner = 0.5 * (centres[1:] + centres[:-1])
+    return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
+
+
+def _positive(array: xr.DataArray) -> np.ndarray:
+    values = np.asarray(array.values, dtype=np.float64)
+    return np.where(values > 0, values, np.nan)

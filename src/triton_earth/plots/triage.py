@@ -1,0 +1,122 @@
+"""Failure triage: which forecasts left the training climate during the rollout, what went first, where and how fast."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import xarray as xr
+
+from triton_earth.plots.embedding import png_uri
+from triton_earth.plots.labels import number
+from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.panels import panels
+
+_MOST_ROWS = 12
+_BEFORE, _AFTER = 10, 10
+
+
+def first_trips(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the first trip of each forecast that left the climate, in order of steps.
+
+    Args:
+        record: What the guard stored with the forecast.
+    """
+    first: dict[int, dict[str, Any]] = {}
+    for trip in record["trips"]:
+        first.setdefault(trip["init"], trip)
+    return list(first.values())
+
+
+def steps_around(step: int) -> tuple[int, ...]:
+    """Return the steps that a picture of a failure shows: well before, the last before, at it, and after."""
+    return tuple(one for one in (step - _BEFORE, step - 1, step, step + _AFTER) if one >= 1)
+
+
+def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None) -> Section:
+    """Return the section of the report about what the guard saw.
+
+    Args:
+        record: What the guard stored with the forecast.
+        forecasts: Number of forecasts.
+        example: `truth`, `forecast` and `error` (variable, lead_time, y, x) of the forecast that left first, at leads
+            around that; None where there is nothing to show.
+
+    Returns:
+        A sentence; where a forecast left the climate a table and, with an example, maps before and after.
+    """
+    first = first_trips(record)
+    basis = f"ranges over {record['climate_states']} training states, with margins"
+    if not first:
+        return Section(
+            "Guard",
+            f"<p>Every state of {forecasts} forecasts stayed within the training climate ({escape(basis)}).</p>",
+        )
+    happened = {
+        "stop": "; each was stopped there, and its later states are missing",
+    }.get(str(record["policy"]), "")
+    body = (
+        f"<p>{len(first)} of {forecasts} forecasts left the training climate during the rollout"
+        f"{escape(happened)}. Climate: {escape(basis)}. What went first:</p>{_table(first)}"
+    )
+    if example is not None:
+        body += _picture(first[0], example)
+    return Section("Guard", body)
+
+
+def _table(trips: Sequence[Mapping[str, Any]]) -> str:
+    heading = (
+        "Forecast",
+        "Step",
+        "Variable",
+        "What left",
+        "Value",
+        "Climate",
+        "Cell",
+        "Scale",
+        "Growth",
+    )
+    rows = []
+    for trip in trips[:_MOST_ROWS]:
+        cell = "–" if trip["y"] is None else f"({trip['y']}, {trip['x']})"
+        left = trip["scale_step"]
+        scale = (
+            f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at step {left}'}"
+        )
+        growth = "–" if trip["growth_rate"] is None else f"{number(trip['growth_rate'])} per step"
+        columns = (
+            str(trip["init"]),
+            str(trip["step"]),
+            trip["variable"],
+            trip["statistic"],
+            _value(trip["value"]),
+            f"{_value(trip['lower'])} to {_value(trip['upper'])}",
+            cell,
+            scale,
+            growth,
+        )
+        rows.append("<tr>" + "".join(f"<td>{escape(column)}</td>" for column in columns) + "</tr>")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
+    more = len(trips) - _MOST_ROWS
+    rest = (
+        f"<p>{more} more are in the forecast store, attribute <code>guard</code>.</p>"
+        if more > 0
+        else ""
+    )
+    return (
+        f'<div class="wide"><table class="triage"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{rest}"
+    )
+
+
+def _value(value: float | None) -> str:
+    return "–" if value is None else number(value)
+
+
+def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> str:
+    variable, step = trip["variable"], trip["step"]
+    return Picture(
+        png_uri(panels(example, variable, steps_around(step))),
+        f"Maps of {variable} before and after step {step}: truth, forecast and error.",
+        f"Forecast {trip['init']}, the first to leave: {variable} before, at (step {step}) and after. "
+        "Truth and forecast share their colours, which the truth sets. Grey: no finite value.",
+    ).html()

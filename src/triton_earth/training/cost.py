@@ -1,0 +1,108 @@
+"""What a training step costs: measured on small batches on the device itself, and extended to the recipe's."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from triton_earth.core.state import State
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.held_memory import HeldMemory
+from triton_earth.training.step import TrainingStep
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What forward and backward pass of one step take.
+
+    Attributes:
+        flops: Multiplications and additions of matrix products, convolutions and attention.
+        memory: Most bytes held at once beyond what is there before, gradients included.
+        seconds: Time.
+    """
+
+    flops: float
+    memory: float
+    seconds: float
+
+    def __add__(self, other: "StepCost") -> "StepCost":
+        return StepCost(
+            self.flops + other.flops, self.memory + other.memory, self.seconds + other.seconds
+        )
+
+    def __sub__(self, other: "StepCost") -> "StepCost":
+        return self + other * -1
+
+    def __mul__(self, factor: float | int) -> "StepCost":
+        return StepCost(self.flops * factor, self.memory * factor, self.seconds * factor)
+
+
+def step_cost(
+    forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
+) -> StepCost:
+    """Return what a step of a batch and a horizon costs.
+
+        c(b, K) ≈ bilinear in b and K, through the measured c(1 … 2, 2 … 3)
+
+    What fits into these is measured as it is. A first application differs from the next, whose input has a gradient,
+    so that horizons are extended from two and three.
+
+    Args:
+        forecaster: What is trained; its weights are left as they are.
+        config: How.
+        batch: Windows computed at once.
+        horizon: Applications of the model.
+    """
+    horizons = (horizon,) if horizon <= 3 else (2, 3)
+    by_horizon = []
+    for applications in horizons:
+        one = measured_step(forecaster, config, 1, applications)
+        if batch == 1:
+            by_horizon.append(one)
+            continue
+        two = measured_step(forecaster, config, 2, applications)
+        by_horizon.append(one + (two - one) * (batch - 1))
+    if len(by_horizon) == 1:
+        return by_horizon[0]
+    return by_horizon[0] + (by_horizon[1] - by_horizon[0]) * (horizon - horizons[0])
+
+
+def measured_step(
+    forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
+) -> StepCost:
+    """Return what one step costs, by doing it three times: for the operations, the memory and the time."""
+    step = TrainingStep(forecaster, config)
+    forecaster.network.train()
+    history, truth = (
+        state.to(forecaster.device) for state in _random_window(forecaster, batch, horizon)
+    )
+
+    def run() -> None:
+        loss, _ = step(history, truth)
+        loss.backward()
+        step.zero_grad(set_to_none=True)
+        if forecaster.device.type == "cuda":
+            torch.cuda.synchronize(forecaster.device)
+
+    # One after the other: what counts operations holds on to tensors.
+    with FlopCounterMode(display=False) as counter:
+        run()
+    with HeldMemory() as memory:
+        run()
+    started = time.monotonic()
+    run()
+    seconds = time.monotonic() - started
+    return StepCost(float(counter.get_total_flops()), float(memory.peak), seconds)
+
+
+def _random_window(forecaster: NetworkForecaster, batch: int, horizon: int) -> tuple[State, State]:
+    """Return a history and a truth of normally distributed values."""
+    length = forecaster.history * (1 + horizon)
+    shape = (batch, length, len(forecaster.variables), *forecaster.grid.shape)
+    valid_times = np.tile(np.arange(length) * 1.0, (batch, 1))
+    data = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    state = State(data, forecaster.variables, forecaster.grid, valid_times)
+    return state.at(slice(0, forecaster.history)), state.at(slice(forecaster.history, None))

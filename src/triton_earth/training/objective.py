@@ -1,0 +1,114 @@
+"""The objective: what a recipe wants to be small, for the states at one lead."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.state import State
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.balance import balanced
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.losses import (
+    huber_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    relative_l2,
+)
+from triton_earth.training.spectral_loss import log_spectrum_error
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of losses, with everything that they measure errors by.
+
+    Attributes:
+        terms: Weight of each loss by name.
+        scale: What errors of each predicted variable are divided by.
+        mean: Training mean of each predicted variable.
+        weights: How much each predicted variable counts; None where all count alike.
+        huber_delta: Where the Huber loss becomes linear.
+        balance: Whether the gradients of all channels get the same norm.
+    """
+
+    terms: dict[str, float]
+    scale: Float[Tensor, "channel 1 1"]
+    mean: Float[Tensor, "channel 1 1"]
+    weights: Float[Tensor, "channel 1 1"] | None = None
+    huber_delta: float = 1.0
+    balance: bool = False
+
+    @classmethod
+    def of(cls, forecaster: NetworkForecaster, config: TrainConfig) -> "Objective":
+        """Return the objective of a recipe, in the units of a forecaster.
+
+        Raises:
+            UserError: if a weight is given for a variable that is not predicted.
+        """
+        names = forecaster.predicted.names
+        require_predicted(config, names)
+        weights = None
+        if config.variable_weights:
+            values = [config.variable_weights.get(name, 1.0) for name in names]
+            weights = torch.tensor(values, device=forecaster.device)[:, None, None]
+        return cls(
+            config.loss,
+            forecaster.loss_scale(),
+            _training_mean(forecaster, names),
+            weights,
+            config.huber_delta,
+            config.balance_gradients,
+        )
+
+    def __call__(self, forecast: State, truth: State) -> Float[Tensor, ""]:
+        """Return the loss of a forecast of all predicted variables, in their order."""
+        if self.balance:
+            forecast = balanced(forecast)
+        values = [
+            _scaled(self._term(name, forecast, truth), weight)
+            for name, weight in self.terms.items()
+        ]
+        return values[0] if len(values) == 1 else torch.stack(values).sum()
+
+    def of_variable(self, index: int) -> "Objective":
+        """Return the objective of one predicted variable alone."""
+        one = slice(index, index + 1)
+        return Objective(self.terms, self.scale[one], self.mean[one], None, self.huber_delta)
+
+    def _term(self, name: str, forecast: State, truth: State) -> Float[Tensor, ""]:
+        match name:
+            case "mse":
+                return mean_squared_error(forecast, truth, self.scale, self.weights)
+            case "mae":
+                return mean_absolute_error(forecast, truth, self.scale, self.weights)
+            case "huber":
+                return huber_loss(forecast, truth, self.scale, self.weights, self.huber_delta)
+            case "relative_l2":
+                return relative_l2(forecast, truth, self.mean, self.weights)
+            case _:
+                return log_spectrum_error(forecast, truth, self.mean, self.weights)
+
+
+def require_predicted(config: TrainConfig, names: list[str]) -> None:
+    """Refuse a weight for a variable that is not predicted.
+
+    Raises:
+        UserError: naming it and the nearest that is.
+    """
+    for name in config.variable_weights:
+        if name not in names:
+            raise UserError(
+                f"train.variable_weights: '{name}' is not predicted; {nearest(name, names)}"
+            )
+
+
+def _training_mean(forecaster: NetworkForecaster, names: list[str]) -> Float[Tensor, "channel 1 1"]:
+    normalizer = forecaster.normalizer
+    by_name = dict(zip(normalizer.variables, normalizer.mean, strict=True))
+    return torch.tensor([by_name[name] for name in names], device=forecaster.device)[:, None, None]
+
+
+def _scaled(value: Tensor, weight: float) -> Tensor:
+    return value if weight == 1.0 else weight * value

@@ -1,0 +1,93 @@
+"""The spectral loss: the power that a forecast has at each scale, against the truth's."""
+
+import functools
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from triton_earth.core.grid import Padding
+from triton_earth.core.state import State
+from triton_earth.training.losses import ChannelWeights
+
+FLOOR = 1e-8
+"""Power below this part of the truth's total is not told from nothing."""
+
+
+def log_spectrum_error(
+    forecast: State,
+    truth: State,
+    mean: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+) -> Float[Tensor, ""]:
+    """Return the mean squared difference of log-power per wavenumber band.
+
+        L = ⟨(ln P_f(b) − ln P_t(b))²⟩ over bands, samples, times and channels (these with weights v)
+        P(b) = Σ |x̂(k)|² over 2^b ≤ |k| < 2^{b+1},  x̂ = FFT of (x − μ) h
+
+    A loss on cells alone rewards a forecast that leaves the small scales out; here each octave counts the same,
+    however little power it has. Phases do not matter, so this is a term to add, not a loss of its own. |k| counts
+    cycles over the domain, √((j n/n_y)² + (i n/n_x)²) with n the shorter side. An axis that is not periodic is tapered
+    with a Hann window h; cells that are not defined count as the mean.
+
+    Args:
+        forecast: Forecast states.
+        truth: True states of at least the same variables.
+        mean: μ, one number for each of the forecast's channels.
+        weights: v.
+    """
+    padding = forecast.grid.padding
+    target = truth.select(forecast.variables.names).data
+    powers = []
+    for field in (forecast.data, target):
+        anomaly = field - mean
+        if forecast.valid_mask is not None:
+            anomaly = torch.where(forecast.valid_mask, anomaly, 0.0)
+        powers.append(band_power(anomaly, padding))
+    floor = FLOOR * powers[1].sum(dim=-1, keepdim=True) + torch.finfo(target.dtype).tiny
+    difference = (powers[0] + floor).log() - (powers[1] + floor).log()
+    by_channel = difference.square().mean(dim=-1)
+    if weights is None:
+        return by_channel.mean()
+    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+
+
+def band_power(
+    field: Float[Tensor, "*batch y x"], padding: tuple[Padding, Padding]
+) -> Float[Tensor, "*batch band"]:
+    """Return the power of each octave of wavenumbers, the mean of the field apart.
+
+    Args:
+        field: Anomalies.
+        padding: The grid's rule of each axis; one that is not periodic is tapered.
+    """
+    ny, nx = field.shape[-2:]
+    window = torch.outer(_taper(ny, padding[0]), _taper(nx, padding[1])).to(field)
+    power = torch.fft.rfft2(field * window, norm="forward").abs().square()
+    bands = _bands(ny, nx).to(power)
+    return power.flatten(-2) @ bands
+
+
+def _taper(cells: int, padding: Padding) -> Tensor:
+    if padding == "periodic":
+        return torch.ones(cells)
+    return torch.hann_window(cells + 2, periodic=False)[1:-1]
+
+
+@functools.lru_cache(maxsize=8)
+def _bands(ny: int, nx: int) -> Float[Tensor, "wave band"]:
+    """Return how often each wave of the rfft2 layout counts in each octave: 2, 1 for its own conjugate, or 0."""
+    shorter = min(ny, nx)
+    rows = torch.fft.fftfreq(ny, d=1 / shorter)[:, None]
+    columns = torch.fft.rfftfreq(nx, d=1 / shorter)[None, :]
+    wavenumber = torch.hypot(rows, columns)
+    count = torch.full((1, nx // 2 + 1), 2.0)
+    count[:, 0] = 1
+    if nx % 2 == 0:
+        count[:, -1] = 1
+    highest = int(wavenumber.max().log2())
+    bands = [
+        count * ((wavenumber >= 2**octave) & (wavenumber < 2 ** (octave + 1)))
+        for octave in range(highest + 1)
+    ]
+    return torch.stack(bands, dim=-1).flatten(0, 1)

@@ -1,0 +1,36 @@
+"""The forward pass of a training step as one module, so that whatever wraps modules can wrap it."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from triton_earth.core.state import State
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.rollout_loss import Leads, forecast_leads, mean_over_leads
+
+
+class TrainingStep(nn.Module):
+    """History and truth in, the loss of the rollout out; its parameters are those of the forecaster's network."""
+
+    def __init__(self, forecaster: NetworkForecaster, config: TrainConfig) -> None:
+        super().__init__()
+        self.network = forecaster.network
+        self.forecaster, self.config = forecaster, config
+
+    def forward(self, history: State, truth: State) -> tuple[Tensor, Leads]:
+        """Return the loss and the forecast states that it looks at."""
+        history = with_noise(self.forecaster, history, self.config.noise)
+        leads = list(forecast_leads(self.forecaster, history, truth, self.config))
+        return mean_over_leads(self.forecaster, leads, truth, self.config), leads
+
+
+def with_noise(forecaster: NetworkForecaster, history: State, size: float) -> State:
+    """Return the history plus white noise of `size` times each variable's root mean square increment."""
+    if size == 0:
+        return history
+    prognostic = history.select(forecaster.prognostic.names)
+    scale = forecaster.increment_std(prognostic.variables.names)
+    noise = size * scale * torch.randn_like(prognostic.data)
+    return replace(prognostic, data=prognostic.data + noise)

@@ -1,0 +1,139 @@
+"""Validation: scores on fixed windows of the validation split, one step ahead and along short forecasts."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from triton_earth.core.state import State
+from triton_earth.data.dataset import ForecastDataset
+from triton_earth.models.base import Forecaster
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.reference import Persistence
+from triton_earth.rollout.rollout import rollout
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.losses import mean_squared_error
+from triton_earth.training.rollout_loss import true_forcings
+
+Row = dict[str, Any]
+
+
+def validate(
+    forecaster: NetworkForecaster, validation: ForecastDataset, config: TrainConfig
+) -> dict[str, float]:
+    """Return the normalised mean squared error of the forecaster, and of persistence, on fixed validation windows."""
+    forecaster.network.eval()
+    batches = _evenly(len(validation), config.validation_windows, config.batch_size)
+    std = _training_std(forecaster)
+    sums = {"validation_mse": 0.0, "persistence_mse": 0.0}
+    models: dict[str, Forecaster] = {
+        "validation_mse": forecaster,
+        "persistence_mse": _persistence(forecaster),
+    }
+    with torch.no_grad():
+        for indices, (history, truth) in zip(batches, validation.batches(batches), strict=True):
+            first = truth.at(slice(0, forecaster.block)).to(forecaster.device)
+            forcings = true_forcings(forecaster, first)
+            for name, model in models.items():
+                window = history.last(model.history).to(forecaster.device)
+                forecast = next(rollout(model, window, forcings, 1))
+                error = mean_squared_error(forecast.to("cpu"), truth.at(slice(0, 1)), std)
+                sums[name] += float(error) * len(indices)
+    count = sum(len(indices) for indices in batches)
+    return {name: total / count for name, total in sums.items()}
+
+
+def validate_rollouts(
+    forecaster: NetworkForecaster, rollouts: ForecastDataset, config: TrainConfig
+) -> tuple[dict[str, float], list[Row]]:
+    """Score forecasts from fixed initial times of the validation split at `config.validation_leads`.
+
+        RMSE(n, c) = √⟨w m (f_c − t_c)²⟩ / σ_c,    rollout_rmse_lead_n = √⟨RMSE(n, c)²⟩_c,    rollout_rmse their mean
+
+    with σ the standard deviation over the training data. A forecast that is no longer finite scores infinity.
+
+    Args:
+        forecaster: What forecasts.
+        rollouts: Validation windows of the history and the longest lead.
+        config: Leads, and how many forecasts.
+
+    Returns:
+        The scores by name, and one row for each lead and variable with persistence beside it.
+    """
+    forecaster.network.eval()
+    batches = _evenly(len(rollouts), config.validation_forecasts, config.batch_size)
+    squares: dict[str, Float64[np.ndarray, "lead channel"]] = {}
+    models: dict[str, Forecaster] = {
+        "rmse": forecaster,
+        "persistence_rmse": _persistence(forecaster),
+    }
+    leads = config.validation_leads
+    with torch.no_grad():
+        for indices, (history, truth) in zip(batches, rollouts.batches(batches), strict=True):
+            forcings = true_forcings(forecaster, truth.to(forecaster.device))
+            for name, model in models.items():
+                window = history.last(model.history).to(forecaster.device)
+                given = forcings if model is forecaster else None
+                states = rollout(model, window, given, leads[-1])
+                errors = [
+                    _by_variable(state.to("cpu"), truth.at(slice(lead, lead + 1)), forecaster)
+                    for lead, state in enumerate(states)
+                    if lead + 1 in leads
+                ]
+                squares[name] = squares.get(name, 0.0) + len(indices) * np.array(errors)
+    count = sum(len(indices) for indices in batches)
+    mean = {name: total / count for name, total in squares.items()}
+    return _scores(leads, mean["rmse"]), _rows(leads, forecaster.predicted.names, mean)
+
+
+def _scores(leads: Sequence[int], mean: Float64[np.ndarray, "lead channel"]) -> dict[str, float]:
+    by_lead = np.sqrt(mean.mean(axis=1))
+    named = {
+        f"rollout_rmse_lead_{lead}": float(value)
+        for lead, value in zip(leads, by_lead, strict=True)
+    }
+    return {"rollout_rmse": float(by_lead.mean()), **named}
+
+
+def _rows(leads: Sequence[int], names: list[str], mean: dict[str, np.ndarray]) -> list[Row]:
+    return [
+        {
+            "lead": lead,
+            "variable": variable,
+            **{name: math.sqrt(values[row, column]) for name, values in mean.items()},
+        }
+        for row, lead in enumerate(leads)
+        for column, variable in enumerate(names)
+    ]
+
+
+def _by_variable(forecast: State, truth: State, forecaster: NetworkForecaster) -> list[float]:
+    """Return the normalised mean squared error of each variable; infinity where it is not finite."""
+    std = _training_std(forecaster)
+    values = [
+        float(mean_squared_error(forecast.select([name]), truth, std[index : index + 1]))
+        for index, name in enumerate(forecaster.predicted.names)
+    ]
+    return [value if math.isfinite(value) else math.inf for value in values]
+
+
+def _evenly(available: int, wanted: int, batch_size: int) -> list[np.ndarray]:
+    """Return the numbers of evenly spread windows, in batches."""
+    count = min(wanted, available)
+    chosen = np.linspace(0, available - 1, count).astype(int)
+    return [chosen[first : first + batch_size] for first in range(0, count, batch_size)]
+
+
+def _training_std(forecaster: NetworkForecaster) -> Float[Tensor, "channel 1 1"]:
+    names = forecaster.normalizer.variables
+    return torch.tensor(
+        [forecaster.normalizer.std[names.index(name)] for name in forecaster.predicted.names]
+    )[:, None, None]
+
+
+def _persistence(forecaster: NetworkForecaster) -> Persistence:
+    return Persistence(forecaster.variables, forecaster.grid, forecaster.time_step)

@@ -1,0 +1,96 @@
+"""`triton-earth compare`: several forecasts of the same initial conditions against one truth and each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import claim_output, publish
+from triton_earth.data.store import TrainingStore
+from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.example_case import example_case
+from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.regions import Region, WeightsName
+from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.plots.report import write_report
+from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.workflow.evaluate import REPORT
+
+
+def compare(
+    forecasts: Sequence[Path],
+    store: Path,
+    out: Path,
+    *,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+    title: str | None = None,
+    region: str | None = None,
+    weights: WeightsName = "cell_area",
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Judge several forecasts against the truth and each other, over what they have in common.
+
+    Args:
+        forecasts: Two forecast stores or more; the scorecard compares with the first.
+        store: Training store that holds the initial times and what followed.
+        out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``.
+        names: What to call the forecasts; by default the names of their files.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap resamples.
+        title: Heading of the report.
+        region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
+        weights: Cell weights of all means, by name.
+        overwrite: Replace an existing folder.
+
+    Returns:
+        The scores; differences of mse are paired, over the same resamples of initial conditions.
+
+    Raises:
+        UserError: if there are fewer than two forecasts, they have nothing in common, they and the truth do not fit, or
+            `out` exists and may not be replaced.
+    """
+    if len(forecasts) < 2:
+        raise UserError(
+            f"compare: expected at least two forecasts and a store, found {len(forecasts)} forecasts. "
+            "Judge a single one with `triton-earth evaluate`."
+        )
+    called = list(names or [path.name.removesuffix(".zarr") for path in forecasts])
+    if len(called) != len(forecasts):
+        raise UserError(
+            f"compare: expected a --name for each of {len(forecasts)} forecasts, found {len(called)}."
+        )
+    where = None if region is None else Region.parse(region)
+    first, *others = match([ForecastStore.open(path) for path in forecasts], called)
+    truth = TrainingStore.open(store)
+    partial = claim_output(out, resume=False, overwrite=overwrite)
+    scores = evaluate_forecast(
+        first,
+        truth,
+        seed=seed,
+        resamples=resamples,
+        region=where,
+        weights=weights,
+        others=others,
+        names=called,
+    )
+    scores.attrs["command"] = (
+        f"triton-earth compare {' '.join(map(str, forecasts))} {store} --out {out} --seed {seed} "
+        f"--resamples {resamples} --weights {weights}"
+        + "".join(f" --name {name!r}" for name in names or [])
+        + ("" if region is None else f" --region={region}")
+    )
+    save_scores(scores, partial)
+    examples = [example_case(model, truth) for model in (first, *others)]
+    judged = [str(name) for name in scores["forecast"].values[: len(forecasts)]]
+    write_report(
+        scores,
+        examples[0],
+        partial / REPORT,
+        title or f"{', '.join(judged[:-1])} and {judged[-1]} compared",
+        others=dict(zip(judged[1:], examples[1:], strict=True)),
+    )
+    publish(partial, out)
+    return scores

@@ -1,0 +1,216 @@
+"""`triton-earth plan`: what training a recipe will take, before anything starts."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import Grid, PeriodicGrid
+from triton_earth.core.time import Duration
+from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.normalization import Normalizer
+from triton_earth.data.prepare import SimulationData
+from triton_earth.data.store import TrainingStore
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.cost import StepCost, step_cost
+from triton_earth.training.optimizers import build_optimizers
+from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.recipe import Recipe, load_recipe
+
+NUMBER = 4
+"""Bytes of a float32."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What training takes; bytes, seconds.
+
+    Attributes:
+        device: Where it was measured.
+        parameters: Trainable parameters.
+        flops: Floating-point operations of one optimiser step at the longest horizon.
+        weights_memory: The weights and their moving average.
+        optimizer_memory: The optimiser's moments.
+        step_memory: Most that a step holds beside these: activations and gradients at the longest horizon.
+        saving_memory: What writing the training state takes, while no step runs.
+        data_memory: Fields that are kept in memory, and batches on their way.
+        process_memory: The process without any of these.
+        store_disk: The training store.
+        run_disk: The run folder.
+        seconds: All steps, validation apart.
+    """
+
+    device: torch.device
+    parameters: int
+    flops: float
+    weights_memory: float
+    optimizer_memory: float
+    step_memory: float
+    saving_memory: float
+    data_memory: float
+    process_memory: float
+    store_disk: float
+    run_disk: float
+    seconds: float
+
+    @property
+    def peak_memory(self) -> float:
+        """Most memory that the training process holds at once; on a GPU, most memory of the GPU."""
+        training = self.weights_memory + self.optimizer_memory
+        if self.device.type == "cuda":
+            return training + self.step_memory
+        momentary = max(self.step_memory, self.saving_memory)
+        return self.process_memory + self.data_memory + training + momentary
+
+
+def plan(recipe: str | Path, overrides: list[str] | None = None, store: Path | None = None) -> Plan:
+    """Measure small training steps and work out what all of a recipe's training takes; nothing is written.
+
+    Args:
+        recipe: Recipe file, or name of a shipped recipe.
+        overrides: Dotted assignments to the recipe.
+        store: Its training store; needed where the recipe alone does not tell the grid.
+
+    Raises:
+        UserError: if the recipe is wrong, or a store is needed.
+    """
+    resolved = load_recipe(recipe, overrides)
+    data = _described(resolved, store)
+    config = resolved.train
+    forecaster = NetworkForecaster(
+        resolved.model,
+        data.variables,
+        data.grid,
+        data.time_step,
+        _unit_normalizer(data.variables),
+        precision=config.precision,
+    )
+    forecaster.network.to(resolve_device(config.device))
+    parts = config.batch_size // config.accumulate
+    longest = step_cost(forecaster, config, parts, config.longest_horizon)
+    # The libraries have by now loaded what they need for a step.
+    process_memory = _resident()
+    weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
+    moments = _moments(forecaster, config)
+    field = NUMBER * len(data.variables) * data.grid.shape[0] * data.grid.shape[1]
+    window = field * resolved.window * config.batch_size
+    state_file = 2 * weights + moments
+    return Plan(
+        device=forecaster.device,
+        parameters=forecaster.parameter_count,
+        flops=longest.flops * config.accumulate,
+        weights_memory=2.0 * weights,
+        optimizer_memory=moments,
+        step_memory=longest.memory,
+        saving_memory=2.0 * state_file,
+        data_memory=_cached(data, field, config) + 3.0 * window,
+        process_memory=max(0.0, process_memory - weights),
+        store_disk=float(field * sum(data.times.values())),
+        run_disk=2.0 * state_file + weights,
+        seconds=_seconds(forecaster, config, longest) * config.accumulate,
+    )
+
+
+def rows(planned: Plan) -> list[tuple[str, str]]:
+    """Return what the command line shows, line by line."""
+    return [
+        ("parameters", f"{planned.parameters:,}"),
+        ("FLOPs per step", f"{planned.flops:.3g}"),
+        ("weights and their average", _bytes(planned.weights_memory)),
+        ("optimizer", _bytes(planned.optimizer_memory)),
+        ("activations and gradients", _bytes(planned.step_memory)),
+        ("data in memory", _bytes(planned.data_memory)),
+        ("peak memory", _bytes(planned.peak_memory)),
+        ("disk: training store", _bytes(planned.store_disk)),
+        ("disk: run folder", _bytes(planned.run_disk)),
+        (f"hours on {planned.device.type}", f"{planned.seconds / 3600:.3g}"),
+    ]
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What training has to know of its data: times in each split, and what is at each."""
+
+    variables: Variables
+    grid: Grid
+    time_step: Duration
+    times: dict[str, int]
+
+
+def _described(recipe: Recipe, store: Path | None) -> _Described:
+    if store is not None:
+        opened = TrainingStore.open(store)
+        times = {
+            split: sum(len(segment) for segment in opened.segments(split))
+            for split in opened.split_names
+        }
+        return _Described(opened.variables, opened.grid, opened.time_step, times)
+    data = recipe.data
+    if not isinstance(data, SimulationData):
+        raise UserError(
+            "the recipe alone does not tell the grid of its files; prepare its store and add --store STORE."
+        )
+    source, splits = data.source, data.splits
+    grid = PeriodicGrid(source.grid, source.grid, source.length, source.length)
+    counts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    times = {name: count * source.snapshots for name, count in counts.items()}
+    return _Described(Variables((VORTICITY,)), grid, source.interval, times)
+
+
+def _unit_normalizer(variables: Variables) -> Normalizer:
+    ones = (1.0,) * len(variables)
+    return Normalizer(tuple(variables.names), (0.0,) * len(variables), ones, ones)
+
+
+def _moments(forecaster: NetworkForecaster, config: TrainConfig) -> float:
+    """Return the bytes of the optimiser's state: two moments of each weight, for Muon one."""
+    return float(
+        sum(
+            NUMBER * parameter.numel() * (1 if type(optimizer).__name__ == "Muon" else 2)
+            for optimizer in build_optimizers(forecaster.network, config)
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        )
+    )
+
+
+def _cached(data: _Described, field: int, config: TrainConfig) -> float:
+    """Return the bytes of the splits that are kept in memory."""
+    sizes = [field * data.times.get(split, 0) for split in ("train", "valid")]
+    if config.validation_leads:
+        sizes.append(sizes[1])
+    return float(sum(size for size in sizes if size <= config.memory_gb * 1e9))
+
+
+def _seconds(forecaster: NetworkForecaster, config: TrainConfig, longest: StepCost) -> float:
+    """Return the time of all steps, stage by stage."""
+    total = 0.0
+    ends = [stage.from_step for stage in config.stages[1:]] + [config.steps]
+    for stage, end in zip(config.stages, ends, strict=True):
+        steps = max(0, min(end, config.steps) - stage.from_step)
+        cost = longest
+        if stage.horizon != config.longest_horizon:
+            cost = step_cost(
+                forecaster, config, config.batch_size // config.accumulate, stage.horizon
+            )
+        total += steps * cost.seconds
+    return total
+
+
+def _resident() -> float:
+    """Return the bytes of memory that this process has now; 0 where the system does not tell."""
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        return 0.0
+    pages = int(status.read_text(encoding="ascii").split()[1])
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _bytes(size: float) -> str:
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"

@@ -1,0 +1,53 @@
+"""`triton-earth inspect` as a user sees it."""
+
+import json
+
+import numpy as np
+
+from tests.builders import files_below
+from tests.gridded import dataset, write, write_recipe
+
+
+def test_a_file_and_its_store(command, tmp_path):
+    path = write(tmp_path / "a.nc", dataset())
+    store = tmp_path / "a.zarr"
+    recipe = write_recipe(tmp_path / "recipe.yaml", path)
+    assert command("prepare", recipe, "--out", store).code == 0
+    before = files_below(tmp_path)
+    for what in (path, store):
+        outcome = command("inspect", what)
+        assert outcome.code == 0, outcome
+        assert outcome.err == ""
+        assert outcome.out.startswith(f"{what}\n")
+        assert outcome.out.endswith("findings: 0 fatal, 0 warning, 0 note\n")
+    values = json.loads(command("inspect", store, "--json").out)
+    assert values["fatal"] is False
+    assert [row["variable"] for row in values["variables"]] == ["2m_temperature", "sst", "flux"]
+    assert values["facts"]["splits"] == "test 8 times, train 20 times, valid 6 times"
+    assert files_below(tmp_path) == before
+
+
+def test_fatal_findings_exit_with_1(command, tmp_path):
+    data = dataset()
+    data["t2m"][5, 3, 4] = np.nan
+    path = write(tmp_path / "a.nc", data.isel(latitude=slice(None, None, -1)))
+    outcome = command("inspect", path)
+    assert outcome.code == 1
+    lines = outcome.out.splitlines()
+    assert lines[-3].startswith("fatal: holes 't2m': 1 values are missing")
+    assert lines[-2] == (
+        "note: orientation: latitude runs north to south in the file. `prepare` turns it."
+    )
+    values = json.loads(command("inspect", path, "--json").out)
+    assert values["fatal"] is True
+    assert [finding["kind"] for finding in values["findings"]] == ["holes", "orientation"]
+
+
+def test_what_is_not_there(command, tmp_path):
+    outcome = command("inspect", tmp_path / "nothing.nc")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "there is no such file or store" in outcome.err
+    (tmp_path / "a.zarr.partial").mkdir()
+    assert "is unfinished" in command("inspect", tmp_path / "a.zarr").err
+    (tmp_path / "folder").mkdir()
+    assert command("inspect", tmp_path / "folder").code == 1

@@ -1,0 +1,361 @@
+"""A stranger's gridded files through the whole command line, and every way in which they can be wrong."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.builders import files_below
+from tests.gridded import dataset, write, write_recipe
+from triton_earth.data.store import TrainingStore
+from triton_earth.models.checkpoint import load_forecaster
+
+
+def test_prepare_train_forecast_evaluate(command, tmp_path):
+    """Latitude from the north, land, a forcing, a static field: what a reanalysis looks like."""
+    files = write(tmp_path / "a.nc", dataset().isel(latitude=slice(None, None, -1)))
+    recipe = write_recipe(
+        tmp_path / "recipe.yaml",
+        files,
+        variables=[
+            "2m_temperature", "sst", {"name": "flux", "role": "forcing"}, {"name": "land_sea_mask", "role": "static"},
+        ],
+        derive=["insolation"],
+    )  # fmt: skip
+    store, run = tmp_path / "truth.zarr", tmp_path / "run"
+    forecast, report = tmp_path / "forecast.zarr", tmp_path / "report"
+    made = command("prepare", recipe, "--out", store)
+    assert (made.code, made.out[:16]) == (0, "training store: ")
+    assert "prepare: 40/40" in made.err
+    trained = command("train", recipe, "--store", store, "--out", run)
+    assert trained.code == 0, trained.err
+    forecaster = load_forecaster(run)
+    assert forecaster.prognostic.names == ["2m_temperature", "sst"]
+    assert forecaster.forcing.names == ["flux", "land_sea_mask", "insolation"]
+    assert not forecaster.valid_mask[1, 2:5, 3:6].any()
+    assert command("forecast", run, store, "--out", forecast).code == 0
+    with xr.open_zarr(forecast) as dataset_:
+        # Test is 2 to 9 February: forecasts of 3 steps start on days 2, 4 and 6.
+        days = dataset_["init_time"].values.astype("datetime64[D]").astype(str).tolist()
+        assert days == ["2001-02-02", "2001-02-04", "2001-02-06"]
+        assert np.isnan(dataset_["sst"].values[:, :, 2:5, 3:6]).all()
+        assert np.isfinite(dataset_["2m_temperature"].values).all()
+    judged = command("evaluate", forecast, store, "--out", report, "--resamples", 10)
+    assert judged.code == 0, judged.err
+    assert "persistence" in judged.out
+
+
+def test_initial_times_have_to_be_of_the_split(command, tmp_path):
+    files = write(tmp_path / "a.nc", dataset())
+    recipe = write_recipe(tmp_path / "recipe.yaml", files)
+    store, run = tmp_path / "truth.zarr", tmp_path / "run"
+    assert command("prepare", recipe, "--out", store).code == 0
+    assert command("train", recipe, "--store", store, "--out", run).code == 0
+    out = ["--out", tmp_path / "f.zarr", "--steps", 2]
+    leaked = command("forecast", run, store, *out, "--init", "2001-01-05")
+    assert leaked.code == 2
+    assert "belong to train, not to split 'test'" in leaked.err
+    gap = command("forecast", run, store, *out, "--init", "2001-01-31")
+    assert "belong to the gap between splits" in gap.err
+    assert command("forecast", run, store, *out, "--init", "2001-02-03").code == 0
+    elsewhere = dataset()
+    elsewhere["sst"][:, 2, 3] = 10.0
+    recipe_2 = write_recipe(tmp_path / "2.yaml", write(tmp_path / "2.nc", elsewhere))
+    assert command("prepare", recipe_2, "--out", tmp_path / "2.zarr").code == 0
+    other = command("forecast", run, tmp_path / "2.zarr", "--out", tmp_path / "g.zarr")
+    assert other.code == 2
+    assert "'sst' is defined in 88 cells, but the model 'triton' was trained where" in other.err
+    longer = command("train", recipe, "train.horizon=3", "--store", store, "--out", tmp_path / "r")
+    assert longer.code == 2
+    assert "are 3 unused times, fewer than a window of 4" in longer.err
+
+
+@pytest.fixture
+def refused(command, tmp_path):
+    """Prepare from spoiled files; the command must fail with one line and leave no store."""
+
+    def run(path, *words, **changes):
+        recipe = write_recipe(tmp_path / "recipe.yaml", path, **changes)
+        before = files_below(tmp_path)
+        outcome = command("-q", "prepare", recipe, "--out", tmp_path / "a_store.zarr", *words)
+        assert outcome.code == 2, outcome
+        assert outcome.out == ""
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("error: ")
+        assert files_below(tmp_path) == before
+        return line
+
+    return run
+
+
+def spoiled_times(data, change):
+    times = data["time"].values.copy()
+    change(times)
+    return data.assign_coords(time=times)
+
+
+def repeat(times):
+    times[7] = times[6]
+
+
+def swap(times):
+    times[[6, 7]] = times[[7, 6]]
+
+
+def leave_out(times):
+    times[10:] += np.timedelta64(1, "D")
+
+
+def no_calendar(data):
+    """Times as plain numbers without units."""
+    return data.assign_coords(time=np.arange(40.0))
+
+
+def other_calendar(data):
+    return data.convert_calendar("noleap", use_cftime=True)
+
+
+def all_nan(data):
+    return data.assign(t2m=data["t2m"] * np.nan)
+
+
+def at(data, name, value):
+    changed = data[name].copy()
+    changed[5, 3, 4] = value
+    return data.assign({name: changed})
+
+
+SPOILED = {
+    "unknown variable": (lambda d: d.drop_vars("t2m"), {}, "there is no variable '2m_temperature'"),
+    "misspelled source": (lambda d: d, {"variables": [{"name": "x", "source": "t2mm"}]}, "did you mean 't2m'?"),
+    "two candidates": (lambda d: d.assign(tas=d["t2m"]), {}, "may be any of ['t2m', 'tas']"),
+    "missing units": (lambda d: d.assign(t2m=d["t2m"].drop_attrs()), {}, "does not say its units; expected K"),
+    "impossible units": (
+        lambda d: d.assign(t2m=d["t2m"].assign_attrs(units="m")), {},
+        "in 'm', which cannot be converted to 'K'",
+    ),
+    "no time": (lambda d: d.isel(time=0, drop=True), {}, "without time"),
+    "forcing without time": (
+        lambda d: d, {"variables": ["t2m", {"name": "lsm", "role": "forcing"}]},
+        "Give it `role: static`",
+    ),
+    "only static": (lambda d: d, {"variables": [{"name": "lsm", "role": "static"}]}, "none is prognostic"),
+    "one time": (lambda d: d.isel(time=[3]), {}, "found 1 times"),
+    "unsorted times": (lambda d: spoiled_times(d, swap), {}, "times do not ascend: 2001-01-07"),
+    "repeated time": (lambda d: spoiled_times(d, repeat), {}, "the time 2001-01-07T00:00:00.000000000 occurs twice"),
+    "missing day": (
+        lambda d: spoiled_times(d, leave_out), {},
+        "1 of 38 steps between times are unequal, the first from 2001-01-10",
+    ),
+    "times without units": (no_calendar, {}, "nobody can tell what day it is"),
+    "calendar without leap days": (other_calendar, {}, "is in the calendar 'noleap'"),
+    "no latitude": (lambda d: d.drop_vars("latitude").rename(latitude="row"), {}, "there is no latitude"),
+    "no longitude": (lambda d: d.drop_vars("longitude").rename(longitude="col"), {}, "there is no longitude"),
+    "latitude in metres": (
+        lambda d: d.assign_coords(latitude=("latitude", d.latitude.values * 1e5)), {},
+        "beyond -90..90",
+    ),
+    "huge longitude": (
+        lambda d: d.assign_coords(longitude=("longitude", d.longitude.values * 1e6)), {},
+        "no angle in degrees",
+    ),
+    "unsorted latitude": (lambda d: d.isel(latitude=[1, 0, *range(2, 8)]), {}, "latitude 'latitude' is not in order"),
+    "unsorted longitude": (
+        lambda d: d.isel(longitude=[1, 0, *range(2, 12)]), {},
+        "longitude 'longitude' is not in order",
+    ),
+    "NaN latitude": (
+        lambda d: d.assign_coords(latitude=[np.nan, *range(7)]), {},
+        "must hold at least two finite numbers",
+    ),
+    "0-d variable": (lambda d: d.assign(t2m=((), 280.0, {"units": "K"})), {}, "it is no map"),
+    "text variable": (
+        lambda d: d.assign(t2m=(("time", "latitude", "longitude"), np.full((40, 8, 12), "warm"))), {},
+        "holds no numbers",
+    ),
+    "extra dimension": (lambda d: d.expand_dims(number=3), {}, "also depends on ['number']"),
+    "levels not chosen": (lambda d: d.expand_dims(level=[500.0, 850.0]), {}, "has levels 500, 850; choose some"),
+    "missing level": (
+        lambda d: d.expand_dims(level=[500.0, 850.0]), {"variables": [{"name": "t2m", "levels": [700]}]},
+        "level 700 is not there",
+    ),
+    "levels of a flat variable": (lambda d: d, {"variables": [{"name": "t2m", "levels": [500]}]}, "has no levels"),
+    "all NaN": (all_nan, {}, "'2m_temperature' has no value at all"),
+    "infinite value": (lambda d: at(d, "t2m", np.inf), {}, "looks like a missing value"),
+    "undeclared fill value": (lambda d: at(d, "flux", 9.96921e36), {}, "looks like a missing value"),
+    "region at sea": (lambda d: d, {"region": {"latitude": [1, 2]}}, "fewer than two cells"),
+    "region upside down": (lambda d: d, {"region": {"latitude": [2, 1]}}, "latitude is (south, north)"),
+    "step that is none": (lambda d: d, {"step": "fortnight"}, "expected for example '6 h', '1 d' or 'month'"),
+    "step between the times": (lambda d: d, {"step": "36 h"}, "no multiple"),
+    "finer grid": (
+        lambda d: d, {"grid": {"latitudes": 90, "longitudes": 180}},
+        "averaging only makes a grid coarser",
+    ),
+    "no variables": (lambda d: d, {"variables": []}, "key 'data.variables'"),
+    "unknown derived forcing": (lambda d: d, {"derive": ["moonlight"]}, "key 'data.derive.0'"),
+    "unknown kind": (lambda d: d, {"kind": "grided"}, "key 'data'"),
+    "unknown role": (lambda d: d, {"variables": [{"name": "t2m", "role": "hero"}]}, "role"),
+    "wrong splits": (
+        lambda d: d, {"splits": {"train": ["2001-01-01", "2001-02-09"]}},
+        "key 'data.splits.valid' is missing",
+    ),
+    "leaking splits": (
+        lambda d: d,
+        {"splits": {"train": ["2001-01-01", "2001-01-25"], "valid": ["2001-01-24", "2001-01-29"],
+                    "test": ["2001-02-02", "2001-02-09"]}},
+        "overlaps train",
+    ),
+    "repeated variable": (lambda d: d, {"variables": ["t2m", "t2m"]}, "['t2m'] occur more than once"),
+}  # fmt: skip
+"""What is done to sound files, what the recipe says besides, what the message says."""
+
+
+@pytest.mark.parametrize("case", list(SPOILED))
+def test_a_malformed_file_or_recipe_is_one_clear_line(refused, tmp_path, case):
+    spoil, changes, expected = SPOILED[case]
+    path = write(tmp_path / "spoiled.nc", spoil(dataset()))
+    assert expected in refused(path, **changes)
+
+
+def test_times_before_the_year_1678(refused, tmp_path):
+    data = dataset().assign_coords(time=("time", np.arange(40), {"units": "days since 0001-01-01"}))
+    line = refused(write(tmp_path / "old.nc", data))
+    assert "cannot be counted in nanoseconds, which reach from 1678 to 2262" in line
+
+
+def test_a_curvilinear_grid(refused, tmp_path):
+    data = dataset().rename(latitude="y", longitude="x").drop_vars(["y", "x"])
+    lat, lon = np.meshgrid(np.arange(8.0), np.arange(12.0), indexing="ij")
+    data = data.assign_coords(latitude=(("y", "x"), lat), longitude=(("y", "x"), lon))
+    assert "latitude 'latitude' has 2 dimensions" in refused(write(tmp_path / "curved.nc", data))
+
+
+def test_truncated_and_foreign_files(refused, tmp_path):
+    path = write(tmp_path / "cut.nc", dataset())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert "cannot be read as NetCDF or HDF5" in refused(path)
+    path.write_bytes(b"GRIB" + bytes(100))
+    assert "The file is damaged or of another format" in refused(path)
+    path.write_bytes(b"")
+    assert "the file is empty" in refused(path)
+
+
+def test_paths_that_are_nothing(refused, tmp_path):
+    (tmp_path / "folder").mkdir()
+    assert "there is no such file or folder" in refused(tmp_path / "nothing.nc")
+    assert "no file matches the pattern" in refused(tmp_path / "*.nc")
+    assert "a folder that is no Zarr group" in refused(tmp_path / "folder")
+    assert "no data of that name comes with the package" in refused("shipped:nothing")
+    assert "reading 'quux://' needs a package that is not here" in refused("quux://bucket/a.zarr")
+
+
+def test_zarr_with_missing_chunks(refused, command, tmp_path):
+    path = tmp_path / "a.zarr"
+    dataset().drop_encoding().to_zarr(
+        path, zarr_format=3, consolidated=False, encoding={"t2m": {"chunks": (10, 8, 12)}}
+    )
+    shutil.rmtree(path / "t2m" / "c" / "1")
+    assert "1 of 4 chunks of variable 't2m' are missing" in refused(path)
+    assert "has no value at 2001-01-20" in refused(path, missing_chunks="fill")
+
+
+def test_a_damaged_zarr_chunk(refused, tmp_path):
+    path = tmp_path / "a.zarr"
+    dataset().to_zarr(path, zarr_format=3, consolidated=False)
+    (chunk,) = (file for file in (path / "t2m" / "c").rglob("*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    assert "variable 't2m' cannot be read" in refused(path)
+
+
+def test_files_that_do_not_belong_together(refused, tmp_path):
+    data = dataset()
+    write(tmp_path / "1.nc", data.isel(time=slice(0, 20)))
+    write(tmp_path / "2.nc", data.isel(time=slice(20, None), longitude=slice(0, 6)))
+    assert "Put files of one grid into one recipe" in refused(tmp_path / "[12].nc")
+    write(tmp_path / "2.nc", data.isel(time=slice(18, None)))
+    assert "times do not ascend" in refused(tmp_path / "[12].nc")
+    write(tmp_path / "2.nc", data.isel(time=slice(20, None)).drop_vars("flux"))
+    assert "they have to be the same" in refused(tmp_path / "[12].nc")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(refused, tmp_path):
+    path = write(tmp_path / "a.nc", dataset())
+    path.chmod(0)
+    assert "may not be read" in refused(path)
+
+
+def test_a_file_without_permission_as_anyone(refused, tmp_path, monkeypatch):
+    path = write(tmp_path / "secret.nc", dataset())
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: "secret" not in str(p) and allowed(p, mode))
+    assert "may not be read" in refused(path)
+
+
+def test_a_channel_array_that_does_not_fit(refused, tmp_path):
+    path = tmp_path / "a.h5"
+    xr.Dataset({"fields": (("a", "b", "c", "d"), np.zeros((3, 2, 4, 5), np.float32))}).to_netcdf(
+        path
+    )
+    array = {"name": "fields", "channels": ["a"], "latitude": [0, 3], "longitude": [0, 4],
+             "start": "2001", "step_hours": 24}  # fmt: skip
+    assert "has 2 channels, but data.array.channels names 1" in refused(path, array=array)
+    assert "there is no array 'field'" in refused(path, array={**array, "name": "field"})
+    assert "there is no latitude" in refused(path)
+
+
+def test_an_existing_store_stays(command, tmp_path):
+    path = write(tmp_path / "a.nc", dataset())
+    recipe, store = write_recipe(tmp_path / "recipe.yaml", path), tmp_path / "a.zarr"
+    assert command("prepare", recipe, "--out", store).code == 0
+    before = files_below(store)
+    again = command("prepare", recipe, "--out", store)
+    assert again.code == 2
+    assert "exists already" in again.err
+    assert files_below(store) == before
+    assert command("prepare", recipe, "--out", store, "--overwrite").code == 0
+    assert TrainingStore.open(store).content_hash
+
+
+@pytest.mark.parametrize("name", ["era5.grib", "era5.grb2"])
+def test_grib_without_its_package(refused, tmp_path, name):
+    (tmp_path / name).write_bytes(b"GRIB" + bytes(100))
+    assert "reading GRIB needs the package cfgrib" in refused(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_a_kill_costs_nothing(tmp_path):
+    """SIGKILL in the middle of a piece; the finished store has the same bytes as one made in one go."""
+    days = 4000
+    last = str(np.datetime64("2001-01-01") + days - 1)
+    splits = {"train": ["2001-01-01", "2003-12-31"], "valid": ["2004-02-01", "2004-10-31"],
+              "test": ["2005-01-01", last]}  # fmt: skip
+    recipe = write_recipe(
+        tmp_path / "recipe.yaml",
+        write(tmp_path / "a.nc", dataset(days)),
+        splits=splits,
+        memory_mb=1.0,
+    )
+    words = [sys.executable, "-m", "triton_earth", "-q", "prepare", str(recipe), "--out"]
+    subprocess.run([*words, str(tmp_path / "whole.zarr")], check=True)
+    cut = tmp_path / "cut.zarr"
+    process = subprocess.Popen([*words, str(cut)])
+    fields = tmp_path / "cut.zarr.partial" / "state" / "c"
+    while process.poll() is None and not (
+        fields.exists() and len([file for file in fields.rglob("*") if file.is_file()]) > 5
+    ):
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not cut.exists()
+    subprocess.run([*words, str(cut), "--resume"], check=True)
+    one, other = files_below(tmp_path / "whole.zarr"), files_below(cut)
+    assert one.keys() == other.keys()
+    assert all(one[name].replace(b"whole.zarr", b"cut.zarr") == other[name] for name in one)

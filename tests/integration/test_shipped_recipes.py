@@ -1,0 +1,58 @@
+"""The recipes on shipped data run without a network; here with a model that is not trained for long."""
+
+import numpy as np
+import pytest
+
+from triton_earth.data.sources.files import shipped_data
+from triton_earth.data.store import TrainingStore
+
+QUICK = ["train.steps=2", "train.batch_size=2", "train.warmup_steps=1", "train.validate_every=2",
+         "train.validation_windows=2", "model.network.spatial_hidden_dim=8", "model.network.temporal_hidden_dim=8",
+         "model.network.num_temporal_layers=2", "forecast.steps=2", "forecast.init_every=40"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape", "times", "step"),
+    [
+        ("weather_small", (1, 1095, 6, 32, 64), {"train": 729, "valid": 113, "test": 235}, "1 d"),
+        ("ocean_small", (1, 360, 4, 48, 96), {"train": 240, "valid": 30, "test": 78}, "month"),
+    ],
+)
+def test_shipped_recipes_prepare(command, tmp_path, recipe, shape, times, step):
+    store = tmp_path / "a.zarr"
+    made = command("prepare", recipe, *QUICK, "--out", store)
+    assert made.code == 0, made.err
+    opened = TrainingStore.open(store)
+    assert (1, len(opened.times), len(opened.variables), *opened.grid.shape) == shape
+    assert {name: int((opened.split == name).sum()) for name in times} == times
+    assert opened.grid.padding == ("zero", "periodic")
+    if step == "month":
+        assert opened.find_time(np.datetime64("1997-11")) == 226
+        el_nino = opened.read(0, slice(226, 227))[0, 0]
+        east_pacific = (np.abs(opened.grid.y) < 6)[:, None] & (abs(opened.grid.x - 240) < 30)
+        assert np.nanmean(el_nino[east_pacific]) > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["weather_small", "ocean_small"])
+def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe):
+    store, run, forecast = tmp_path / "a.zarr", tmp_path / "run", tmp_path / "forecast.zarr"
+    assert command("prepare", recipe, *QUICK, "--out", store).code == 0
+    assert command("train", recipe, *QUICK, "--store", store, "--out", run).code == 0
+    assert command("-q", "forecast", run, store, "--out", forecast, "--guard", "record").code == 0
+    judged = command("evaluate", forecast, store, "--out", tmp_path / "r", "--resamples", 10)
+    assert judged.code == 0, judged.err
+
+
+def test_shipped_data_are_small_and_say_where_they_come_from(command):
+    shipped = shipped_data()
+    assert list(shipped) == [
+        "speedy_64x32_mass",
+        "speedy_64x32_wind",
+        "sst_anomaly_1979_2008_monthly",
+    ]
+    assert all(path.stat().st_size < 5e6 for path in shipped.values())
+    assert sum(path.stat().st_size for path in shipped.values()) < 12e6
+    outcome = command("inspect", "shipped:sst_anomaly_1979_2008_monthly")
+    assert outcome.code == 0
+    assert outcome.out.endswith("findings: 0 fatal, 0 warning, 0 note\n")

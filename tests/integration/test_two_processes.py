@@ -1,0 +1,181 @@
+"""Two processes that share each batch: the weights of one process, and an end for all when one ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import safetensors.torch
+import torch
+
+from tests.builders import TINY_RECIPE
+from triton_earth.training.interruption import REQUEUE
+
+pytestmark = pytest.mark.slow
+
+LONGER = [*TINY_RECIPE, "train.steps=20", "train.noise=0.1"]
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def train_words(store, out, *recipe):
+    words = ["train", "turbulence_small", *recipe, "--store", store, "--out", out]
+    return list(map(str, words))
+
+
+def alone(*words):
+    command = [sys.executable, "-m", "triton_earth", "-q", *words]
+    subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=True)
+
+
+def start_pair(*words):
+    """Start two processes as srun would, with everything but the launcher."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "SLURM_NTASKS": "2"}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "triton_earth", "-q", *words],
+            env={**os.environ, **ONE_THREAD, **meeting, "SLURM_PROCID": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+def outcomes(pair, seconds=60):
+    """Return exit code and error text of each; none may take longer than a minute."""
+    texts = [process.communicate(timeout=seconds)[1] for process in pair]
+    return [(process.returncode, text) for process, text in zip(pair, texts, strict=True)]
+
+
+def weights(run):
+    return safetensors.torch.load_file(run / "forecaster" / "weights.safetensors")
+
+
+def log(run):
+    return [line.rsplit(",", 1)[0] for line in (run / "log.csv").read_text().splitlines()]
+
+
+def assert_equal_runs(one, other):
+    assert log(one) == log(other)
+    for name, tensor in weights(one).items():
+        assert torch.equal(tensor, weights(other)[name]), name
+
+
+def wait_for_rows(run, count):
+    path = run / "log.csv"
+    while not (path.exists() and path.read_text().count("\n") > count):
+        time.sleep(0.01)
+
+
+def test_torchrun_gives_the_bits_of_one_process_with_two_parts(tiny_store, tmp_path):
+    """Noise and dropped paths included: they belong to a part of the batch, not to a process."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "triton_earth", "-q",
+    ]  # fmt: skip
+    words = train_words(tiny_store, tmp_path / "two", *LONGER)
+    done = subprocess.run(
+        [*command, *words], env={**os.environ, **ONE_THREAD}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"model: {tmp_path / 'two' / 'forecaster'}\n"
+    alone(*train_words(tiny_store, tmp_path / "one", *LONGER, "train.accumulate=2"))
+    assert log(tmp_path / "one") == log(tmp_path / "two")
+    assert_equal_runs(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_processes_agree_with_one_at_equal_batch(tiny_store, tmp_path):
+    """Only the order of summation differs: 1e-5 of losses, scores and the weights' norm after 20 steps."""
+    recipe = [*TINY_RECIPE, "train.steps=20", "train.horizon=2"]
+    recipe += ["model.network.drop_path=0.0", "train.noise=0.0"]
+    assert outcomes(start_pair(*train_words(tiny_store, tmp_path / "two", *recipe))) == [
+        (0, ""), (0, ""),
+    ]  # fmt: skip
+    alone(*train_words(tiny_store, tmp_path / "one", *recipe))
+    one, two = (weights(tmp_path / name) for name in ("one", "two"))
+    floats = [name for name, tensor in one.items() if tensor.is_floating_point()]
+    distance = sum((one[name] - two[name]).square().sum() for name in floats).sqrt()
+    size = sum(one[name].square().sum() for name in floats).sqrt()
+    assert distance < 1e-5 * size
+    losses = [
+        [float(line.split(",")[column]) for line in log(tmp_path / name)[1:] for column in (2, 5)]
+        for name in ("one", "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_signal_to_one_process_saves_and_ends_both(tiny_store, tmp_path):
+    recipe = [*LONGER, "train.steps=400", "train.validate_every=100"]
+    words = train_words(tiny_store, tmp_path / "cut", *recipe)
+    pair = start_pair(*words)
+    wait_for_rows(tmp_path / "cut", 2)
+    pair[1].send_signal(signal.SIGUSR1)
+    (code, text), (other_code, other_text) = outcomes(pair)
+    assert (code, other_code, other_text) == (REQUEUE, REQUEUE, "")
+    assert text.startswith("stopped by another process after step ")
+    assert text.endswith("; the same command with --resume goes on.\n")
+    assert [code for code, _ in outcomes(start_pair(*words, "--resume"), 120)] == [0, 0]
+    assert outcomes(start_pair(*train_words(tiny_store, tmp_path / "whole", *recipe)), 120) == [
+        (0, ""), (0, ""),
+    ]  # fmt: skip
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tiny_store, tmp_path):
+    recipe = [*LONGER, "train.steps=400", "train.validate_every=10"]
+    words = train_words(tiny_store, tmp_path / "cut", *recipe)
+    pair = start_pair(*words)
+    wait_for_rows(tmp_path / "cut", 4)
+    pair[1].kill()
+    (code, text), _ = outcomes(pair)
+    assert code not in (0, REQUEUE)
+    assert text.startswith("error: another of the 2 processes has ended")
+    assert text.count("\n") == 1
+    assert [code for code, _ in outcomes(start_pair(*words, "--resume"), 120)] == [0, 0]
+    alone(*train_words(tiny_store, tmp_path / "whole", *recipe, "train.accumulate=2"))
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_what_the_main_process_refuses_ends_both(tiny_store, tmp_path):
+    (tmp_path / "run").mkdir()
+    (code, text), (other_code, other_text) = outcomes(
+        start_pair(*train_words(tiny_store, tmp_path / "run", *LONGER))
+    )
+    assert (code, other_code, other_text) == (2, 2, "")
+    assert text.startswith(f"error: {tmp_path / 'run'} exists already.")
+
+
+def test_a_batch_that_cannot_be_shared_ends_both(tiny_store, tmp_path):
+    words = train_words(tiny_store, tmp_path / "run", *LONGER, "train.batch_size=5")
+    found = outcomes(start_pair(*words))
+    assert [code for code, _ in found] == [2, 2]
+    assert found[0][1] == (
+        "error: train.batch_size=5 cannot be shared by 2 processes with train.accumulate=1; take a multiple of 2.\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_sharded_training_agrees_with_whole_weights(tiny_store, tmp_path):
+    """Same losses, scores and weights to rounding; and a run that is resumed goes on with the same bits."""
+    recipe = [*LONGER, "train.horizon=2", "train.precision=float32", "train.validate_every=5"]
+    for name, extra in (("ddp", []), ("fsdp", ["train.parallel=fsdp"])):
+        words = train_words(tiny_store, tmp_path / name, *recipe, *extra)
+        assert outcomes(start_pair(*words), 120) == [(0, ""), (0, "")]
+    whole, cut = weights(tmp_path / "ddp"), weights(tmp_path / "fsdp")
+    assert whole.keys() == cut.keys()
+    floats = [name for name, tensor in whole.items() if tensor.is_floating_point()]
+    distance = sum((whole[name] - cut[name]).square().sum() for name in floats).sqrt()
+    assert distance < 1e-5 * sum(whole[name].square().sum() for name in floats).sqrt()
+    words = train_words(tiny_store, tmp_path / "resumed", *recipe, "train.parallel=fsdp")
+    pair = start_pair(*words)
+    wait_for_rows(tmp_path / "resumed", 2)
+    for process in pair:
+        process.kill()
+    outcomes(pair)
+    assert outcomes(start_pair(*words, "--resume"), 120) == [(0, ""), (0, "")]
+    assert_equal_runs(tmp_path / "fsdp", tmp_path / "resumed")

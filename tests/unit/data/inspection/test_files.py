@@ -1,0 +1,149 @@
+"""Each kind of finding about files, provoked by one planted fault."""
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.gridded import dataset, write
+from triton_earth.data.inspection.findings import Severity
+from triton_earth.data.inspection.source_checks import inspect_files
+
+
+def value(data, name, where, new):
+    changed = data[name].copy()
+    changed[where] = new
+    return data.assign({name: changed})
+
+
+def times(data, change):
+    values = data["time"].values.copy()
+    change(values)
+    return data.assign_coords(time=values)
+
+
+def repeat(values):
+    values[7] = values[6]
+
+
+def swap(values):
+    values[[6, 7]] = values[[7, 6]]
+
+
+def leave_out(values):
+    values[10:] += np.timedelta64(1, "D")
+
+
+def dead(data):
+    changed = data["t2m"].copy()
+    changed[:, 2, 3] = 280.0
+    return data.assign(t2m=changed)
+
+
+def jump(data):
+    changed = data["flux"].copy()
+    changed[20:] += 500
+    return data.assign(flux=changed)
+
+
+FAULTS = {
+    "no-time": lambda d: d.isel(time=0, drop=True),
+    "time-repeated": lambda d: times(d, repeat),
+    "time-order": lambda d: times(d, swap),
+    "time-gaps": lambda d: times(d, leave_out),
+    "time-units": lambda d: d.assign_coords(time=np.arange(40.0)),
+    "calendar": lambda d: d.convert_calendar("noleap", use_cftime=True),
+    "no-latitude": lambda d: d.drop_vars("latitude").rename(latitude="row"),
+    "no-longitude": lambda d: d.drop_vars("longitude").rename(longitude="column"),
+    "latitude": lambda d: d.assign_coords(latitude=("latitude", d.latitude.values * 10)),
+    "longitude": lambda d: d.isel(longitude=[1, 0, *range(2, 12)]),
+    "orientation": lambda d: d.isel(latitude=slice(None, None, -1)),
+    "repeated-meridian": lambda d: xr.concat(
+        [d, d.isel(longitude=0).assign_coords(longitude=360.0)], "longitude", data_vars="minimal"
+    ),
+    "units-missing": lambda d: d.assign(t2m=d["t2m"].drop_attrs()),
+    "units-foreign": lambda d: d.assign(t2m=d["t2m"].assign_attrs(units="Pa")),
+    "units-implausible": lambda d: d.assign(t2m=(d["t2m"] - 273.15).assign_attrs(units="K")),
+    "no-numbers": lambda d: d.assign(note=(("time", "latitude", "longitude"), np.full((40, 8, 12), "x"))),
+    "no-values": lambda d: d.assign(t2m=(d["t2m"] * np.nan).assign_attrs(units="K")),
+    "holes": lambda d: value(d, "t2m", (5, 3, 4), np.nan),
+    "infinite": lambda d: value(d, "t2m", (5, 3, 4), np.inf),
+    "fill-values": lambda d: value(d, "flux", (5, 3, 4), -999.0),
+    "outlier": lambda d: value(d, "flux", (5, 3, 4), 5000.0),
+    "constant": lambda d: d.assign(flux=(d["flux"] * 0 + 3.0).assign_attrs(units="W m-2")),
+    "dead-cells": dead,
+    "repeated-fields": lambda d: value(d, "t2m", 9, d["t2m"][8].values),
+    "jump": jump,
+}  # fmt: skip
+
+
+def test_sound_files_give_no_finding(tmp_path):
+    found = inspect_files(str(write(tmp_path / "a.nc", dataset())))
+    assert found.findings == []
+    assert found.facts == {
+        "period": "2001-01-01T00:00:00.000000000 to 2001-02-09T00:00:00.000000000, 40 times",
+        "step": "1 d",
+        "latitude": "8 cells, -78.75 to 78.75",
+        "longitude": "12 cells, 0 to 330, global",
+    }
+    rows = {row["variable"]: row for row in found.variables}
+    assert list(rows) == ["t2m", "sst", "flux", "lsm"]
+    data = dataset()
+    assert rows["t2m"]["mean"] == pytest.approx(float(data["t2m"].mean()), rel=1e-6)
+    assert rows["t2m"]["std"] == pytest.approx(float(data["t2m"].std()), rel=1e-5)
+    assert rows["flux"]["highest"] == pytest.approx(float(data["flux"].max()), rel=1e-6)
+    assert rows["sst"]["masked"] == pytest.approx(9 / 96)
+    assert not found.is_fatal
+
+
+@pytest.mark.parametrize("kind", list(FAULTS))
+def test_one_planted_fault_is_one_finding(tmp_path, kind):
+    found = inspect_files(str(write(tmp_path / "a.nc", FAULTS[kind](dataset()))))
+    assert found.kinds == [kind]
+    (finding,) = found.findings
+    assert finding.message
+    assert "\n" not in finding.message + finding.remedy
+    warnings = {
+        "units-missing", "no-numbers", "outlier", "constant", "dead-cells", "repeated-fields", "jump",
+    }  # fmt: skip
+    notes = {"orientation", "repeated-meridian"}
+    expected = (
+        Severity.WARNING if kind in warnings else Severity.NOTE if kind in notes else Severity.FATAL
+    )
+    assert finding.severity is expected
+    assert found.is_fatal == (expected is Severity.FATAL)
+
+
+def test_findings_say_where(tmp_path):
+    found = inspect_files(str(write(tmp_path / "a.nc", FAULTS["holes"](dataset()))))
+    assert found.findings[0].message == (
+        "1 values are missing, or there, where it is otherwise at the first time; first at "
+        "2001-01-06T00:00:00, cell 40."
+    )
+    assert found.findings[0].variable == "t2m"
+    found = inspect_files(str(write(tmp_path / "b.nc", FAULTS["units-implausible"](dataset()))))
+    assert found.findings[0].message.endswith("It looks like degC.")
+
+
+def test_unreadable_files(tmp_path):
+    (tmp_path / "a.nc").write_bytes(b"CDF")
+    found = inspect_files(str(tmp_path / "a.nc"))
+    assert found.kinds == ["unreadable"]
+    assert found.is_fatal
+
+
+def test_missing_chunks(tmp_path):
+    path = tmp_path / "a.zarr"
+    encoding = {"t2m": {"chunks": (10, 8, 12)}}
+    dataset().to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
+    assert inspect_files(str(path)).kinds == []
+    shutil.rmtree(path / "t2m" / "c" / "1")
+    assert inspect_files(str(path)).kinds == ["missing-chunks"]
+
+
+def test_months_have_no_gaps(tmp_path):
+    months = np.arange("1999-01", "2002-05", dtype="datetime64[M]").astype("datetime64[ns]")[:40]
+    found = inspect_files(str(write(tmp_path / "a.nc", dataset().assign_coords(time=months))))
+    assert found.facts["step"] == "month"
+    assert found.findings == []

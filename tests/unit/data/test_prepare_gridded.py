@@ -1,0 +1,233 @@
+import errno
+import json
+import logging
+import os
+import tracemalloc
+
+import numpy as np
+import pytest
+import zarr
+
+from tests.builders import files_below
+from tests.gridded import dataset, recipe_values, write
+from triton_earth.core.errors import UserError
+from triton_earth.core.variables import Role
+from triton_earth.data import prepare_gridded as module
+from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.store import TrainingStore, write_times
+
+ORIGIN = {"made": "in a test"}
+SMALL = 8 * 3 * 96 * 8 * 7 / 1e6  # room for pieces of 7 times
+
+
+def prepared(path, out, *, window=2, resume=False, overwrite=False, **changes):
+    data = GriddedData.parse(recipe_values(path, **changes)["data"], "recipe")
+    return prepare_gridded(data, out, ORIGIN, window=window, resume=resume, overwrite=overwrite)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("files") / "a.nc", dataset())
+
+
+@pytest.fixture(scope="module")
+def whole(files, tmp_path_factory):
+    return prepared(files, tmp_path_factory.mktemp("whole") / "a.zarr", memory_mb=SMALL)
+
+
+class Crash(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.fixture
+def crash(monkeypatch, files):
+    """Let the next preparation die before it writes the piece from time number n."""
+
+    def prepare_until(number, out):
+        with monkeypatch.context() as patch:
+
+            def dying(path, trajectory, times, fields):
+                if times.start == number:
+                    raise Crash
+                return write_times(path, trajectory, times, fields)
+
+            patch.setattr(module, "write_times", dying)
+            with pytest.raises(Crash):
+                prepared(files, out, memory_mb=SMALL)
+
+    return prepare_until
+
+
+def test_the_store_holds_the_files(whole):
+    assert whole.split.shape == (1, 40)
+    assert [len(segment) for segment in whole.segments("train")] == [20]
+    assert whole.segments("test")[0].start == 32
+    assert whole.split_names == ["test", "train", "valid"]
+    assert whole.time_step == np.timedelta64(1, "D")
+    fields = whole.read(0, slice(None))
+    np.testing.assert_allclose(fields[:, 0], dataset()["t2m"], rtol=1e-6)
+    assert np.isnan(fields[:, 1, 2:5, 3:6]).all()
+    assert not whole.valid_mask[1, 2:5, 3:6].any()
+    assert whole.valid_mask.sum() == 3 * 96 - 9
+    assert whole.variables.with_role(Role.FORCING).names == ["flux"]
+    assert whole.provenance["files"] == ["a.nc"]
+    assert whole.provenance["made"] == "in a test"
+
+
+def test_the_same_files_give_the_same_hash_however_they_are_cut(files, whole, tmp_path):
+    for number, memory in enumerate([1e-9, 2 * SMALL, 512]):
+        again = prepared(files, tmp_path / f"{number}.zarr", memory_mb=memory)
+        assert again.content_hash == whole.content_hash
+    again = prepared(files, tmp_path / "same.zarr", memory_mb=SMALL)
+    assert files_below(again.path) == files_below(whole.path)
+
+
+@pytest.mark.parametrize("number", [0, 7, 28, 35])
+def test_a_resumed_store_has_the_same_bytes(files, whole, tmp_path, crash, number):
+    out = tmp_path / "a.zarr"
+    crash(number, out)
+    assert not out.exists()
+    resumed = prepared(files, out, resume=True, memory_mb=SMALL)
+    assert files_below(resumed.path) == files_below(whole.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("damage", ["change", "truncate", "empty", "remove"])
+def test_finished_pieces_are_verified_and_damaged_ones_made_again(
+    files, whole, tmp_path, crash, caplog, damage
+):
+    out = tmp_path / "a.zarr"
+    crash(28, out)
+    partial = tmp_path / "a.zarr.partial"
+    if damage == "change":
+        write_times(partial, 0, slice(7, 14), np.ones((7, 3, 8, 12), np.float32))
+    else:
+        folder = partial / "state" / "c" / "0" / "1"
+        (file,) = (path for path in folder.rglob("*") if path.is_file())
+        content = file.read_bytes()
+        file.unlink()
+        if damage != "remove":
+            file.write_bytes(content[:-9] if damage == "truncate" else b"")
+    with caplog.at_level(logging.WARNING, logger="triton_earth"):
+        resumed = prepared(files, out, resume=True, memory_mb=SMALL)
+    assert caplog.messages == [
+        f"{partial}: the piece from 2001-01-08T00:00:00.000000000 is damaged and is made again."
+    ]
+    assert resumed.content_hash == whole.content_hash
+
+
+def test_resuming_with_other_files_or_another_recipe_is_refused(files, tmp_path, crash):
+    out = tmp_path / "a.zarr"
+    crash(28, out)
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match="the store there is of another recipe"):
+        prepared(files, out, resume=True, memory_mb=2 * SMALL)
+    progress = tmp_path / "a.zarr.partial" / "progress.json"
+    state = json.loads(progress.read_text())
+    state["identity"]["files"][0][2] += 1
+    assert files_below(tmp_path) == before
+    progress.write_text(json.dumps(state))
+    with pytest.raises(UserError, match="the store there is of another recipe"):
+        prepared(files, out, resume=True, memory_mb=SMALL)
+
+
+def test_resuming_a_complete_store_changes_nothing(files, whole):
+    before = files_below(whole.path)
+    assert prepared(files, whole.path, resume=True, memory_mb=SMALL).content_hash
+    assert files_below(whole.path) == before
+
+
+def test_a_gap_shorter_than_a_window_is_refused(files, tmp_path):
+    with pytest.raises(UserError, match="are 3 unused times; a gap of 4, one window of the model"):
+        prepared(files, tmp_path / "a.zarr", window=4)
+    with pytest.raises(UserError, match="a gap of 9"):
+        prepared(files, tmp_path / "a.zarr", gap=9)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_refuses_windows_longer_than_its_gaps(whole):
+    whole.require_gap(3)
+    with pytest.raises(UserError) as caught:
+        whole.require_gap(4)
+    assert "between train and valid are 3 unused times, fewer than a window of 4" in str(
+        caught.value
+    )
+
+
+def test_a_full_disk_is_one_line_and_the_rest_goes_on_later(files, whole, tmp_path, monkeypatch):
+    out = tmp_path / "a.zarr"
+    original = zarr.Array.__setitem__
+
+    def full(self, where, fields):
+        if self.ndim == 5 and where[1].start == 14:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(self, where, fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.Array, "__setitem__", full)
+        with pytest.raises(UserError) as caught:
+            prepared(files, out, memory_mb=SMALL)
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.zarr.partial'} cannot be written (No space left on device). Make room, then repeat the "
+        "command with --resume."
+    )
+    assert not out.exists()
+    resumed = prepared(files, out, resume=True, memory_mb=SMALL)
+    assert resumed.content_hash == whole.content_hash
+
+
+@pytest.mark.parametrize("time", [0, 13, 20, 39])
+def test_a_hole_is_named(tmp_path, time):
+    data = dataset()
+    data["t2m"][time, 5, 7] = np.nan
+    path = write(tmp_path / "holes.nc", data)
+    with pytest.raises(UserError) as caught:
+        prepared(path, tmp_path / "new" / "a.zarr", memory_mb=SMALL)
+    text = str(caught.value)
+    assert "variable '2m_temperature' has " in text
+    assert "cell (5, 7) at 33.75 N 210 E" in text
+    assert not (tmp_path / "new" / "a.zarr").exists()
+
+
+def test_cells_with_holes_may_be_masked_at_all_times(tmp_path, caplog):
+    data = dataset()
+    data["t2m"][13, 5, 7] = np.nan
+    data["t2m"][20:, 1, 1] = np.nan
+    path = write(tmp_path / "holes.nc", data)
+    with caplog.at_level(logging.INFO, logger="triton_earth"):
+        store = prepared(path, tmp_path / "a.zarr", memory_mb=SMALL, holes="mask")
+    assert (
+        "2m_temperature: 2 of 96 cells lack a value at some times and are masked at all."
+        in caplog.messages
+    )
+    expected = np.ones((8, 12), dtype=bool)
+    expected[5, 7] = expected[1, 1] = False
+    np.testing.assert_array_equal(store.valid_mask[0], expected)
+    fields = store.read(0, slice(None))
+    np.testing.assert_array_equal(
+        np.isfinite(fields), np.broadcast_to(store.valid_mask, fields.shape)
+    )
+    data["t2m"][3] = np.nan
+    with pytest.raises(
+        UserError, match="no cell of variable '2m_temperature' has a value at all times"
+    ):
+        prepared(write(tmp_path / "b.nc", data), tmp_path / "b.zarr", holes="mask")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_files(tmp_path):
+    peaks = []
+    for number, times in enumerate((400, 4000)):
+        path = write(tmp_path / f"{number}.nc", dataset(times))
+        splits = {
+            "train": [["2001-01-01", "2001-06-30"]], "valid": ["2001-07-05", "2001-07-31"],
+            "test": ["2001-08-05", str(np.datetime64("2001-01-01") + times - 1)],
+        }  # fmt: skip
+        tracemalloc.start()
+        prepared(path, tmp_path / f"{number}.zarr", memory_mb=2, splits=splits)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Time stamps and the list of splits do grow: some 40 bytes a time.
+    assert peaks[1] < peaks[0] + 1e6
+    assert len(TrainingStore.open(tmp_path / "1.zarr").times) == 4000

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.variables import VORTICITY, Variable, Variables
+from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.matching import match
+
+WARM = Variable("temperature", "K")
+NAMES = ["a", "b"]
+
+
+@pytest.fixture
+def fields():
+    return np.random.default_rng(0).standard_normal((5, 6, 2, 4, 4))
+
+
+def test_common_initial_conditions_leads_and_variables(fields, forecasts_of):
+    both = Variables((VORTICITY, WARM))
+    one = forecasts_of(fields, variables=both, trajectories=np.array([3, 4, 7, 8, 9]))
+    two = forecasts_of(
+        fields[[4, 2, 1, 0], :4][:, :, 1:],
+        variables=Variables((WARM,)),
+        trajectories=np.array([9, 7, 4, 11]),
+    )
+    first, second = match([one, two], NAMES)
+    assert first.trajectories.tolist() == second.trajectories.tolist() == [4, 7, 9]
+    assert len(first.lead_times) == 4
+    assert first.variables.names == ["temperature"]
+    for rows in (slice(0, 3), slice(0, 2), slice(2, 3)):
+        np.testing.assert_array_equal(first.read(rows, 2), second.read(rows, 2))
+        np.testing.assert_array_equal(
+            first.read(rows, 2), fields[[1, 2, 4]][rows, 2, 1:].astype(np.float32)
+        )
+
+
+def test_calendar_times_are_matched(fields, forecasts_of):
+    times = np.datetime64("2000-01-01", "ns") + np.arange(5) * np.timedelta64(1, "D")
+    shared = {"time_step": np.timedelta64(6, "h"), "trajectories": np.zeros(5, int)}
+    one = forecasts_of(fields[:, :, :1], init_times=times, **shared)
+    two = forecasts_of(fields[:, :, :1], init_times=times + np.timedelta64(2, "D"), **shared)
+    first, second = match([one, two], NAMES)
+    assert (first.init_times == second.init_times).all()
+    assert (first.init_times == times[2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"grid": PeriodicGrid(4, 4, 1.0, 1.0)},
+            "a is on the grid 'periodic box 4 x 4, sides 6.283",
+        ),
+        ({"time_step": 0.25}, "a has steps of 0.5 but b of 0.25. Compare"),
+        (
+            {"trajectories": np.arange(5) + 9},
+            "a, b have no initial condition in common. Forecast all",
+        ),
+        ({"variables": Variables((WARM,))}, "a, b have no variable in common"),
+        (
+            {"variables": Variables((Variable("vorticity", "h-1"),))},
+            "'vorticity' is in 's-1' in a but in 'h-1' in b",
+        ),
+    ],
+)
+def test_what_cannot_be_compared(fields, forecasts_of, change, message):
+    one = fields[:, :, :1]
+    with pytest.raises(UserError, match=message):
+        match([forecasts_of(one), forecasts_of(one, **change)], NAMES)
+
+
+def test_scores_of_two_are_those_of_each_and_their_difference(flow, forecasts_of, truth_of):
+    truth = truth_of(flow)
+    noise = np.random.default_rng(1).standard_normal(flow[:, 1:].shape)
+    good, bad = (forecasts_of(flow[:, 1:] + size * noise) for size in (0.001, 0.002))
+    first, second = match([good, bad], NAMES)
+    scores = evaluate_forecast(first, truth, others=[second], names=NAMES, resamples=200)
+    assert scores["forecast"].values.tolist() == ["a", "b", "persistence"]
+    assert scores["source"].values.tolist() == ["a", "b", "persistence", "truth"]
+    for name, forecast in (("a", good), ("b", bad)):
+        alone = evaluate_forecast(forecast, truth, resamples=200).sel(forecast="triton")
+        one = scores.sel(forecast=name)
+        for score in ("mse", "mse_interval", "correlation", "ssim", "psnr", "spectral_error"):
+            np.testing.assert_array_equal(one[score], alone[score])
+    difference = scores["mse"].sel(forecast="b") - scores["mse"].sel(forecast="a")
+    np.testing.assert_allclose(scores["mse_minus_a"].sel(forecast="b"), difference, rtol=1e-12)
+    assert (scores["mse_minus_a_interval"].sel(forecast="b", bound="lower") > 0).all()
+    assert (scores["mse_minus_a"].sel(forecast="a") == 0).all()
+    assert "a_horizon" not in scores
+
+
+def test_equal_names_are_told_apart(flow, forecasts_of, truth_of):
+    pair = match([forecasts_of(flow[:, 1:])] * 2, NAMES)
+    scores = evaluate_forecast(pair[0], truth_of(flow), others=pair[1:], resamples=20)
+    assert scores["forecast"].values.tolist() == ["triton", "triton (2)", "persistence"]
+    assert "mse_minus_triton_2" in scores

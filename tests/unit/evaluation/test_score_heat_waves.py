@@ -1,0 +1,168 @@
+"""Heat-wave and zonal scores of daily forecasts on the globe, from the stores to the report."""
+
+import numpy as np
+import pytest
+import zarr
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.heat_waves import detect_events, heat_wave_climate
+from triton_earth.rollout.forecast_store import (
+    ForecastStore,
+    create_forecast_store,
+    finish_forecast_store,
+)
+from triton_earth.workflow.evaluate import evaluate
+
+GRID = LatLonGrid((-45.0, -15.0, 15.0, 45.0), tuple(np.arange(0.0, 360.0, 30.0)))
+SST = Variables((Variable("sst", "degC", "sea surface temperature"),))
+DAYS = np.arange(
+    np.datetime64("2001-01-01", "ns"), np.datetime64("2004-01-01", "ns"), np.timedelta64(1, "D")
+)
+STARTS = np.arange(800, 1040, 25)
+LEADS = 15
+MASK = np.ones((1, *GRID.shape), bool)
+MASK[0, 1, 3] = False
+
+
+@pytest.fixture(scope="module")
+def sst():
+    """Red noise on a seasonal cycle; NaN on land."""
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal((len(DAYS), 1, *GRID.shape))
+    for day in range(1, len(DAYS)):
+        noise[day] = 0.95 * noise[day - 1] + 0.3 * noise[day]
+    cycle = 5 * np.cos(2 * np.pi * np.arange(len(DAYS)) / 365.25)[:, None, None, None]
+    return np.where(MASK, 20 + cycle + noise, np.nan).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def truth(sst, tmp_path_factory):
+    path = tmp_path_factory.mktemp("sst") / "truth.zarr"
+    split = np.full((1, len(DAYS)), "", dtype=object)
+    split[0, :740], split[0, 790:] = "train", "test"
+    create_store(
+        path,
+        variables=SST,
+        grid=GRID,
+        times=DAYS,
+        splits=split,
+        provenance={},
+        valid_mask=MASK,
+        times_per_file=366,
+    )
+    finish_store(path, [write_trajectory(path, 0, sst)])
+    return TrainingStore.open(path)
+
+
+@pytest.fixture(scope="module")
+def forecast(sst, tmp_path_factory):
+    """Forecasts between truth and persistence."""
+    path = tmp_path_factory.mktemp("sst") / "forecast.zarr"
+    create_forecast_store(
+        path,
+        variables=SST,
+        grid=GRID,
+        time_step=np.timedelta64(1, "D"),
+        steps=LEADS,
+        init_times=DAYS[STARTS],
+        trajectories=np.zeros(len(STARTS), int),
+        batch_size=4,
+        provenance={"model": "half way"},
+    )
+    array = zarr.open_array(path, path="sst", mode="r+")
+    for lead in range(1, LEADS + 1):
+        array[:, lead - 1] = (0.5 * sst[STARTS] + 0.5 * sst[STARTS + lead])[:, 0]
+    finish_forecast_store(path)
+    return ForecastStore.open(path)
+
+
+@pytest.fixture(scope="module")
+def scores(forecast, truth):
+    return evaluate_forecast(forecast, truth, resamples=50, heat_waves="sst")
+
+
+def test_scores_are_those_of_the_events_counted_by_hand(scores, sst):
+    climate = heat_wave_climate(sst[:740, 0], DAYS[:740])
+    _, threshold = climate.at(DAYS)
+    weights = np.where(MASK[0], GRID.cell_area_weights, 0.0)
+    shared = np.zeros(LEADS)
+    true_days, own_days = np.zeros(LEADS), np.zeros(LEADS)
+    for start in STARTS:
+        days = slice(start - 29, start + LEADS + 1)
+        true = sst[days, 0]
+        own = true.copy()
+        own[30:] = 0.5 * true[29] + 0.5 * true[30:]
+        masks = [detect_events(series > threshold[days])[30:] > 0 for series in (true, own)]
+        true_days += (masks[0] * weights).sum(axis=(1, 2))
+        own_days += (masks[1] * weights).sum(axis=(1, 2))
+        shared += ((masks[0] & masks[1]) * weights).sum(axis=(1, 2))
+    one = scores.sel(forecast="half way")
+    assert true_days.min() > 0
+    np.testing.assert_allclose(one["heat_wave_hit_rate"], shared / true_days)
+    np.testing.assert_allclose(one["heat_wave_false_alarm_ratio"], 1 - shared / own_days)
+    np.testing.assert_allclose(one["heat_wave_iou"], shared / (true_days + own_days - shared))
+    area = scores["heat_wave_area"].sel(source="truth")
+    np.testing.assert_allclose(area, true_days / weights.sum() / len(STARTS))
+
+
+def test_the_better_forecast_has_the_better_score(scores):
+    iou = scores["heat_wave_iou"].isel(lead_time=-1)
+    assert iou.sel(forecast="half way") > iou.sel(forecast="persistence")
+    assert scores["heat_wave_iou_interval"].dims == ("forecast", "lead_time", "bound")
+    inside = scores["heat_wave_iou_interval"].sel(forecast="half way")
+    assert (inside.sel(bound="lower") <= inside.sel(bound="upper")).all()
+
+
+def test_zonal_spectra_of_the_rows_without_land(scores, sst):
+    assert scores["latitude_band"].values.tolist() == ["60S-30S", "0-30N", "30N-60N"]
+    spectrum = scores["zonal_spectrum"].sel(variable="sst", source="truth")
+    last = sst[STARTS + LEADS, 0].astype(np.float64)
+    square = (last[:, 2] ** 2).mean()
+    found = spectrum.sel(latitude_band="0-30N").isel(zonal_lead_time=-1).sum()
+    np.testing.assert_allclose(found, square, rtol=1e-6)
+    assert (scores["zonal_ratio"].sel(source="truth") == 1).all()
+    smooth = scores["zonal_ratio"].sel(source="half way").isel(zonal_lead_time=-1)
+    assert smooth.sel(zonal_wavenumber=slice(1, 6)).mean() < 1
+    assert scores.sizes["zonal_lead_time"] == 12
+
+
+@pytest.mark.slow
+def test_the_report_shows_both(forecast, truth, tmp_path):
+    scores = evaluate(
+        forecast.path,
+        truth.path,
+        tmp_path / "a",
+        resamples=10,
+        heat_waves="sst",
+        region="-60:60,0:360",
+    )
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "<h2>Heat waves</h2>" in page
+    assert "<h2>Zonal spectra</h2>" in page
+    assert "Anomaly correlation" in page
+    assert scores.attrs["command"].endswith("--region=-60:60,0:360 --heat-waves sst")
+
+
+def test_what_has_no_heat_waves(forecast, truth, weather, flow, forecasts_of, truth_of, tmp_path):
+    with pytest.raises(UserError, match="'salinity'"):
+        evaluate_forecast(forecast, truth, resamples=10, heat_waves="salinity")
+    with pytest.raises(UserError, match="scored of one forecast, against a training store"):
+        evaluate_forecast(
+            forecasts_of(flow[:, 1:]), truth_of(flow), resamples=10, heat_waves="vorticity"
+        )
+
+
+def test_a_short_training_split_gives_no_thresholds(sst, forecast, tmp_path):
+    split = np.full((1, len(DAYS)), "test", dtype=object)
+    split[0, :300] = "train"
+    path = tmp_path / "short.zarr"
+    create_store(
+        path, variables=SST, grid=GRID, times=DAYS, splits=split, provenance={}, valid_mask=MASK
+    )
+    finish_store(path, [write_trajectory(path, 0, sst)])
+    with pytest.raises(UserError, match="a year or more, 30 years at best; found 300 days"):
+        evaluate_forecast(forecast, TrainingStore.open(path), resamples=10, heat_waves="sst")

@@ -1,0 +1,86 @@
+"""Structural similarity against scipy's Gaussian filter and closed forms; peak signal-to-noise against its formula."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from triton_earth.evaluation.similarity import (
+    peak_signal_to_noise,
+    structural_similarity,
+    value_range,
+)
+
+
+def by_scipy(f, t):
+    """The definition with scipy's filter, cropped to the cells whose window lies inside."""
+    blur = lambda field: gaussian_filter(field, 1.5, truncate=3.5)[5:-5, 5:-5]  # noqa: E731
+    scale = t.max() - t.min()
+    c1, c2 = (0.01 * scale) ** 2, (0.03 * scale) ** 2
+    mean_f, mean_t = blur(f), blur(t)
+    var_f, var_t = blur(f * f) - mean_f**2, blur(t * t) - mean_t**2
+    covariance = blur(f * t) - mean_f * mean_t
+    similarity = (2 * mean_f * mean_t + c1) * (2 * covariance + c2)
+    return (similarity / ((mean_f**2 + mean_t**2 + c1) * (var_f + var_t + c2))).mean()
+
+
+@pytest.fixture
+def fields():
+    generator = np.random.default_rng(0)
+    truth = gaussian_filter(generator.standard_normal((3, 2, 24, 31)), (0, 0, 2, 2)) * 20
+    return truth + generator.standard_normal(truth.shape) * 0.3, truth
+
+
+def test_as_with_scipy(fields):
+    found = structural_similarity(*fields)
+    expected = [
+        [by_scipy(f, t) for f, t in zip(*pair, strict=True)] for pair in zip(*fields, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_a_large_offset_loses_no_digits(fields):
+    forecast, truth = fields
+    found = structural_similarity(*(np.float32(field) + np.float32(1e4) for field in fields))
+    expected = [
+        [by_scipy(f + 1e4, t + 1e4) for f, t in zip(*pair, strict=True)]
+        for pair in zip(forecast, truth, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_perfect_constant_and_not_finite(fields):
+    _, truth = fields
+    np.testing.assert_allclose(structural_similarity(truth, truth), 1, rtol=1e-12)
+    assert np.isnan(structural_similarity(truth, np.zeros_like(truth))).all()
+    assert np.isnan(structural_similarity(truth * np.nan, truth)).all()
+
+
+def test_small_grids_have_none():
+    fields = np.random.default_rng(0).standard_normal((2, 1, 10, 40))
+    assert np.isnan(structural_similarity(fields, fields)).all()
+
+
+def test_masked_cells_never_matter(fields):
+    forecast, truth = fields
+    mask = np.ones((2, 24, 31), bool)
+    mask[0, :4, :9] = False
+    loud = forecast.copy()
+    loud[:, ~mask] = np.nan
+    found = structural_similarity(loud, truth, mask)
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found, structural_similarity(forecast, truth, mask))
+    whole = structural_similarity(forecast, truth)
+    np.testing.assert_allclose(found[:, 1], whole[:, 1], rtol=1e-12)
+    assert (found[:, 0] != whole[:, 0]).all()
+
+
+def test_range_is_over_valid_cells():
+    truth = np.array([[[[1.0, 2.0], [7.0, np.nan]]]])
+    mask = np.array([[[True, True], [True, False]]])
+    assert value_range(truth, mask).item() == 6
+
+
+def test_peak_signal_to_noise():
+    mse, scale = np.array([0.01, 0.0, np.inf, 1.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    found = peak_signal_to_noise(mse, scale)
+    np.testing.assert_array_equal(found, [20, np.inf, -np.inf, np.nan])

@@ -1,0 +1,66 @@
+"""Zonal spectra against Parseval, single waves and a trend in a region."""
+
+import numpy as np
+import pytest
+
+from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.evaluation.zonal import zonal_bands
+
+GLOBE = LatLonGrid(tuple(np.arange(-85.0, 90, 10)), tuple(np.arange(0.0, 360, 10)))
+REGION = LatLonGrid(tuple(np.arange(20.5, 50, 1)), tuple(np.arange(120.5, 160, 1)))
+
+
+def test_bands_of_the_globe():
+    bands = zonal_bands(GLOBE)
+    assert bands.names == ["90S-60S", "60S-30S", "30S-0", "0-30N", "30N-60N", "60N-90N"]
+    assert np.bincount(bands.rows).tolist() == [3] * 6
+    np.testing.assert_array_equal(bands.wavenumbers, np.arange(19))
+
+
+@pytest.mark.parametrize("columns", [36, 35])
+def test_spectra_add_up_to_the_mean_square(columns):
+    longitude = tuple(np.arange(columns) * 360 / columns)
+    grid = LatLonGrid(GLOBE.latitude, longitude)
+    bands = zonal_bands(grid)
+    fields = np.random.default_rng(0).standard_normal((2, 3, *grid.shape))
+    weights = grid.cell_area_weights
+    found = bands.spectra(fields).sum(axis=-1)
+    for band in range(6):
+        rows = bands.rows == band
+        square = (fields**2 * weights)[..., rows, :].sum(axis=(-2, -1)) / weights[rows].sum()
+        np.testing.assert_allclose(found[..., band], square, rtol=1e-12)
+
+
+def test_a_wave_in_one_hemisphere():
+    field = np.where(GLOBE.y[:, None] > 0, 3 * np.cos(np.deg2rad(5 * GLOBE.x)), 0.0)
+    found = zonal_bands(GLOBE).spectra(field)
+    expected = np.zeros((6, 19))
+    expected[3:, 5] = 4.5
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_rows_with_land_are_left_out():
+    valid = np.ones(GLOBE.shape, bool)
+    valid[0:3, 4] = False
+    valid[5] = False
+    bands = zonal_bands(GLOBE, valid)
+    assert bands.names[0] == "60S-30S"
+    assert bands.rows.tolist()[:6] == [-1, -1, -1, 0, 0, -1]
+    field = np.where(valid, np.cos(np.deg2rad(2 * GLOBE.x)), np.nan)
+    np.testing.assert_allclose(bands.spectra(field)[:, 2], 0.5)
+
+
+def test_a_region_is_detrended_and_keeps_the_variance_of_noise():
+    bands = zonal_bands(REGION)
+    assert bands.names == ["0-30N", "30N-60N"]
+    assert bands.wavenumbers[1] == pytest.approx(9)
+    np.testing.assert_allclose(bands.spectra(np.tile(REGION.x, (30, 1))), 0, atol=1e-20)
+    noise = np.random.default_rng(0).standard_normal((200, *REGION.shape))
+    assert bands.spectra(noise).sum(axis=-1).mean() == pytest.approx(1, abs=0.06)
+
+
+def test_nowhere():
+    assert zonal_bands(PeriodicGrid(16, 16)) is None
+    assert zonal_bands(LatLonGrid((0.0, 1.0), (0.0, 1.0, 2.0))) is None
+    assert zonal_bands(GLOBE, np.zeros(GLOBE.shape, bool)) is None
+    assert zonal_bands(GLOBE, np.eye(18, 36, dtype=bool)) is None

@@ -1,0 +1,126 @@
+"""Climatology and lag correlation against closed forms: a known seasonal cycle, red noise, a leap year."""
+
+import numpy as np
+import pytest
+
+from tests.builders import wave_store
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.models.climatology import (
+    LagCorrelation,
+    fit_climatology,
+    fit_lag_correlation,
+    year_fraction,
+)
+
+GRID = LatLonGrid((10.0, 30.0), (0.0, 10.0, 20.0))
+SST = Variable("sst", "K")
+DAYS = np.arange(
+    np.datetime64("2001-01-01", "ns"), np.datetime64("2009-01-01", "ns"), np.timedelta64(1, "D")
+)
+MASK = np.array([[[True, True, False], [True, True, True]]])
+
+
+def season(times):
+    """Means 280 … 284 K, first and second harmonic of the year."""
+    phase = 2 * np.pi * year_fraction(times)[:, None, None, None]
+    cells = np.arange(6.0).reshape(1, 1, 2, 3)
+    return 280 + cells + (3 + cells) * np.cos(phase) + 1.5 * np.sin(2 * phase)
+
+
+def daily_store(path, fields, splits=None):
+    split = np.array([["train"] * len(DAYS)], dtype=object) if splits is None else splits
+    create_store(
+        path,
+        variables=Variables((SST,)),
+        grid=GRID,
+        times=DAYS,
+        splits=split,
+        provenance={},
+        valid_mask=MASK,
+        times_per_file=366,
+    )
+    masked = np.where(MASK, fields, np.nan).astype(np.float32)
+    finish_store(path, [write_trajectory(path, 0, masked)])
+    return TrainingStore.open(path)
+
+
+@pytest.fixture(scope="module")
+def seasonal(tmp_path_factory):
+    return daily_store(tmp_path_factory.mktemp("season") / "a.zarr", season(DAYS))
+
+
+def test_year_fraction_in_common_and_leap_years():
+    times = np.array(
+        ["2001-01-01", "2001-12-31T12", "2004-03-01", "2001-03-01", "1968-07-02"], "M8[ns]"
+    )
+    expected = [0, 364.5 / 365, 60 / 366, 59 / 365, 183 / 366]
+    np.testing.assert_allclose(year_fraction(times), expected, rtol=1e-12)
+
+
+def test_seasonal_cycle_is_found(seasonal):
+    climatology = fit_climatology(seasonal, ["sst"])
+    times = np.array(["2004-02-29", "2013-07-15", "2009-12-31", "2010-01-01"], "M8[ns]")
+    found = climatology.at(times)
+    np.testing.assert_allclose(found[:, MASK], season(times)[:, MASK], atol=1e-3)
+    assert np.isnan(found[:, ~MASK]).all()
+    assert "by time of the year (3 harmonics)" in climatology.definition
+    assert np.abs(found[2, MASK] - found[3, MASK]).max() < 0.06  # one day of the second harmonic
+
+
+def test_only_the_training_split_counts(tmp_path):
+    split = np.full((1, len(DAYS)), "test", dtype=object)
+    split[0, :1461] = "train"
+    fields = season(DAYS)
+    fields[:, 1461:] += 100
+    fields[1461:] += 100
+    climatology = fit_climatology(daily_store(tmp_path / "a.zarr", fields, split), ["sst"])
+    np.testing.assert_allclose(
+        climatology.at(DAYS[40:41])[:, MASK], season(DAYS[40:41])[:, MASK], atol=1e-3
+    )
+
+
+def test_without_a_calendar_it_is_the_mean(waves):
+    climatology = fit_climatology(waves, ["vorticity"])
+    fields = np.concatenate([waves.read(number, slice(None)) for number in (0, 1, 2)])
+    found = climatology.at(np.array([0.3, 77.0]))
+    np.testing.assert_allclose(found, fields.astype(np.float64).mean(), atol=1e-7)
+    assert found.shape == (2, 1, 8, 8)
+    assert climatology.definition.endswith("the same at all times and in all cells")
+
+
+def test_less_than_a_year_has_no_harmonics(weather):
+    climatology = fit_climatology(weather, ["temperature"])
+    fields = np.concatenate([weather.read(number, slice(None)) for number in (0, 1, 2)])[:, :1]
+    found = climatology.at(weather.times[:1])[0]
+    np.testing.assert_allclose(found, fields.astype(np.float64).mean(axis=0), rtol=1e-6)
+
+
+def test_lag_correlation_of_red_noise(tmp_path):
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal((len(DAYS), 1, 2, 3))
+    for day in range(1, len(DAYS)):
+        noise[day] = 0.9 * noise[day - 1] + np.sqrt(1 - 0.81) * noise[day]
+    store = daily_store(tmp_path / "a.zarr", season(DAYS) + noise)
+    climatology = fit_climatology(store, ["sst"])
+    correlation = fit_lag_correlation(store, ["sst"], climatology, 20)
+    assert correlation.lags[[0, 1, -1]].tolist() == [0, 1, 20]
+    for lag in (1, 5, 10):
+        assert correlation.at(lag)[0] == pytest.approx(0.9**lag, abs=0.15)
+    assert correlation.at(0)[0] == 1
+
+
+def test_between_and_beyond_the_lags():
+    correlation = LagCorrelation(np.array([0, 2, 4]), np.array([[1.0], [0.5], [0.1]]))
+    found = [correlation.at(lag)[0] for lag in (0, 1, 3, 4, 9)]
+    np.testing.assert_allclose(found, [1, 0.75, 0.3, 0.1, 0.1])
+
+
+def test_no_training_split_is_refused(tmp_path):
+    store = wave_store(tmp_path / "a.zarr", splits=("test", "test"))
+    with pytest.raises(
+        UserError, match=r"needs a training split; the store has \['test'\]. Evaluate"
+    ):
+        fit_climatology(store, ["vorticity"])

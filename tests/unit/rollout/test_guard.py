@@ -1,0 +1,289 @@
+"""Planted failures are caught and named; what is healthy is left alone."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from tests.builders import tiny_forecaster, wave_store
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.physics.flow import enstrophy, kinetic_energy
+from triton_earth.rollout import writer
+from triton_earth.rollout.climate import Margins, training_climate
+from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.guard import Guard, GuardConfig, guard_record
+from triton_earth.rollout.state_statistics import BULK, StateStatistics
+from triton_earth.rollout.writer import write_forecast
+
+SIZE = 32
+REQUEST = {
+    "trajectories": [4, 5, 4],
+    "starts": [0, 0, 2],
+    "steps": 6,
+    "batch_size": 2,
+    "provenance": {"model": "triton", "model_hash": "a"},
+}
+
+
+def turbulence(seed: int, times: int = 30) -> np.ndarray:
+    """Random vorticity with all scales that changes slowly and loses a little variance, [time, 1, y, x]."""
+    generator = np.random.default_rng(seed)
+    k = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(SIZE, 1 / SIZE), np.arange(SIZE // 2 + 1), indexing="ij")
+    )
+    shape = (k > 0) / (1 + k**2)
+    phases = np.fft.rfft2(generator.standard_normal((2, SIZE, SIZE))) * shape
+    angle = 0.05 * np.arange(times)[:, None, None] * np.sqrt(1 + k)
+    fields = np.fft.irfft2(phases[0] * np.cos(angle) + phases[1] * np.sin(angle), s=(SIZE, SIZE))
+    return (fields * np.exp(-0.003 * np.arange(times))[:, None, None])[:, None].astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("guard") / "store.zarr"
+    grid, variables = PeriodicGrid(SIZE, SIZE), Variables((VORTICITY,))
+    times, splits = 0.1 * np.arange(30), ["train"] * 12 + ["test"] * 4
+    create_store(path, variables=variables, grid=grid, times=times, splits=splits, provenance={})
+    finish_store(path, [write_trajectory(path, n, turbulence(n)) for n in range(len(splits))])
+    return TrainingStore.open(path)
+
+
+@pytest.fixture(scope="module")
+def climate(store):
+    return training_climate(store, store.variables)
+
+
+def run_guard(climate, store, change=None, policy="record", steps=29):
+    """Let a guard see the test trajectories, changed from their second step on."""
+    window = store.windows([12, 13, 14, 15], [0] * 4, steps + 1)
+    guard = Guard(climate, policy, window.at(slice(0, 1)))
+
+    def states():
+        for step in range(1, steps + 1):
+            data = window.data[:, step : step + 1].clone()
+            state = dataclasses.replace(window.at(slice(step, step + 1)), data=data)
+            if change is not None:
+                change(step, data, window.data)
+            yield state
+
+    return guard, list(guard.watch(states()))
+
+
+def first(guard):
+    return min(guard.trips, key=lambda trip: trip.step)
+
+
+def test_truth_passes(climate, store):
+    guard, seen = run_guard(climate, store)
+    assert guard.trips == []
+    assert len(seen) == 29
+    assert guard_record(GuardConfig(), climate, guard.trips) == {
+        "policy": "warn",
+        "margins": {"value": 0.5, "mean": 0.2, "variance": 2.0, "change": 5.0, "band": 5.0},
+        "climate_states": 64,
+        "count": 0,
+        "trips": [],
+    }
+
+
+def test_nan_is_caught_with_its_cell(climate, store):
+    def plant(step, data, _):
+        if step >= 7:
+            data[2, 0, 0, 5, 9] = torch.nan
+
+    guard, _ = run_guard(climate, store, plant)
+    (trip,) = guard.trips
+    assert (trip.init, trip.step, trip.variable) == (2, 7, "vorticity")
+    assert (trip.statistic, trip.value) == ("values that are not finite", 1)
+    assert (trip.y, trip.x) == (5, 9)
+    assert trip.describe().startswith(
+        "forecast 2, step 7, 'vorticity': 1 values are not finite, worst in cell (5, 9); scale: wavenumbers"
+    )
+
+
+def test_slow_drift_is_caught(climate, store):
+    deviation = float(store.read(0, slice(None)).std())
+
+    def plant(step, data, _):
+        data[1] += 0.02 * deviation * step
+
+    guard, _ = run_guard(climate, store, plant)
+    trip = first(guard)
+    assert (trip.init, trip.statistic) == (1, "mean")
+    assert 8 <= trip.step <= 14
+    assert (trip.scale, trip.scale_step) == ("wavenumber 0", trip.step)
+    assert trip.growth_rate > 0
+    assert {trip.init for trip in guard.trips} == {1}
+
+
+@pytest.mark.parametrize(("wave", "octave"), [((0, 14), "7.5 to 15.5"), ((0, 5), "3.5 to 7.5")])
+def test_growing_waves_are_caught_with_their_scale_and_growth_rate(climate, store, wave, octave):
+    y, x = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
+    field = torch.from_numpy(np.cos(2 * np.pi * (wave[0] * y + wave[1] * x) / SIZE)).float()
+
+    def plant(step, data, _):
+        data[0, 0, 0] += 1e-5 * np.exp(0.5 * step) * field
+
+    guard, _ = run_guard(climate, store, plant)
+    trip = first(guard)
+    assert trip.init == 0
+    assert trip.statistic == f"variance at wavenumbers {octave}"
+    assert trip.scale == f"wavenumbers {octave}"
+    assert trip.scale_step == trip.step
+    later = [one for one in guard.trips if one.statistic == "largest value"]
+    assert later[0].scale == f"wavenumbers {octave}"
+    assert later[0].scale_step == trip.step < later[0].step
+    # A variance grows twice as fast as its wave, 0.5 per step, but what was there before hides it at first.
+    assert 0.2 < trip.growth_rate < 1.05
+    assert 0.2 < later[0].growth_rate < 0.55
+
+
+def test_frozen_field_is_caught(climate, store):
+    def plant(step, data, truth):
+        if step > 9:
+            data[3] = truth[3, 9:10]
+
+    guard, _ = run_guard(climate, store, plant)
+    assert (first(guard).init, first(guard).step) == (3, 10)
+    assert first(guard).statistic == "change per step"
+    assert first(guard).value == 0
+    assert first(guard).y is None
+
+
+def test_lost_small_scales_are_caught(climate, store):
+    k = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(SIZE, 1 / SIZE), np.arange(SIZE // 2 + 1), indexing="ij")
+    )
+
+    def plant(step, data, _):
+        damping = torch.from_numpy(np.exp(-0.1 * step * (k > 7.5)))
+        data[1] = torch.fft.irfft2(torch.fft.rfft2(data[1]) * damping, s=(SIZE, SIZE))
+
+    guard, _ = run_guard(climate, store, plant)
+    assert first(guard).init == 1
+    assert first(guard).scale in ("wavenumbers 7.5 to 15.5", "wavenumbers 15.5 to 22.5")
+    assert first(guard).value < first(guard).lower
+    assert first(guard).growth_rate is None
+
+
+def test_stop_leaves_later_states_missing_and_ends(climate, store):
+    def plant(step, data, _):
+        for init in range(4):
+            if step >= 5 + init:
+                data[init] *= 100
+
+    guard, seen = run_guard(climate, store, plant, policy="stop")
+    assert guard.finished
+    assert len(seen) == 8
+    for init in range(4):
+        missing = [bool(torch.isnan(state.data[init]).all()) for state in seen]
+        assert missing == [step > 5 + init for step in range(1, 9)]
+    assert {(trip.init, trip.step) for trip in guard.trips} == {(n, 5 + n) for n in range(4)}
+
+
+@pytest.mark.parametrize(("policy", "lines"), [("warn", 2), ("record", 0), ("stop", 2)])
+def test_one_warning_for_each_forecast(climate, store, policy, lines, caplog):
+    def plant(step, data, _):
+        data[1] *= 1 + step
+        data[2] *= 1 + step
+
+    with caplog.at_level(logging.WARNING, "triton_earth"):
+        guard, _ = run_guard(climate, store, plant, policy)
+    assert len(caplog.records) == lines
+    assert len(guard.trips) >= 4
+    assert all(record.message.startswith("guard: forecast ") for record in caplog.records)
+
+
+def test_statistics_are_those_of_the_fields(store):
+    window = store.windows([3], [4], 2)
+    statistics = StateStatistics(store.variables, store.grid)
+    found = statistics.measure(window.at(slice(1, 2)), window.at(slice(0, 1)))[0, 0]
+    old, new = window.data[0, 0, 0].double(), window.data[0, 1, 0].double()
+    lengths = (2 * np.pi, 2 * np.pi)
+    expected = [0, new.min(), new.max(), new.mean(), new.var(correction=0)]
+    expected += [(new - old).square().mean().sqrt(), kinetic_energy(new, lengths)]
+    np.testing.assert_allclose(found[: len(BULK)], expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found[len(BULK) :].sum(), enstrophy(new - new.mean()), rtol=1e-4)
+    assert statistics.bands[0].low == 0.5
+    assert [band.high for band in statistics.bands[:-1]] == [
+        band.low for band in statistics.bands[1:]
+    ]
+
+
+def test_masked_cells_never_matter(weather):
+    climate = training_climate(weather, weather.variables.select(["temperature"]))
+    assert np.isfinite(climate.upper[0, 3:6]).all()
+    window = weather.windows([4], [0], 2).select(["temperature"])
+    loud = dataclasses.replace(window, data=torch.nan_to_num(window.data, nan=1e6))
+    measured = [
+        climate.statistics.measure(one.at(slice(1, 2)), one.at(slice(0, 1)))
+        for one in (window, loud)
+    ]
+    torch.testing.assert_close(measured[0], measured[1], equal_nan=True, rtol=0, atol=0)
+
+
+def test_climate_without_a_training_split_is_that_of_the_store(tmp_path):
+    store = wave_store(tmp_path / "a.zarr", splits=("test", "test"))
+    assert training_climate(store, store.variables).states == 22
+
+
+def test_wider_margins_let_more_pass(climate, store):
+    def plant(_step, data, _):
+        data *= 2
+
+    wide = training_climate(
+        store, store.variables, Margins(value=3.0, mean=1.0, variance=10.0, change=30.0, band=20.0)
+    )
+    assert run_guard(climate, store, plant)[0].trips
+    assert not run_guard(wide, store, plant)[0].trips
+
+
+class Crash(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.mark.parametrize(("policy", "leads"), [("record", 3), ("stop", 1)])
+def test_resumed_forecast_and_record_are_the_same(waves, tmp_path, monkeypatch, policy, leads):
+    forecaster = tiny_forecaster(waves)
+    request = {**REQUEST, "guard": GuardConfig(policy=policy)}
+    whole = write_forecast(forecaster, waves, tmp_path / "whole.zarr", **request)
+    assert whole.guard["count"] > 0
+    original, count = writer.write_lead, iter(range(100))
+
+    def dying(*arguments):
+        if next(count) == leads:
+            raise Crash
+        original(*arguments)
+
+    monkeypatch.setattr(writer, "write_lead", dying)
+    with pytest.raises(Crash):
+        write_forecast(forecaster, waves, tmp_path / "a.zarr", **request)
+    monkeypatch.setattr(writer, "write_lead", original)
+    resumed = write_forecast(forecaster, waves, tmp_path / "a.zarr", **request, resume=True)
+    assert resumed.guard == whole.guard
+    for lead in range(6):
+        np.testing.assert_array_equal(
+            resumed.read(slice(0, 3), lead), whole.read(slice(0, 3), lead)
+        )
+
+
+def test_without_a_guard_there_is_no_record(waves, tmp_path):
+    stored = write_forecast(tiny_forecaster(waves), waves, tmp_path / "a.zarr", **REQUEST)
+    assert stored.guard is None
+    assert ForecastStore.open(tmp_path / "a.zarr").guard is None
+
+
+def test_guard_does_not_change_the_forecast(waves, tmp_path):
+    forecaster = tiny_forecaster(waves)
+    plain = write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
+    guarded = write_forecast(
+        forecaster, waves, tmp_path / "b.zarr", **REQUEST, guard=GuardConfig(policy="record")
+    )
+    for lead in range(6):
+        np.testing.assert_array_equal(
+            guarded.read(slice(0, 3), lead), plain.read(slice(0, 3), lead)
+        )

@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import nn
+
+from tests.builders import tiny_forecaster
+from triton_earth.core.errors import UserError
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.optimizers import build_optimizers, learning_rate, set_learning_rate
+
+
+def test_muon_takes_the_matrices_and_adamw_all_else(waves):
+    network = tiny_forecaster(waves).network
+    optimizers = build_optimizers(network, TrainConfig(optimizer="muon"))
+    assert [type(optimizer).__name__ for optimizer in optimizers] == ["Muon", "AdamW"]
+    taken = [
+        {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for optimizer in optimizers
+    ]
+    assert taken[0] == {id(p) for p in network.parameters() if p.ndim == 2}
+    assert taken[0] | taken[1] == {id(p) for p in network.parameters()}
+    assert not taken[0] & taken[1]
+
+
+def test_muon_steps_along_the_orthogonal_factor():
+    # One step without momentum from before: the update is UVᵀ of the gradient's USVᵀ, as large as AdamW's.
+    torch.manual_seed(0)
+    layer = nn.Linear(6, 4, bias=False)
+    before = layer.weight.detach().clone()
+    (optimizer,) = build_optimizers(
+        layer, TrainConfig(optimizer="muon", learning_rate=0.1, weight_decay=0.0)
+    )
+    layer.weight.grad = torch.randn(4, 6)
+    u, _, v = torch.linalg.svd(layer.weight.grad, full_matrices=False)
+    optimizer.step()
+    moved = (before - layer.weight.detach()) / (0.1 * 0.2 * 6**0.5)
+    # Five Newton-Schulz steps in bfloat16 bring singular values near one only.
+    singular = torch.linalg.svdvals(moved)
+    assert 0.6 < singular.min() <= singular.max() < 1.3
+    assert torch.nn.functional.cosine_similarity(moved.flatten(), (u @ v).flatten(), dim=0) > 0.95
+
+
+def test_a_network_without_matrices_has_nothing_for_muon():
+    with pytest.raises(
+        UserError, match=r"muon: the network has no matrices \(linear layers\); take"
+    ):
+        build_optimizers(nn.Conv2d(1, 2, 3), TrainConfig(optimizer="muon"))
+
+
+def test_an_old_torch_has_no_muon(monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UserError, match=r"needs torch 2\.9 or newer; found"):
+        build_optimizers(nn.Linear(2, 2), TrainConfig(optimizer="muon"))
+
+
+def test_the_learning_rate_follows_the_schedule():
+    cosine = TrainConfig(steps=100, learning_rate=0.1, warmup_steps=0)
+    assert learning_rate(50, cosine) == pytest.approx(0.05)
+    trapezoid = cosine.model_copy(update={"schedule": "trapezoid"})
+    assert learning_rate(80, trapezoid) == 0.1
+    assert learning_rate(90, trapezoid) == pytest.approx(0.05)  # a fifth of all steps is the fall
+    shorter = trapezoid.model_copy(update={"decay_steps": 5})
+    assert learning_rate(90, shorter) == 0.1
+    assert learning_rate(99, shorter) == pytest.approx(0.02)
+
+
+def test_all_weights_get_the_rate():
+    optimizers = build_optimizers(nn.Linear(2, 2), TrainConfig(optimizer="muon"))
+    set_learning_rate(optimizers, 0.25)
+    assert {group["lr"] for o in optimizers for group in o.param_groups} == {0.25}

@@ -1,0 +1,142 @@
+"""What `train` can be told, through the verb: where it starts from, what it selects by, and what it never reads."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tests.builders import TINY_RECIPE
+from triton_earth.core.errors import UserError
+from triton_earth.data.store import TrainingStore
+from triton_earth.models.checkpoint import load_forecaster, load_provenance
+from triton_earth.training.checkpoint import NAME, read_training_state
+from triton_earth.workflow.train import train
+
+
+def weights(run):
+    return (run / "forecaster" / "weights.safetensors").read_bytes()
+
+
+def test_the_test_split_is_never_touched(tiny_store, tiny_run, tmp_path):
+    """Every field of the test split is made unreadable: training goes on and gives the same bits."""
+    store = tmp_path / "truth.zarr"
+    shutil.copytree(tiny_store, store)
+    opened = TrainingStore.open(store)
+    tested = opened.trajectories_in("test").tolist()
+    broken = [
+        path
+        for number in tested
+        for path in (store / "state" / "c" / str(number)).rglob("*")
+        if path.is_file()
+    ]
+    assert len(broken) >= len(tested)
+    for path in broken:
+        path.write_bytes(b"no field")
+    with pytest.raises(UserError, match="cannot be read"):
+        opened.read(tested[0], slice(0, 1))
+    overrides = [*TINY_RECIPE, "train.validation_leads=[1, 3]"]
+    train("turbulence_small", store, tmp_path / "run", overrides)
+    assert weights(tmp_path / "run") == weights(tiny_run)
+
+
+def test_scores_of_forecasts_are_logged_and_select(tiny_store, tmp_path):
+    overrides = [
+        *TINY_RECIPE,
+        "train.validation_leads=[1, 4]",
+        "train.select_by=rollout_rmse_lead_4",
+    ]
+    train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    with (tmp_path / "run" / "log.csv").open() as stream:
+        logged = [row for row in csv.DictReader(stream) if row["rollout_rmse_lead_4"]]
+    scores = load_provenance(tmp_path / "run")["training"]["validation"]
+    assert scores["rollout_rmse_lead_4"] == min(float(row["rollout_rmse_lead_4"]) for row in logged)
+    with (tmp_path / "run" / "validation.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["step"], row["lead"], row["variable"]) for row in rows] == [
+        (step, lead, "vorticity") for step in ("3", "6") for lead in ("1", "4")
+    ]
+
+
+def test_a_horizon_beyond_the_data_is_refused(tiny_store, tmp_path):
+    stages = "train.curriculum=[{from_step: 0, horizon: 1}, {from_step: 2, horizon: 60}]"
+    with pytest.raises(UserError) as caught:
+        train("turbulence_small", tiny_store, tmp_path / "run", [*TINY_RECIPE, stages])
+    assert str(caught.value).startswith(
+        "a window of 61 times (history plus horizon) does not fit into 8 consecutive times"
+    )
+    with pytest.raises(UserError, match="a window of 31 times"):
+        train(
+            "turbulence_small",
+            tiny_store,
+            tmp_path / "run",
+            [*TINY_RECIPE, "train.validation_leads=[30]"],
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fine_tuning_starts_from_the_given_weights(tiny_store, tiny_run, tmp_path):
+    # A first step at a learning rate of almost nothing: what comes out is what went in.
+    overrides = [
+        *TINY_RECIPE, f"train.init_from={tiny_run}", "train.horizon=2", "train.steps=1",
+        "train.learning_rate=1.0e-12", "train.ema_decay=0.0",
+    ]  # fmt: skip
+    tuned = train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    before = load_forecaster(tiny_run).network.state_dict()
+    for name, tensor in tuned.network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=1e-6, atol=1e-8)
+    origin = load_provenance(tmp_path / "run")["training"]["init_from"]
+    assert origin["model_hash"] == load_provenance(tiny_run)["model_hash"]
+
+
+def test_the_optimizer_may_be_continued(tiny_store, tiny_run, tmp_path):
+    moments = {}
+    for how in ("fresh", "continued"):
+        out = tmp_path / how
+        overrides = [
+            *TINY_RECIPE, f"train.init_from={tiny_run}", f"train.init_optimizer={how}",
+            "train.steps=1", "train.validate_every=1",
+        ]  # fmt: skip
+        train("turbulence_small", tiny_store, out, overrides)
+        moments[how] = read_training_state(out / NAME)["optimizers"][0]["state"][0]["step"]
+    assert (moments["fresh"].item(), moments["continued"].item()) == (1, 7)
+
+
+def test_another_network_cannot_be_fine_tuned(tiny_store, tiny_run, tmp_path):
+    overrides = [*TINY_RECIPE, f"train.init_from={tiny_run}", "model.prediction=state"]
+    with pytest.raises(UserError) as caught:
+        train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    assert str(caught.value) == (
+        f"train.init_from={tiny_run}: the recipe's model.prediction is state, there it is tendency. "
+        "Fine-tune with the same model."
+    )
+
+
+def test_other_data_cannot_be_fine_tuned_on(weather, tiny_run, tmp_path):
+    overrides = [*TINY_RECIPE, f"train.init_from={tiny_run}"]
+    with pytest.raises(UserError, match=r"needs variables \['vorticity'\], which are not there"):
+        train("turbulence_small", weather.path, tmp_path / "run", overrides)
+
+
+def test_a_fine_tuned_model_keeps_its_statistics(tiny_store, tiny_run, tmp_path):
+    overrides = [*TINY_RECIPE, f"train.init_from={tiny_run}", "train.steps=1"]
+    tuned = train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    assert tuned.normalizer == load_forecaster(tiny_run).normalizer
+
+
+def test_a_model_that_blows_up_is_still_saved(tiny_store, tmp_path):
+    overrides = [
+        *TINY_RECIPE, "train.steps=2", "train.learning_rate=30.0", "train.warmup_steps=0",
+        "train.validation_leads=[6]", "train.select_by=rollout_rmse",
+    ]  # fmt: skip
+    train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    score = load_provenance(tmp_path / "run")["training"]["validation"]["rollout_rmse"]
+    assert score is None or np.isfinite(score)
+
+
+def test_weights_of_unknown_variables_are_refused_before_anything_is_written(tiny_store, tmp_path):
+    overrides = [*TINY_RECIPE, "train.variable_weights={vortecity: 2.0}"]
+    with pytest.raises(UserError, match="'vortecity' is not predicted; did you mean 'vorticity'"):
+        train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    assert list(tmp_path.iterdir()) == []
