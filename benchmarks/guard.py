@@ -1,6 +1,6 @@
 """What the guard costs: time of a rollout of the full turbulence network with and without it.
 
-    python benchmarks/guard.py [--steps 20] [--batch 4] [--cells 128] [--device cpu]
+    python benchmarks/guard.py [--steps 20] [--batch 4] [--cells 128] [--device cpu] [--recipe turbulence]
 
 Prints seconds per step without the guard, of the guard alone, and their ratio.
 """
@@ -31,11 +31,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--cells", type=int, default=128)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--recipe", default="turbulence")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         store = noise_store(Path(folder) / "store.zarr", arguments.cells, arguments.batch)
-        config = load_recipe("turbulence").model
+        config = load_recipe(arguments.recipe).model
         normalizer = Normalizer((VORTICITY.name,), (0.0,), (1.0,), (0.1,))
         model = NetworkForecaster(config, store.variables, store.grid, store.time_step, normalizer)
         model.network.to(arguments.device).eval()

@@ -3,7 +3,7 @@
     python scripts/make_embedded_data.py FOLDER
 
 FOLDER holds ``speedy_t31_daily_3yr.nc`` and ``sst_anomaly_1979_2008_monthly.nc``; the files are written to
-``src/triton_earth/data/embedded``. The same inputs give the same values. Sources and licences are in the files'
+``src/triton_earth/data/embedded``. The same inputs give the same bytes. Sources and licences are in the files'
 attributes and in ``docs/embedded_data.md``.
 """
 

@@ -196,7 +196,7 @@ class Guard:
     def _trip(self, state: State, init: int, channel: int, statistic: int) -> Trip:
         name = self._names[statistic]
         number, left = self._first_scale(init, channel)
-        band = self._climate.statistics.bands[number]
+        band = self._climate.statistics.bands[number].name.removeprefix("variance at ")
         cell = self._cell(state.data[init, 0, channel], channel, name)
         return Trip(
             init=self._first_init + int(init),
@@ -208,7 +208,7 @@ class Guard:
             upper=_plain(self._climate.upper[channel, statistic]),
             y=None if cell is None else cell[0],
             x=None if cell is None else cell[1],
-            scale=band.name.removeprefix("variance at ") if left or name != MEAN else "wavenumber 0",
+            scale="wavenumber 0" if name == MEAN and not left else band,
             scale_step=left or (self._step if name == MEAN else None),
             growth_rate=self._growth(init, channel, statistic),
         )

@@ -106,7 +106,8 @@ def fit(
             rate = learning_rate(step, config)
             set_learning_rate(optimizers, rate)
             network.train()
-            network.zero_grad(set_to_none=True)
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
             own = _backward(model, upcoming, parts, seed, step, device)
             loss, stop = processes.sums(own.loss, float(request.name != ""))
             loss /= processes.count

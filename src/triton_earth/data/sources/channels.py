@@ -12,7 +12,7 @@ from triton_earth.core.variables import Role, Variable
 from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.coordinates import Axis, find_axis, level_indices
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
-from triton_earth.data.sources.names import KnownVariable, known_variable
+from triton_earth.data.sources.names import BY_NAME, KnownVariable, known_variable
 from triton_earth.data.sources.time_axis import find_time
 from triton_earth.data.sources.units import canonical_units, conversion
 
@@ -122,9 +122,10 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
     _require_no_other_dimension(dataset, array, level, what)
     known = known_variable(choice.name, name, array.attrs.get("standard_name"))
     units, scale, offset = _units(choice, array, known, what)
-    long_name = choice.long_name or (
-        known.long_name if known else str(array.attrs.get("long_name", choice.name))
-    )
+    # A file's `u` may be wind or current: only a canonical or standard name says in words what it is.
+    described = BY_NAME.get(choice.name) or known_variable(array.attrs.get("standard_name"))
+    own_words = str(array.attrs.get("long_name", choice.name))
+    long_name = choice.long_name or (described.long_name if described else own_words)
     variables = tuple(
         Variable(
             choice.name if each is None else f"{choice.name}_{each:g}",

@@ -126,6 +126,11 @@ def test_findings_say_where(tmp_path):
     assert found.findings[0].message.endswith("It looks like degC.")
 
 
+def test_a_letter_may_stand_for_anything(tmp_path):
+    data = dataset().rename(flux="q")
+    assert inspect_files(str(write(tmp_path / "a.nc", data))).findings == []
+
+
 def test_unreadable_files(tmp_path):
     (tmp_path / "a.nc").write_bytes(b"CDF")
     found = inspect_files(str(tmp_path / "a.nc"))

@@ -39,6 +39,15 @@ def test_names_units_and_roles(plain):
     assert fields.dtype == np.float32
 
 
+def test_only_a_name_that_is_clear_is_put_into_words(tmp_path):
+    data = dataset()
+    data = data.assign(u=data["flux"].assign_attrs(units="m/s", long_name="eastward current"))
+    variables = ["2m_temperature", "u"]
+    opened = source(write(tmp_path / "a.nc", data), variables=variables)
+    words = [variable.long_name for variable in opened.variables]
+    assert words == ["2 metre temperature", "eastward current"]
+
+
 @pytest.mark.parametrize(
     "turn",
     [
