@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.workers import Workers
 from triton_earth.physics.budget import Budget, budget
 from triton_earth.physics.spectral import dealiasing_mask, wavenumbers
 from triton_earth.physics.time_stepping import IntegratingFactorRK4, Stepper
@@ -118,8 +120,8 @@ class NavierStokes:
         """Yield the vorticity at the given times.
 
         Between two times the steps are uniform: the fewest that are not longer than `time_step`. On a CPU the members
-        of the batch are advanced in blocks that stay in the cache; a member's result does not depend on the others
-        beyond rounding.
+        of the batch are advanced in blocks that stay in the cache, as many at once as torch has threads; a member's
+        result does not depend on the others beyond rounding.
 
         Args:
             vorticity: ω [*batch, y, x] in s⁻¹ at time 0.
@@ -144,31 +146,25 @@ class NavierStokes:
             raise UserError(f"flow solver: expected a positive time step, found {time_step}.")
         batch = vorticity.shape[:-2]
         fields = vorticity.to(self.device, self.dtype).reshape(-1, *self.shape)
-        blocks = [self._to_waves(block) for block in fields.split(self._block_size(len(fields)))]
-        spaces = {len(block): _Space(self, block) for block in blocks}
-        steppers: dict[int, Stepper] = {}
-        now, dt = 0.0, 0.0
-        for time in times:
-            if not now <= time < math.inf:
-                raise UserError(
-                    f"flow solver: expected finite times that increase from 0, "
-                    f"found {time} after {now}. Sort them."
+        blocks = [
+            _Block(self, part, stepper) for part in fields.split(self._block_size(len(fields)))
+        ]
+        now = 0.0
+        with Workers(len(blocks) if self.device.type == "cpu" else 1) as workers:
+            for time in times:
+                if not now <= time < math.inf:
+                    raise UserError(
+                        f"flow solver: expected finite times that increase from 0, "
+                        f"found {time} after {now}. Sort them."
+                    )
+                steps, length = _uniform_steps(time - now, time_step)
+                result = torch.cat(
+                    workers.map(partial(_Block.advance, now=now, steps=steps, dt=length), blocks)
                 )
-            steps, length = _uniform_steps(time - now, time_step)
-            if steps and not math.isclose(length, dt, rel_tol=1e-9):
-                dt = length
-                steppers = {n: stepper(self._linear, dt, spaces[n].like) for n in spaces}
-            for state in blocks:
-                space = spaces[len(state)]
-                for step in range(steps):
-                    if step % _STEPS_BETWEEN_CHECKS == 0:
-                        self._check(space, state, now + step * dt, dt, stepper)
-                    steppers[len(state)].step(state, space.tendency)
-            now = time
-            result = torch.cat([self._to_field(state) for state in blocks])
-            if not torch.isfinite(result).all():
-                raise UserError(_not_finite(now, time_step))
-            yield result.reshape(*batch, *self.shape)
+                now = time
+                if not torch.isfinite(result).all():
+                    raise UserError(_not_finite(now, time_step))
+                yield result.reshape(*batch, *self.shape)
 
     def tendency(self, vorticity: Float[Tensor, "*batch y x"]) -> Float[Tensor, "*batch y x"]:
         """Return the right-hand side of the discretised equation.
@@ -214,28 +210,12 @@ class NavierStokes:
         rows = torch.fft.ifft(waves, dim=-2, norm="forward")
         return torch.fft.irfft(rows, n=self.shape[1], dim=-1, norm="forward")
 
-    def _check(
-        self, space: "_Space", state: Tensor, now: float, dt: float, stepper: type[Stepper]
-    ) -> None:
-        u, v = space.velocity(state)
-        largest_ky, largest_kx = self._largest_k
-        rate = float((u.abs() * largest_kx + v.abs() * largest_ky).max())
-        if not math.isfinite(rate):
-            raise UserError(_not_finite(now, dt))
-        if rate * dt > stepper.stability_limit:
-            raise UserError(
-                f"flow solver: the time step {dt:.3g} is unstable at time {now:.4g}: expected at most "
-                f"{stepper.stability_limit / rate:.3g} for this grid and flow speed. "
-                f"Set time_step to {0.7 * stepper.stability_limit / rate:.2g} or less."
-            )
-
 
 class _Space:
     """Work space of the advection term for one shape of batch; it writes nothing but its own tensors and `out`."""
 
     def __init__(self, equation: NavierStokes, like: Complex[Tensor, "member y wave"]) -> None:
         self._equation = equation
-        self.like = like
         self._velocity_waves = like.new_empty((2, *like.shape))
         self._products = torch.empty(
             (2, len(like), *equation.shape), dtype=equation.dtype, device=like.device
@@ -260,6 +240,47 @@ class _Space:
         out.addcmul_(waves[1], equation._product_factors[1])
         if equation._forcing_waves is not None:
             out.add_(equation._forcing_waves)
+
+
+class _Block:
+    """Members that are advanced together, with all the work space that takes."""
+
+    def __init__(
+        self, equation: NavierStokes, fields: Float[Tensor, "member y x"], scheme: type[Stepper]
+    ) -> None:
+        self._equation = equation
+        self._scheme = scheme
+        self._waves = equation._to_waves(fields)
+        self._space = _Space(equation, self._waves)
+        self._stepper: Stepper | None = None
+        self._dt = 0.0
+
+    def advance(self, now: float, steps: int, dt: float) -> Float[Tensor, "member y x"]:
+        """Return the fields after `steps` steps of `dt` from time `now`."""
+        if steps == 0:
+            return self._equation._to_field(self._waves)
+        if self._stepper is None or not math.isclose(dt, self._dt, rel_tol=1e-9):
+            self._stepper = self._scheme(self._equation._linear, dt, self._waves)
+            self._dt = dt
+        for step in range(steps):
+            if step % _STEPS_BETWEEN_CHECKS == 0:
+                self._check(now + step * self._dt)
+            self._stepper.step(self._waves, self._space.tendency)
+        return self._equation._to_field(self._waves)
+
+    def _check(self, now: float) -> None:
+        u, v = self._space.velocity(self._waves)
+        largest_ky, largest_kx = self._equation._largest_k
+        rate = float((u.abs() * largest_kx + v.abs() * largest_ky).max())
+        limit = self._scheme.stability_limit
+        if not math.isfinite(rate):
+            raise UserError(_not_finite(now, self._dt))
+        if rate * self._dt > limit:
+            raise UserError(
+                f"flow solver: the time step {self._dt:.3g} is unstable at time {now:.4g}: expected at most "
+                f"{limit / rate:.3g} for this grid and flow speed. "
+                f"Set time_step to {0.7 * limit / rate:.2g} or less."
+            )
 
 
 def _uniform_steps(duration: float, longest: float) -> tuple[int, float]:

@@ -298,3 +298,17 @@ def test_a_step_beyond_the_stability_limit_is_refused_with_one_that_is_not():
         list(solver.integrate(start, [1.0], 0.5))
     advice = float(str(refusal.value).split("Set time_step to ")[1].split()[0])
     assert torch.isfinite(last(solver.integrate(start, [1.0], advice))).all()
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (64, 64)])
+def test_members_side_by_side_have_the_bits_of_members_one_after_another(shape):
+    solver = NavierStokes(shape, 1e-3)
+    start = torch.stack([mcwilliams_vorticity(seed, shape[0], 4.0) for seed in range(6)])
+    alone = torch.stack(list(solver.integrate(start, [0.0, 0.01, 0.03], 0.005)))
+    torch.set_num_threads(3)
+    try:
+        together = torch.stack(list(solver.integrate(start, [0.0, 0.01, 0.03], 0.005)))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(alone, together)

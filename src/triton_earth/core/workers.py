@@ -1,0 +1,53 @@
+"""Independent pieces of small tensor work side by side: one thread each, instead of all threads on each."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """As many threads as torch has, or as there are pieces; torch works with one thread inside a piece.
+
+    Splitting one small operation over threads costs more in waiting than it saves. With a single piece nothing changes:
+    it runs in the calling thread with all of torch's threads.
+    """
+
+    def __init__(self, pieces: int) -> None:
+        """Start nothing yet.
+
+        Args:
+            pieces: Largest number of pieces of one call of `map`.
+        """
+        self._number = min(pieces, torch.get_num_threads())
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the results in the order of `items`; the first exception is raised here."""
+        if self._number < 2:
+            return [function(item) for item in items]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # a thread of the pool takes this over when it starts
+        try:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._number)
+            return list(self._pool.map(function, items))
+        finally:
+            torch.set_num_threads(threads)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
