@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+from triton_earth.core.threads import torch_threads
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -31,14 +33,10 @@ class Workers:
         """Return the results in the order of `items`; the first exception is raised here."""
         if self._number < 2:
             return [function(item) for item in items]
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a thread of the pool takes this over when it starts
-        try:
+        with torch_threads(1):  # a thread of the pool takes this over when it starts
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._number)
             return list(self._pool.map(function, items))
-        finally:
-            torch.set_num_threads(threads)
 
     def __enter__(self) -> "Workers":
         return self

@@ -69,6 +69,7 @@ class TrainConfig(StrictConfig):
             mean over `validation_leads`) or ``rollout_rmse_lead_N``.
         memory_gb: Largest amount of memory for keeping the training data.
         device: ``auto`` takes a GPU where there is one.
+        threads: Threads of torch on a CPU, its own choice if not given. Small networks gain nothing from a second.
     """
 
     steps: int = Field(default=1000, ge=1)
@@ -106,6 +107,7 @@ class TrainConfig(StrictConfig):
     select_by: str = Field(default="validation_mse", validate_default=False)
     memory_gb: float = Field(default=4.0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
 
     @field_validator("curriculum")
     @classmethod

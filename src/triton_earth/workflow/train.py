@@ -12,6 +12,7 @@ from torch import Tensor
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import read_json, remove, require_writable, write_json, write_text
+from triton_earth.core.threads import torch_threads
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
@@ -64,7 +65,7 @@ def train(
         Interrupted: if SIGTERM or SIGUSR1 asked to stop; all that was done is saved.
     """
     resolved = load_recipe(recipe, overrides)
-    with joined() as processes:
+    with torch_threads(resolved.train.threads), joined() as processes:
         return _train(resolved, store, out, processes, resume=resume, overwrite=overwrite)
 
 

@@ -140,3 +140,14 @@ def test_weights_of_unknown_variables_are_refused_before_anything_is_written(tin
     with pytest.raises(UserError, match="'vortecity' is not predicted; did you mean 'vorticity'"):
         train("turbulence_small", tiny_store, tmp_path / "run", overrides)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_recipe_says_how_many_threads(tiny_store, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "triton_earth.workflow.train.fit", lambda *_, **__: seen.append(torch.get_num_threads())
+    )
+    with pytest.raises(UserError, match="forecaster"):  # nothing was trained
+        train("turbulence_small", tiny_store, tmp_path / "run", [*TINY_RECIPE, "train.threads=3"])
+    assert seen == [3]
+    assert torch.get_num_threads() == 1
