@@ -198,6 +198,20 @@ def forecast(
             callback=_at_least(1, "--batch-size"), help="Initial conditions forecast together."
         ),
     ] = 16,
+    members: Annotated[
+        int,
+        typer.Option(callback=_at_least(1, "--members"), help="Forecasts from each initial state."),
+    ] = 1,
+    perturb: Annotated[
+        Literal["noise", "none"],
+        typer.Option(help="What is added to the initial state of each member."),
+    ] = "noise",
+    perturb_size: Annotated[
+        float, typer.Option(help="Its size, in differences between successive training states.")
+    ] = 0.5,
+    seed: Annotated[
+        int, typer.Option(callback=_at_least(0, "--seed"), help="Seed of the members.")
+    ] = 0,
     guard: Annotated[
         Literal["warn", "stop", "record"],
         typer.Option(
@@ -219,6 +233,10 @@ def forecast(
         split=split,
         init=init,
         batch_size=batch_size,
+        members=members,
+        perturb=perturb,
+        perturb_size=perturb_size,
+        seed=seed,
         guard=guard,
         device=device,
         resume=resume,

@@ -21,9 +21,9 @@ def first_trips(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     Args:
         record: What the guard stored with the forecast.
     """
-    first: dict[int, dict[str, Any]] = {}
+    first: dict[tuple[int, int | None], dict[str, Any]] = {}
     for trip in record["trips"]:
-        first.setdefault(trip["init"], trip)
+        first.setdefault((trip["init"], trip.get("member")), trip)
     return list(first.values())
 
 
@@ -84,7 +84,7 @@ def _table(trips: Sequence[Mapping[str, Any]]) -> str:
         )
         growth = "–" if trip["growth_rate"] is None else f"{number(trip['growth_rate'])} per step"
         columns = (
-            str(trip["init"]),
+            _forecast(trip),
             str(trip["step"]),
             trip["variable"],
             trip["statistic"],
@@ -108,6 +108,11 @@ def _table(trips: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _forecast(trip: Mapping[str, Any]) -> str:
+    member = trip.get("member")
+    return str(trip["init"]) if member is None else f"{trip['init']}, member {member}"
+
+
 def _value(value: float | None) -> str:
     return "–" if value is None else number(value)
 
@@ -117,6 +122,6 @@ def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> str:
     return Picture(
         png_uri(panels(example, variable, steps_around(step))),
         f"Maps of {variable} before and after step {step}: truth, forecast and error.",
-        f"Forecast {trip['init']}, the first to leave: {variable} before, at (step {step}) and after. "
+        f"Forecast {_forecast(trip)}, the first to leave: {variable} before, at (step {step}) and after. "
         "Truth and forecast share their colours, which the truth sets. Grey: no finite value.",
     ).html()

@@ -111,9 +111,7 @@ def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:
     Yields:
         States of shape [1, 2, channel, y, x].
     """
-    whole = [Segment(int(number), 0, len(store.times)) for number in store.trajectories]
-    segments = store.segments("train") if "train" in store.split_names else whole
-    segments = [segment for segment in segments if len(segment) > 1]
+    segments = training_segments(store)
     count = min(most, sum(len(segment) - 1 for segment in segments))
     ends = np.cumsum([len(segment) - 1 for segment in segments])
     for number in range(count):
@@ -125,6 +123,13 @@ def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:
         yield store.windows(
             [segment.trajectory], [segment.start + int(offset * (len(segment) - 1))], 2
         )
+
+
+def training_segments(store: TrainingStore) -> list[Segment]:
+    """Return the stretches of at least two training times; where there is no training split, of all times."""
+    whole = [Segment(int(number), 0, len(store.times)) for number in store.trajectories]
+    segments = store.segments("train") if "train" in store.split_names else whole
+    return [segment for segment in segments if len(segment) > 1]
 
 
 def _bounds(

@@ -57,6 +57,7 @@ class Trip:
 
     Attributes:
         init: Number of the initial condition.
+        member: Number of the member; None of a single forecast.
         step: Step at which it happened; the first is 1.
         variable: Name of the variable.
         statistic: What left, as `StateStatistics` names it.
@@ -71,6 +72,7 @@ class Trip:
     """
 
     init: int
+    member: int | None
     step: int
     variable: str
     statistic: str
@@ -96,8 +98,9 @@ class Trip:
             "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
         )
         growth = "" if self.growth_rate is None else f"; growth {self.growth_rate:.3g} per step"
+        member = "" if self.member is None else f", member {self.member}"
         return (
-            f"forecast {self.init}, step {self.step}, '{self.variable}': {what}{place}; "
+            f"forecast {self.init}{member}, step {self.step}, '{self.variable}': {what}{place}; "
             f"scale: {self.scale} ({left}){growth}"
         )
 
@@ -110,11 +113,25 @@ class Guard:
     """
 
     def __init__(
-        self, climate: Climate, policy: Policy, initial: State, first_init: int = 0
+        self,
+        climate: Climate,
+        policy: Policy,
+        initial: State,
+        first_row: int = 0,
+        members: int = 1,
     ) -> None:
-        """Start from the newest of the initial states; `first_init` is the number of the first forecast."""
+        """Start from the newest of the initial states.
+
+        Args:
+            climate: What states are held against.
+            policy: What to do about those that leave it.
+            initial: Initial states, [row, history, channel, y, x].
+            first_row: Number of the first of them, counted over initial conditions and members.
+            members: Members of each initial condition.
+        """
         self.trips: list[Trip] = []
-        self._climate, self._policy, self._first_init = climate, policy, first_init
+        self._climate, self._policy = climate, policy
+        self._first_row, self._members = first_row, members
         self._names = climate.statistics.names
         self._previous = initial.last(1).select(climate.statistics.variables.names)
         self._history: deque[Float64[np.ndarray, "batch channel statistic"]] = deque(maxlen=MEMORY)
@@ -155,8 +172,8 @@ class Guard:
             return []
         self._left[new] = self._step
         trips = [
-            self._trip(chosen, init, channel, statistic)
-            for init, channel, statistic in np.argwhere(new).tolist()
+            self._trip(chosen, row, channel, statistic)
+            for row, channel, statistic in np.argwhere(new).tolist()
         ]
         self.trips += trips
         if self._policy == "stop":
@@ -187,38 +204,40 @@ class Guard:
 
     def _warn(self, trips: list[Trip]) -> None:
         """Log the first trip of each forecast that trips for the first time."""
-        seen = {trip.init for trip in self.trips if trip.step < self._step}
+        seen = {(trip.init, trip.member) for trip in self.trips if trip.step < self._step}
         for trip in trips:
-            if trip.init not in seen:
-                seen.add(trip.init)
+            if (trip.init, trip.member) not in seen:
+                seen.add((trip.init, trip.member))
                 logger.warning("guard: %s", trip.describe())
 
-    def _trip(self, state: State, init: int, channel: int, statistic: int) -> Trip:
+    def _trip(self, state: State, row: int, channel: int, statistic: int) -> Trip:
         name = self._names[statistic]
-        number, left = self._first_scale(init, channel)
+        number, left = self._first_scale(row, channel)
         band = self._climate.statistics.bands[number].name.removeprefix("variance at ")
-        cell = self._cell(state.data[init, 0, channel], channel, name)
+        cell = self._cell(state.data[row, 0, channel], channel, name)
+        init, member = divmod(self._first_row + row, self._members)
         return Trip(
-            init=self._first_init + int(init),
+            init=init,
+            member=None if self._members == 1 else member,
             step=self._step,
             variable=self._climate.statistics.variables.names[channel],
             statistic=name,
-            value=_plain(self._history[-1][init, channel, statistic]),
+            value=_plain(self._history[-1][row, channel, statistic]),
             lower=_plain(self._climate.lower[channel, statistic]),
             upper=_plain(self._climate.upper[channel, statistic]),
             y=None if cell is None else cell[0],
             x=None if cell is None else cell[1],
             scale="wavenumber 0" if name == MEAN and not left else band,
             scale_step=left or (self._step if name == MEAN else None),
-            growth_rate=self._growth(init, channel, statistic),
+            growth_rate=self._growth(row, channel, statistic),
         )
 
-    def _first_scale(self, init: int, channel: int) -> tuple[int, int | None]:
+    def _first_scale(self, row: int, channel: int) -> tuple[int, int | None]:
         """Return the number of the band that left first (farthest, if several did) or is nearest, and its step."""
         bands = slice(len(BULK), None)
-        left = self._left[init, channel, bands]
+        left = self._left[row, channel, bands]
         lower, upper = self._climate.lower[channel, bands], self._climate.upper[channel, bands]
-        finite = [past[init, channel, bands] for past in self._history]
+        finite = [past[row, channel, bands] for past in self._history]
         values = next((v for v in reversed(finite) if np.isfinite(v).all()), np.ones_like(upper))
         with np.errstate(divide="ignore"):
             beyond = np.maximum(np.log(values / upper), np.log(np.maximum(lower, 0) / values))
@@ -227,7 +246,7 @@ class Guard:
         step = left[number]
         return number, None if np.isinf(step) else int(step)
 
-    def _growth(self, init: int, channel: int, statistic: int) -> float | None:
+    def _growth(self, row: int, channel: int, statistic: int) -> float | None:
         """Return the slope of the logarithm of a statistic over the last steps, or None where it does not grow.
 
         Of values and means it is that of the departure from the middle of their bounds, of values that are not finite
@@ -236,7 +255,7 @@ class Guard:
         name = self._names[statistic]
         if name == NOT_FINITE:
             statistic = self._names.index(VARIANCE)
-        series = np.array([past[init, channel, statistic] for past in self._history])
+        series = np.array([past[row, channel, statistic] for past in self._history])
         if name in (SMALLEST, LARGEST, MEAN):
             series = np.abs(series - self._middle(channel, name))
         kept = np.flatnonzero(np.isfinite(series) & (series > 0))
@@ -276,7 +295,7 @@ class Guard:
 
 def guard_record(config: GuardConfig, climate: Climate, trips: list[Trip]) -> dict[str, Any]:
     """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps."""
-    ordered = sorted(trips, key=lambda trip: (trip.step, trip.init))
+    ordered = sorted(trips, key=lambda trip: (trip.step, trip.init, trip.member or 0))
     return {
         **config.model_dump(mode="json"),
         "climate_states": climate.states,

@@ -15,10 +15,12 @@ from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.climate import Climate, training_climate
+from triton_earth.rollout.ensemble import EnsembleConfig, initial_states
 from triton_earth.rollout.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,
+    open_for_writing,
     write_guard,
     write_lead,
 )
@@ -40,6 +42,7 @@ def write_forecast(
     steps: int,
     batch_size: int,
     provenance: dict[str, Any],
+    ensemble: EnsembleConfig | None = None,
     guard: GuardConfig | None = None,
     device: torch.device | str = "cpu",
     resume: bool = False,
@@ -57,8 +60,9 @@ def write_forecast(
         trajectories: Trajectory of each initial condition.
         starts: Index of the first of the `history` initial times of each initial condition.
         steps: Number of leads.
-        batch_size: Initial conditions that are forecast together.
+        batch_size: Forecasts that are made together; each member is one.
         provenance: How the forecast is made; plain values. Its `model_hash` says which weights are used.
+        ensemble: Members of each initial condition; None: single forecasts.
         guard: What watches the prognostic variables, and what it does; its record is stored with the forecast. None:
             nothing does.
         device: Where the forecaster's weights are.
@@ -85,16 +89,18 @@ def write_forecast(
             f"{store.path}: forcings end {available} steps after the last initial time, but a forecast of {steps} "
             f"steps needs {needed}. Shorten the forecast or start it earlier."
         )
-    batches = [
-        slice(first, min(first + batch_size, len(starts)))
-        for first in range(0, len(starts), batch_size)
-    ]
+    ensemble = ensemble or EnsembleConfig()
+    ensemble.require_different_members()
+    rows = len(starts) * ensemble.members
+    batches = [slice(first, min(first + batch_size, rows)) for first in range(0, rows, batch_size)]
 
     def initial(batch: slice) -> State:
-        return _initial_state(forecaster, store, trajectories[batch], starts[batch])
+        return initial_states(forecaster, store, trajectories, starts, batch, ensemble)
 
-    for batch in batches:  # all are checked before anything is written
-        initial(batch)
+    for number in range(len(starts)):  # all are checked before anything is written
+        initial_states(
+            forecaster, store, trajectories, starts, slice(number, number + 1), EnsembleConfig()
+        )
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
@@ -102,6 +108,7 @@ def write_forecast(
         "trajectories": trajectories,
         "starts": starts,
         "steps": steps,
+        "ensemble": ensemble.model_dump(mode="json"),
         "batch_size": batch_size,
         "stop": guard is not None and guard.policy == "stop",
     }
@@ -123,23 +130,25 @@ def write_forecast(
             steps=steps,
             init_times=store.times[last_input],
             trajectories=np.array(trajectories),
-            batch_size=batch_size,
+            members=ensemble.members,
             provenance={**provenance, "identity": identity},
         )
         write_json(partial / PROGRESS, {"identity": identity, "leads": [0] * len(batches)})
     written = _leads_written(partial, identity)
+    arrays = open_for_writing(partial, forecaster.predicted.names)
     trips: list[Trip] = []
     with progress("forecast", len(batches) * steps, done=sum(written)) as advance:
         for number, batch in enumerate(batches):
             done, first = written[number], initial(batch)
-            watch = _guard(guard, climate, first, partial, batch, done, device)
+            watch = _guard(guard, climate, first, partial, batch, ensemble.members, done, device)
             if done < steps and not (watch and watch.finished):
                 window = _window_after(done, first, partial, batch, forecaster.block)
-                forcings = _forcings(forecaster, store, trajectories[batch], window)
+                of_row = np.repeat(trajectories, ensemble.members)[batch].tolist()
+                forcings = _forcings(forecaster, store, of_row, window)
                 with torch.inference_mode():
                     states = rollout(forecaster, window.to(device), forcings, steps - done)
                     for state in watch.watch(states) if watch else states:
-                        write_lead(partial, batch, written[number], state)
+                        write_lead(arrays, batch, written[number], state)
                         written[number] += 1
                         if written[number] % forecaster.block == 0:
                             write_json(partial / PROGRESS, {"identity": identity, "leads": written})
@@ -154,29 +163,20 @@ def write_forecast(
     return ForecastStore.open(out)
 
 
-def _initial_state(
-    forecaster: Forecaster, store: TrainingStore, trajectories: list[int], starts: list[int]
-) -> State:
-    """Read initial conditions and refuse values that are not finite where they should be."""
-    window = store.windows(trajectories, starts, forecaster.history)
-    window = window.select(forecaster.prognostic.names)
-    window.require_finite(f"{store.path}: the initial state")
-    return window
-
-
 def _guard(
     config: GuardConfig | None,
     climate: Climate | None,
     initial: State,
     partial: Path,
     batch: slice,
+    members: int,
     done: int,
     device: torch.device | str,
 ) -> Guard | None:
     """Return a guard that has seen the leads that are written already, so that a resumed record is the same."""
     if config is None or climate is None:
         return None
-    guard = Guard(climate, config.policy, initial.to(device), batch.start)
+    guard = Guard(climate, config.policy, initial.to(device), batch.start, members)
     if done:
         stored = ForecastStore.open(partial, complete=False)
         for lead in range(done):

@@ -97,4 +97,4 @@ def _guard_section(forecasts: ForecastStore, truth: TrainingStore) -> Section | 
         leads = [step for step in steps_around(trip["step"]) if step in reached]
         if leads:
             example = example_case(forecasts, truth, init=trip["init"], leads=leads)
-    return triage(forecasts.guard, len(forecasts.init_times), example)
+    return triage(forecasts.guard, len(forecasts.init_times) * forecasts.members, example)

@@ -10,6 +10,7 @@ from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.rollout.guard import GuardConfig, Policy
 from triton_earth.rollout.writer import write_forecast
@@ -26,6 +27,10 @@ def forecast(
     split: str = "test",
     init: list[str] | None = None,
     batch_size: int = 16,
+    members: int = 1,
+    perturb: Perturbation = "noise",
+    perturb_size: float = 0.5,
+    seed: int = 0,
     guard: Policy = "warn",
     device: Device = "auto",
     resume: bool = False,
@@ -41,7 +46,12 @@ def forecast(
         split: Split whose trajectories or periods are forecast.
         init: Initial times, in the store's time units; by default the first possible one of each trajectory or
             period, and with the recipe's `forecast.init_every` those that follow it. A month stands for its only time.
-        batch_size: Initial conditions that are forecast together.
+        batch_size: Forecasts that are made together; each member is one.
+        members: Forecasts from each initial state; with more than one the store has a dimension `member`.
+        perturb: What makes the members differ: ``noise`` with the covariance of the differences between successive
+            training states, added to the initial state, or ``none``.
+        perturb_size: Root mean square of what is added, in that of those differences.
+        seed: Seed of all that is random.
         guard: What to do about a forecast that leaves the training climate: ``warn`` and go on, ``record`` it only, or
             ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
         device: Where to compute.
@@ -82,6 +92,10 @@ def forecast(
             store_hash=data.content_hash,
             split=split,
             **origin,
+        ),
+        ensemble=EnsembleConfig.parse(
+            {"members": members, "perturb": perturb, "perturb_size": perturb_size, "seed": seed},
+            "the ensemble",
         ),
         guard=GuardConfig(policy=guard),
         device=where,

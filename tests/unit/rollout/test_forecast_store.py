@@ -54,9 +54,9 @@ def test_what_is_read_knows_its_valid_time(stored):
     )
 
 
-def test_one_lead_of_a_batch_is_one_chunk(stored):
-    assert stored.chunk_inits == 2
-    assert zarr.open_array(stored.path, path="temperature").chunks == (2, 1, 8, 8)
+def test_one_lead_of_a_few_forecasts_is_one_chunk(stored):
+    assert stored.chunk_inits == 3
+    assert zarr.open_array(stored.path, path="temperature").chunks == (3, 1, 8, 8)
 
 
 # --- refusals
