@@ -45,7 +45,9 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
         "animation.gif", "report.html", "scores.json", "scores.nc",
     ]  # fmt: skip
     scores = json.loads((report / "scores.json").read_text())
-    assert set(scores["forecasts"]) == {"triton", "persistence"}
+    assert set(scores["forecasts"]) == {
+        "triton", "persistence", "damped persistence", "climatology",
+    }  # fmt: skip
     with xr.open_dataset(report / "scores.nc") as dataset:
         assert np.isfinite(dataset["rmse"]).all()
         assert dataset.sizes["lead_time"] == 7
@@ -92,7 +94,9 @@ def test_an_evaluation_that_replaces_another_is_the_same(
 
 
 def test_quiet_work_says_its_result_only(command, tiny_run, tiny_store, tmp_path):
-    outcome = command("-q", "forecast", tiny_run, tiny_store, "--out", tmp_path / "a.zarr")
+    outcome = command(
+        "-q", "forecast", tiny_run, tiny_store, "--guard", "record", "--out", tmp_path / "a.zarr"
+    )
     assert (outcome.code, outcome.err) == (0, "")
 
 
