@@ -70,7 +70,6 @@ def forecast(sst, tmp_path_factory):
         steps=LEADS,
         init_times=DAYS[STARTS],
         trajectories=np.zeros(len(STARTS), int),
-        batch_size=4,
         provenance={"model": "half way"},
     )
     array = zarr.open_array(path, path="sst", mode="r+")

@@ -37,7 +37,6 @@ def stores(tmp_path, flow):
         steps=9,
         init_times=np.array([0.0, 0.5, 0.5]),
         trajectories=np.array([2, 3, 5]),
-        batch_size=2,
         provenance={"model": "triton"},
         **SHARED,
     )
