@@ -198,7 +198,7 @@ SPOILED = {
         "averaging only makes a grid coarser",
     ),
     "no variables": (lambda d: d, {"variables": []}, "key 'data.variables'"),
-    "unknown derived forcing": (lambda d: d, {"derive": ["moonlight"]}, "key 'data.derive.0'"),
+    "unknown derived forcing": (lambda d: d, {"derive": ["moonlight"]}, "key 'data.derive.0.kind'"),
     "unknown kind": (lambda d: d, {"kind": "grided"}, "key 'data'"),
     "unknown role": (lambda d: d, {"variables": [{"name": "t2m", "role": "hero"}]}, "role"),
     "wrong splits": (

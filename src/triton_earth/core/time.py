@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError
 
@@ -75,6 +76,26 @@ def describe_duration(step: Duration) -> str:
         if seconds % size == 0:
             return f"{seconds / size:g} {name}"
     return f"{seconds:g} s"
+
+
+def year_fraction(times: np.ndarray) -> Float64[np.ndarray, " time"]:
+    """Return the elapsed fraction of the calendar year, 0 … 1: 0 is 1 January 00:00; leap years are a day longer.
+
+    Args:
+        times: Times, datetime64 [time].
+    """
+    start = times.astype("datetime64[Y]")
+    length = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
+    return (times - start.astype(times.dtype)) / length
+
+
+def day_fraction(times: np.ndarray) -> Float64[np.ndarray, " time"]:
+    """Return the elapsed fraction of the day in UTC, 0 … 1.
+
+    Args:
+        times: Times, datetime64 [time].
+    """
+    return (times - times.astype("datetime64[D]").astype(times.dtype)) / np.timedelta64(1, "D")
 
 
 def _seconds(step: Duration) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, read_json, remove, write_json
 from triton_earth.core.progress import progress
+from triton_earth.data.climatology import Climatology, ClimatologyFit
 from triton_earth.data.periods import split_of_times
 from triton_earth.data.prepare import PROGRESS, require_same_recipe
 from triton_earth.data.sources.config import GriddedData
@@ -26,6 +27,7 @@ from triton_earth.data.store import (
     read_times,
     write_times,
 )
+from triton_earth.data.store_writer import write_climatology
 
 logger = logging.getLogger("triton_earth")
 
@@ -66,6 +68,8 @@ def prepare_gridded(
     gap = max(window, data.gap or 0)
     split = split_of_times(source.times, data.splits, gap, source.name)
     pieces = _pieces(source, data.memory_mb)
+    if source.anomalies:
+        source.climatology = _climatology(source, pieces, split)
     valid = _always_valid(source, pieces) if data.holes == "mask" else _valid_mask(source)
     identity: dict[str, Any] = {
         "data": data.model_dump(mode="json"),
@@ -92,6 +96,9 @@ def prepare_gridded(
             valid_mask=None if valid.all() else valid,
             times_per_file=pieces[0].stop,
         )
+        if source.climatology is not None:
+            names = [each.variable.name for each in source.anomalies]
+            write_climatology(partial, names, source.climatology, source.grid.axes)
         write_json(partial / PROGRESS, {"identity": identity, "hashes": {}})
     state = read_json(partial / PROGRESS, "unfinished training store")
     require_same_recipe(state.get("identity"), identity, partial)
@@ -114,7 +121,7 @@ def prepare_gridded(
 def _pieces(source: GriddedSource, memory_mb: float) -> list[slice]:
     """Return slices of time so large that `COPIES_IN_MEMORY` of a piece fit into the memory."""
     native = max(source.native_cells, int(np.prod(source.grid.shape)))
-    one_time = 8 * len(source.variables) * native
+    one_time = 8 * source.channels_in_memory * native
     length = int(np.clip(memory_mb * 1e6 / COPIES_IN_MEMORY / one_time, 1, len(source.times)))
     logger.info(
         "prepare: %d times of %d channels in pieces of %d; at most about %.0f MB of fields in memory",
@@ -127,6 +134,20 @@ def _pieces(source: GriddedSource, memory_mb: float) -> list[slice]:
         slice(first, min(first + length, len(source.times)))
         for first in range(0, len(source.times), length)
     ]
+
+
+def _climatology(source: GriddedSource, pieces: list[slice], split: np.ndarray) -> Climatology:
+    """Fit the climatology that anomalies are taken from, to the training period only."""
+    training = split == "train"
+    fit = ClimatologyFit(source.times[training], (len(source.anomalies), *source.grid.shape))
+    with progress("climatology", len(source.times)) as advance:
+        for times in pieces:
+            inside = training[times]
+            if inside.any():
+                fit.add(source.times[times][inside], source.before_anomalies(times)[inside])
+            advance(times.stop - times.start)
+    words = f"mean of the training period by time of the year ({fit.harmonics} harmonics)"
+    return Climatology(fit.coefficients(), words)
 
 
 def _finished_or_read(

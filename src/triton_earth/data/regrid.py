@@ -1,4 +1,4 @@
-"""Conservative regridding: averages over the cells of a coarser global grid, weighted with area and mask."""
+"""Regridding between latitude-longitude grids: conservative averages and bilinear interpolation, with masks."""
 
 from dataclasses import dataclass
 
@@ -10,71 +10,114 @@ from triton_earth.core.grid import LatLonGrid
 
 
 @dataclass(frozen=True)
-class ConservativeRegrid:
-    """First-order conservative averages from one grid onto another.
+class Regrid:
+    """Weighted sums that turn fields on one grid into fields on another.
 
-        target_kl = Σ_ij A_ki B_lj m_ij x_ij / Σ_ij A_ki B_lj m_ij
+        target_kl = Σ_ij A_ki B_lj m_ij x_ij / Σ_ij A_ki B_lj m_ij,      m = 1 where x has a value, else 0
 
-    with A and B the overlaps of the cells in sin φ and λ, and m = 1 where x has a value. A target cell has a value
-    where at least half of its area has. Without a mask the mean over the globe is that of the source to rounding.
+    A target cell has a value where at least half of its weight falls on cells that have one.
 
     Attributes:
-        target: Grid of the averages.
-        rows: Overlap A of target and source rows in sin φ.
-        columns: Overlap B of target and source columns in degrees.
-        areas: Height of each target row in sin φ.
-
-    Source: Jones (1999), Monthly Weather Review 127, 2204-2210, first order.
+        target: Grid of the result.
+        rows: A, weights of source rows in each target row; they sum to 1 where the source covers the row.
+        columns: B, weights of source columns in each target column.
     """
 
     target: LatLonGrid
     rows: Float64[np.ndarray, "target_y y"]
     columns: Float64[np.ndarray, "target_x x"]
-    areas: Float64[np.ndarray, " target_y"]
-
-    @classmethod
-    def to_global(cls, source: LatLonGrid, latitudes: int, longitudes: int) -> "ConservativeRegrid":
-        """Return the averages onto a global grid of equal angles.
-
-        Args:
-            source: Grid of the fields, global.
-            latitudes: Target cells from pole to pole.
-            longitudes: Target cells around; the first centre is at 0.
-
-        Raises:
-            UserError: if the source is not global, or coarser than the target.
-        """
-        if not source.is_global_in_longitude:
-            raise UserError(
-                f"data.grid: averages onto a global grid need global data; found {source}. Leave out data.grid."
-            )
-        if latitudes > source.shape[0] or longitudes > source.shape[1]:
-            raise UserError(
-                f"data.grid: {latitudes} x {longitudes} cells are more than the {source.shape[0]} x "
-                f"{source.shape[1]} of the files; averaging only makes a grid coarser. Take fewer."
-            )
-        height, width = 180 / latitudes, 360 / longitudes
-        target = LatLonGrid(
-            tuple(-90 + height * (np.arange(latitudes) + 0.5)), tuple(width * np.arange(longitudes))
-        )
-        target_rows = np.sin(np.deg2rad(-90 + height * np.arange(latitudes + 1)))
-        target_columns = width * (np.arange(longitudes + 1) - 0.5)
-        return cls(
-            target,
-            _overlap(target_rows, np.sin(np.deg2rad(_latitude_borders(source.y)))),
-            _periodic_overlap(target_columns, _longitude_borders(source.x)),
-            np.diff(target_rows),
-        )
 
     def __call__(
         self, fields: Float[np.ndarray, "*batch y x"]
     ) -> Float64[np.ndarray, "*batch target_y target_x"]:
-        """Return the averages; NaN where less than half of a target cell has values."""
+        """Return the fields on the target grid; NaN where less than half of a cell's weight is on values."""
         there = np.isfinite(fields)
         sums = self.rows @ np.where(there, fields, 0.0) @ self.columns.T
         covered = self.rows @ there.astype(np.float64) @ self.columns.T
-        area = self.areas[:, None] * self.columns.sum(axis=1)
-        return np.where(covered >= 0.5 * area, sums / np.maximum(covered, 1e-300), np.nan)
+        return np.where(covered >= 0.5 - 1e-9, sums / np.maximum(covered, 1e-300), np.nan)
+
+
+def equal_angle_grid(
+    source: LatLonGrid, latitudes: int, longitudes: int, *, pole_to_pole: bool
+) -> LatLonGrid:
+    """Return a grid of equal angles over the area of another.
+
+    Args:
+        source: Grid whose area it covers.
+        latitudes: Rows.
+        longitudes: Columns; around a whole circle the first centre is at 0.
+        pole_to_pole: Whether the rows reach from pole to pole, even where the source does not.
+    """
+    south, north = (-90.0, 90.0) if pole_to_pole else _latitude_borders(source.y)[[0, -1]]
+    height = (north - south) / latitudes
+    rows = south + height * (np.arange(latitudes) + 0.5)
+    if source.is_global_in_longitude:
+        return LatLonGrid(tuple(rows), tuple(360 / longitudes * np.arange(longitudes)))
+    west, east = _longitude_borders(source)[[0, -1]]
+    width = (east - west) / longitudes
+    return LatLonGrid(tuple(rows), tuple(west + width * (np.arange(longitudes) + 0.5)))
+
+
+def conservative(source: LatLonGrid, target: LatLonGrid) -> Regrid:
+    """Return first-order conservative averages: the weights are the overlaps of cells in sin φ and λ.
+
+    Without a mask, the mean over an area that both grids cover is kept to rounding.
+
+    Raises:
+        UserError: if the target is finer than the source.
+
+    Source: Jones (1999), Monthly Weather Review 127, 2204-2210, first order.
+    """
+    if target.shape[0] > source.shape[0] or target.shape[1] > source.shape[1]:
+        raise UserError(
+            f"data.grid: {target.shape[0]} x {target.shape[1]} cells are more than the {source.shape[0]} x "
+            f"{source.shape[1]} of the files; averaging only makes a grid coarser. Take fewer, or "
+            "`method: bilinear`."
+        )
+    target_rows = np.sin(np.deg2rad(_latitude_borders(target.y)))
+    source_rows = np.sin(np.deg2rad(_latitude_borders(source.y)))
+    target_columns, source_columns = _longitude_borders(target), _longitude_borders(source)
+    turns = (-360.0, 0.0, 360.0) if source.is_global_in_longitude else (0.0,)
+    overlap = np.sum([_overlap(target_columns, source_columns + turn) for turn in turns], axis=0)
+    return Regrid(
+        target,
+        _overlap(target_rows, source_rows) / np.diff(target_rows)[:, None],
+        overlap / np.diff(target_columns)[:, None],
+    )
+
+
+def bilinear(source: LatLonGrid, target: LatLonGrid) -> Regrid:
+    """Return linear interpolation in latitude and longitude between the four cells around each target cell.
+
+    Beyond the outermost rows, and the outermost columns of a region, the nearest row or column counts. Values between
+    cells of the source are sampled, not averaged: onto a much coarser grid small scales alias; take `conservative`.
+    """
+    columns, x = source.x, np.eye(source.shape[1])
+    if source.is_global_in_longitude:
+        columns = np.concatenate([columns[-1:] - 360, columns, columns[:1] + 360])
+        x = np.concatenate([x[-1:], x, x[:1]])
+    within = np.mod(target.x - columns[0], 360) + columns[0]
+    # A centre a little west of the outermost column of a region has not gone around the globe.
+    within = np.where(within > columns[-1] + 180, within - 360, within)
+    return Regrid(
+        target,
+        _interpolation(target.y, source.y),
+        _interpolation(within, columns) @ x,
+    )
+
+
+def _interpolation(
+    points: Float64[np.ndarray, " point"], cells: Float64[np.ndarray, " cell"]
+) -> Float64[np.ndarray, "point cell"]:
+    """Return the weights of linear interpolation; points outside take the nearest cell."""
+    inside = np.clip(points, cells[0], cells[-1])
+    left = np.clip(np.searchsorted(cells, inside, side="right") - 1, 0, cells.size - 2)
+    share = (inside - cells[left]) / (cells[left + 1] - cells[left])
+    weights = np.zeros((points.size, cells.size))
+    each = np.arange(points.size)
+    weights[each, left] = 1 - share
+    weights[each, left + 1] += share
+    return weights
 
 
 def _latitude_borders(latitude: np.ndarray) -> np.ndarray:
@@ -85,10 +128,14 @@ def _latitude_borders(latitude: np.ndarray) -> np.ndarray:
     return np.concatenate([[first], 0.5 * (latitude[1:] + latitude[:-1]), [last]])
 
 
-def _longitude_borders(longitude: np.ndarray) -> np.ndarray:
+def _longitude_borders(grid: LatLonGrid) -> np.ndarray:
+    longitude = grid.x
     inner = 0.5 * (longitude[1:] + longitude[:-1])
-    seam = 0.5 * (longitude[-1] + longitude[0] + 360)
-    return np.concatenate([[seam - 360], inner, [seam]])
+    if grid.is_global_in_longitude:
+        seam = 0.5 * (longitude[-1] + longitude[0] + 360)
+        return np.concatenate([[seam - 360], inner, [seam]])
+    west, east = longitude[0] - (inner[0] - longitude[0]), 2 * longitude[-1] - inner[-1]
+    return np.concatenate([[west], inner, [east]])
 
 
 def _overlap(target: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -96,8 +143,3 @@ def _overlap(target: np.ndarray, source: np.ndarray) -> np.ndarray:
     upper = np.minimum(target[1:, None], source[None, 1:])
     lower = np.maximum(target[:-1, None], source[None, :-1])
     return np.maximum(upper - lower, 0.0)
-
-
-def _periodic_overlap(target: np.ndarray, source: np.ndarray) -> np.ndarray:
-    parts = [_overlap(target, source + turn) for turn in (-360.0, 0.0, 360.0)]
-    return parts[0] + parts[1] + parts[2]

@@ -15,6 +15,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import remove
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import Variables
+from triton_earth.data.climatology import Climatology
 
 FORMAT = "triton-earth training store 1"
 
@@ -84,6 +85,25 @@ def create_store(
         dtype="float32",
         fill_value=float("nan"),
         dimension_names=["trajectory", "time", "channel", y_name, x_name],
+    )
+
+
+def write_climatology(
+    path: Path, names: list[str], climatology: Climatology, axes: tuple[str, str]
+) -> None:
+    """Write what some channels are anomalies from, as ``climatology(basis, anomaly, y, x)``.
+
+    Args:
+        path: A store made by `create_store`.
+        names: The channels that are anomalies.
+        climatology: Their climatology; `Climatology.at` gives it at any time.
+        axes: Names of the grid's axes.
+    """
+    zarr.open_group(path, mode="r+").create_array(
+        "climatology",
+        data=climatology.coefficients,
+        dimension_names=["basis", "anomaly", *axes],
+        attributes={"anomalies": names, "definition": climatology.definition},
     )
 
 

@@ -8,11 +8,16 @@ from jaxtyping import Float, Float64, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
+from triton_earth.data.climatology import Climatology, ClimatologyFit
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 
-HARMONICS = 3
-"""Harmonics of the year."""
+__all__ = [
+    "Climatology",
+    "LagCorrelation",
+    "fit_climatology",
+    "fit_lag_correlation",
+]
 
 MOST_STATES = 1500
 """Training states that a climatology is fitted to, evenly spread; more would not change it visibly."""
@@ -22,31 +27,6 @@ MOST_STARTS, MOST_LAGS = 32, 12
 
 TRAIN = "train"
 _GOLDEN = 0.6180339887498949
-_YEAR = np.timedelta64(365, "D")
-
-
-@dataclass(frozen=True)
-class Climatology:
-    """Mean state of the training split at each time of the year.
-
-        c(t) = C₀ + Σ_j [C_{2j−1} cos 2πjφ(t) + C_{2j} sin 2πjφ(t)],    φ the elapsed fraction of the calendar year
-
-    so that 1 March is another fraction in a leap year, and 31 December joins 1 January. Without a calendar, or where
-    the training split covers less than a year, c = C₀. On a doubly periodic box, whose places are all alike, C₀ is
-    the mean over all cells.
-
-    Attributes:
-        coefficients: C, in the units of each variable; NaN in cells that are not valid.
-        definition: What it is, in words.
-    """
-
-    coefficients: Float64[np.ndarray, "basis channel y x"]
-    definition: str
-
-    def at(self, times: np.ndarray) -> Float64[np.ndarray, "time channel y x"]:
-        """Return the climatology at some times, datetime64 or float64 [time]."""
-        basis = _basis(times, (len(self.coefficients) - 1) // 2)
-        return np.tensordot(basis, self.coefficients, axes=1)
 
 
 @dataclass(frozen=True)
@@ -79,23 +59,18 @@ def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
         names: Variables wanted.
 
     Returns:
-        The climatology, smoothed by `HARMONICS` harmonics of the year.
+        The climatology, smoothed by `data.climatology.HARMONICS` harmonics of the year.
 
     Raises:
         UserError: if the store has no training split.
     """
     channels = store.variables.indices(names)
-    calendar = store.times.dtype.kind == "M"
     segments = _segments(store)
     times = np.concatenate([store.times[one.start : one.stop] for one in segments])
-    harmonics = HARMONICS if calendar and times.max() - times.min() >= _YEAR else 0
-    normal = np.zeros((2 * harmonics + 1,) * 2)
-    right = np.zeros((2 * harmonics + 1, len(channels), *store.grid.shape))
+    fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
     for when, fields in _states(store, segments, channels):
-        basis = _basis(when, harmonics)
-        normal += basis.T @ basis
-        right += np.tensordot(basis.T, fields.astype(np.float64), axes=1)
-    coefficients = np.tensordot(np.linalg.inv(normal), right, axes=1)
+        fit.add(when, fields)
+    coefficients, harmonics = fit.coefficients(), fit.harmonics
     words = f"mean of the training split by time of the year ({harmonics} harmonics)"
     if not harmonics:
         words = "mean of the training split, the same at all times"
@@ -185,24 +160,3 @@ def _anomaly(
 ) -> Float64[np.ndarray, "channel y x"]:
     chosen = slice(time, time + 1)
     return (store.read(trajectory, chosen)[:, channels] - climatology.at(store.times[chosen]))[0]
-
-
-def _basis(times: np.ndarray, harmonics: int) -> Float64[np.ndarray, "time basis"]:
-    """Return 1, cos 2πφ, sin 2πφ, cos 4πφ, … at each time."""
-    columns = [np.ones(len(times))]
-    if harmonics:
-        phase = 2 * np.pi * year_fraction(times)
-        for order in range(1, harmonics + 1):
-            columns += [np.cos(order * phase), np.sin(order * phase)]
-    return np.stack(columns, axis=1)
-
-
-def year_fraction(times: np.ndarray) -> Float64[np.ndarray, " time"]:
-    """Return the elapsed fraction of the calendar year, 0 … 1: 0 is 1 January 00:00, in leap years too.
-
-    Args:
-        times: Times, datetime64 [time].
-    """
-    start = times.astype("datetime64[Y]")
-    length = (start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")
-    return (times - start.astype(times.dtype)) / length

@@ -3,6 +3,7 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import (
+    day_fraction,
     decode_duration,
     describe_duration,
     same_duration,
@@ -67,3 +68,8 @@ def test_an_unknown_form_of_span_is_refused():
 )
 def test_spans_in_words(span, words):
     assert describe_duration(span) == words
+
+
+def test_day_fraction():
+    times = np.array(["2001-01-01", "2001-01-01T06", "1960-02-29T18:00"], "M8[ns]")
+    np.testing.assert_array_equal(day_fraction(times), [0, 0.25, 0.75])

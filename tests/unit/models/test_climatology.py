@@ -6,13 +6,13 @@ import pytest
 from tests.builders import wave_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.time import year_fraction
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.models.climatology import (
     LagCorrelation,
     fit_climatology,
     fit_lag_correlation,
-    year_fraction,
 )
 
 GRID = LatLonGrid((10.0, 30.0), (0.0, 10.0, 20.0))

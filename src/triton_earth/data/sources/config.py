@@ -1,6 +1,6 @@
 """What a recipe says about gridded data: where it is, which variables, which part, and what each period is for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 from pydantic import Field
@@ -10,6 +10,10 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
 from triton_earth.data.derived import DerivedName
 from triton_earth.data.periods import PeriodSplits
+
+ComputedName = Literal[
+    "wind_speed", "vorticity", "geostrophic_eastward", "geostrophic_northward", "anomaly"
+]
 
 
 class VariableChoice(StrictConfig):
@@ -24,6 +28,7 @@ class VariableChoice(StrictConfig):
         units: Units in the store; those of the known variable, or of the file, if not given.
         source_units: Units in the files, where these do not say or say it wrongly.
         long_name: In words.
+        keep: Whether it goes into the store; others are only there for `data.derive` to compute from.
     """
 
     name: str = Field(min_length=1)
@@ -33,10 +38,56 @@ class VariableChoice(StrictConfig):
     units: str | None = None
     source_units: str | None = None
     long_name: str | None = None
+    keep: bool = True
 
 
 def _from_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _from_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class DerivedChoice(StrictConfig):
+    """A variable to derive; a plain name stands for one that follows from time and place alone.
+
+    Attributes:
+        kind: One of `DerivedName`, which follow from time and place; or ``wind_speed`` √(u² + v²) or ``vorticity``
+            ∂v/∂x − ∂u/∂y of two components, eastward first; ``geostrophic_eastward`` or ``geostrophic_northward``
+            current of a sea surface height; or ``anomaly`` from the day-of-year climatology of the training period.
+        of: What it is computed of: names in `data.variables`, with the level where they have one (``temperature_850``),
+            or of earlier entries.
+        name: Name in the store, without the level; one that says what it is, if not given.
+        role: Part in the forecast; prognostic if not given.
+    """
+
+    kind: Literal[DerivedName, ComputedName]
+    of: Annotated[tuple[str, ...], pydantic.BeforeValidator(_as_list)] = ()
+    name: str | None = None
+    role: Role | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> "DerivedChoice":
+        if self.is_computed:
+            needed = 2 if self.kind in ("wind_speed", "vorticity") else 1
+            if len(self.of) != needed:
+                raise UserError(
+                    f"{self.kind} is computed of {needed} variable{'s' * (needed > 1)}; found {list(self.of)}. "
+                    "Correct `of`."
+                )
+        elif self.of or self.name or self.role:
+            raise UserError(f"{self.kind} has its own name and role. Leave out all but its kind.")
+        return self
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is computed of other variables."""
+        return self.kind in get_args(ComputedName)
 
 
 class Region(StrictConfig):
@@ -81,16 +132,20 @@ class ChannelArray(StrictConfig):
     step_hours: float = Field(gt=0)
 
 
-class ConservativeGrid(StrictConfig):
-    """A global grid of equal angles that the fields are averaged onto, weighted with cell areas.
+class TargetGrid(StrictConfig):
+    """A grid of equal angles that the fields are put onto.
+
+    It covers the region, or reaches from pole to pole; around a whole circle of latitude the first centre is at 0.
 
     Attributes:
-        latitudes: Cells from pole to pole.
-        longitudes: Cells around a circle of latitude; the first centre is at 0.
+        latitudes: Rows.
+        longitudes: Columns.
+        method: ``conservative`` averages with cell areas, onto a coarser grid, or ``bilinear`` interpolation.
     """
 
     latitudes: int = Field(ge=2)
     longitudes: int = Field(ge=4)
+    method: Literal["conservative", "bilinear"] = "conservative"
 
 
 class GriddedData(StrictConfig):
@@ -101,13 +156,13 @@ class GriddedData(StrictConfig):
         path: NetCDF file, several of them, a pattern such as ``era5/*.nc``, a Zarr folder or address, or
             ``shipped:NAME`` for data that comes with the package.
         variables: What to take.
-        derive: Forcings to compute from time and place.
+        derive: What to compute: forcings that follow from time and place, by name, and variables from other variables.
         splits: Which periods are for training, validation and test.
         gap: Unused times between two splits; a window of the recipe's model if not given, and never less.
         step: Distance between the times taken: ``6 h``, ``1 d``, or ``month`` for calendar months; that of the files if
             not given.
         region: Part of the globe; all of it if not given.
-        grid: Coarser grid to average onto; that of the files if not given.
+        grid: Grid to put the fields onto; that of the files if not given.
         array: How to read files without names; None for files that describe themselves.
         holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first, or
             ``mask`` them at all times, which reads the files twice.
@@ -122,12 +177,12 @@ class GriddedData(StrictConfig):
     variables: tuple[Annotated[VariableChoice, pydantic.BeforeValidator(_from_name)], ...] = Field(
         min_length=1
     )
-    derive: tuple[DerivedName, ...] = ()
+    derive: tuple[Annotated[DerivedChoice, pydantic.BeforeValidator(_from_kind)], ...] = ()
     splits: PeriodSplits
     gap: int | None = Field(default=None, ge=0)
     step: str | None = None
     region: Region | None = None
-    grid: ConservativeGrid | None = None
+    grid: TargetGrid | None = None
     array: ChannelArray | None = None
     holes: Literal["refuse", "mask"] = "refuse"
     missing_chunks: Literal["refuse", "fill"] = "refuse"

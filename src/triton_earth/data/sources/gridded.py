@@ -9,11 +9,13 @@ from jaxtyping import Float32, Float64
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.climatology import Climatology
+from triton_earth.data.computed import ANOMALY, compute, computed_variables
 from triton_earth.data.derived import derived_fields, derived_variables
-from triton_earth.data.regrid import ConservativeRegrid
+from triton_earth.data.regrid import Regrid, bilinear, conservative, equal_angle_grid
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
-from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.sources.config import GriddedData, Region, TargetGrid
 from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
 from triton_earth.data.sources.errors import READ_ERRORS, UnsoundDataError, first_line
 from triton_earth.data.sources.files import open_files, require_chunks
@@ -23,6 +25,8 @@ from triton_earth.data.sources.time_axis import (
     regular_times,
     require_ascending,
 )
+
+Maps = Float64[np.ndarray, "time y x"]
 
 LARGEST = 1e15
 """No quantity of the Earth system is larger in SI units: what is, stands for a missing value."""
@@ -55,10 +59,12 @@ class GriddedSource:
     Attributes:
         name: What messages call it.
         files: Names of the files.
-        variables: Channels, derived forcings last.
+        variables: Channels: those of the files, then computed ones, derived forcings last.
         grid: Cells of the fields.
         times: Times of the fields, datetime64[ns] in equal steps.
         source_times: Times as the files have them; others than `times` for calendar months only.
+        anomalies: Channels that are anomalies; they are read once `climatology` is set.
+        climatology: Climatology of what the anomalies are of, in that order.
     """
 
     def __init__(self, data: GriddedData) -> None:
@@ -78,22 +84,32 @@ class GriddedSource:
         for piece in pieces[1:]:
             _require_same_cells(first, piece)
         self._native = LatLonGrid(tuple(first.latitude.values), tuple(first.longitude.values))
-        self._regrid = (
-            None
-            if data.grid is None
-            else ConservativeRegrid.to_global(
-                self._native, data.grid.latitudes, data.grid.longitudes
-            )
-        )
+        self._regrid = None if data.grid is None else _regrid(self._native, data.grid, data.region)
         self.grid = self._native if self._regrid is None else self._regrid.target
         datasets = {piece.source: piece.dataset for piece in pieces}
         self._channels: list[Channels] = [
             choose_channels(choice, datasets) for choice in data.variables
         ]
-        self._derived = derived_variables(data.derive)
+        self._kept = [
+            variable.name
+            for choice, channels in zip(data.variables, self._channels, strict=True)
+            for variable in channels.variables
+            if choice.keep
+        ]
+        given = _different([each for channels in self._channels for each in channels.variables])
+        chosen = [choice for choice in data.derive if choice.is_computed]
+        self._computed = computed_variables(chosen, list(given), self._native)
+        self.anomalies = [each for each in self._computed if each.kind == ANOMALY]
+        self.climatology: Climatology | None = None
+        self._derived = derived_variables(choice.kind for choice in data.derive)
         self.variables = _different(
-            [*(each for channels in self._channels for each in channels.variables), *self._derived]
+            [
+                *(variable for variable in given if variable.name in self._kept),
+                *(each.variable for each in self._computed),
+                *self._derived,
+            ]
         )
+        self._given = len(given)
         if not len(self.variables.with_role(Role.PROGNOSTIC)):
             raise UserError(
                 "data.variables: none is prognostic, so there is nothing to forecast. Give one that role."
@@ -111,9 +127,14 @@ class GriddedSource:
         self._all_times = self._common_times()
         start, end = data.splits.bounds
         inside = np.flatnonzero((self._all_times >= start) & (self._all_times <= end))
-        chosen, self.times = regular_times(self._all_times[inside], data.step, self.name)
-        self._indices = inside[chosen]
+        taken, self.times = regular_times(self._all_times[inside], data.step, self.name)
+        self._indices = inside[taken]
         self.source_times = self._all_times[self._indices]
+
+    @property
+    def channels_in_memory(self) -> int:
+        """Maps that are in memory for each time while it is read."""
+        return self._given + len(self._computed) + len(self._derived)
 
     @property
     def native_cells(self) -> int:
@@ -132,16 +153,51 @@ class GriddedSource:
         Raises:
             UserError: naming file, variable and time, if a file is damaged or a value is infinite or a fill value.
         """
-        indices = self._indices[times]
-        parts = []
-        for channels in self._channels:
-            fields = self._read_channels(channels, indices)
-            if self._regrid is not None:
-                fields = self._regrid(fields)
-            parts.append(fields.astype(np.float32))
+        fields = self._fields(times, [*self._kept, *(one.variable.name for one in self._computed)])
+        parts = [values.astype(np.float32)[:, None] for values in fields.values()]
         if len(self._derived):
             parts.append(derived_fields(self._derived.names, self.times[times], self.grid))
         return np.concatenate(parts, axis=1)
+
+    def before_anomalies(self, times: slice) -> Float64[np.ndarray, "time channel y x"]:
+        """Read the fields of consecutive times that anomalies are of, in the order of `anomalies`."""
+        names = [each.of[0] for each in self.anomalies]
+        fields = self._fields(times, names)
+        return np.stack([fields[name] for name in names], axis=1)
+
+    def _fields(self, times: slice, names: list[str]) -> dict[str, Maps]:
+        """Return the named fields on the grid of the store; what they are computed of is so on that of the files."""
+        needed = self._needed(names)
+        native: dict[str, Maps] = {}
+        for channels in self._channels:
+            if needed & {variable.name for variable in channels.variables}:
+                values = self._read_channels(channels, self._indices[times])
+                for number, variable in enumerate(channels.variables):
+                    native[variable.name] = values[:, number]
+        for computed in self._computed:
+            if computed.kind != ANOMALY and computed.variable.name in needed:
+                native[computed.variable.name] = compute(computed, native, self._native)
+        onto = self._regrid or np.asarray
+        fields = {name: onto(native[name]) for name in names if name in native}
+        anomalies = [each for each in self.anomalies if each.variable.name in names]
+        if anomalies:
+            assert self.climatology is not None, (
+                "the climatology is fitted before anomalies are read"
+            )
+            normal = self.climatology.at(self.times[times])
+            for number, each in enumerate(self.anomalies):
+                (of,) = each.of
+                field = fields[of] if of in fields else onto(native[of])
+                fields[each.variable.name] = field - normal[:, number]
+        return {name: fields[name] for name in names}
+
+    def _needed(self, names: list[str]) -> set[str]:
+        """Return the named variables and all that they are computed of."""
+        needed = set(names)
+        for computed in reversed(self._computed):
+            if computed.variable.name in needed:
+                needed |= set(computed.of)
+        return needed
 
     def _read_channels(
         self, channels: Channels, indices: np.ndarray
@@ -232,6 +288,13 @@ def _different(variables: list[Variable]) -> Variables:
             f"data.variables: {repeated} occur more than once. Name each variable once."
         )
     return Variables(tuple(variables))
+
+
+def _regrid(native: LatLonGrid, wanted: TargetGrid, region: Region | None) -> Regrid:
+    target = equal_angle_grid(
+        native, wanted.latitudes, wanted.longitudes, pole_to_pole=region is None
+    )
+    return (conservative if wanted.method == "conservative" else bilinear)(native, target)
 
 
 def _piece(source: str, dataset: xr.Dataset, data: GriddedData) -> _Piece:
