@@ -6,6 +6,7 @@ long name, level and role; ``split(trajectory)`` or ``split(trajectory, time)`` 
 of it, may be used for: ``train``, ``valid``, ``test``, or nothing in the gaps between them.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, grid_from_dict
+from triton_earth.core.region import Cut, find_cut
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
@@ -85,6 +87,7 @@ class TrainingStore:
         self.content_hash: str = attributes["content_hash"]
         self.provenance: dict[str, Any] = attributes["provenance"]
         self._state = state
+        self._cut: Cut | None = None
 
     @classmethod
     def open(cls, path: Path) -> "TrainingStore":
@@ -119,6 +122,17 @@ class TrainingStore:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(f"{damaged} ({_first_line(error)}); {again}") from error
+
+    def on(self, grid: Grid) -> "TrainingStore":
+        """Return this store on a part of its grid; this store itself where `grid` is none."""
+        cut = None if grid == self.grid else find_cut(self.grid, grid)
+        if cut is None:
+            return self
+        part = copy.copy(self)
+        part.grid, part._cut = cut.grid, cut
+        if self.valid_mask is not None:
+            part.valid_mask = self.valid_mask[:, cut.rows[:, None], cut.columns]
+        return part
 
     @property
     def trajectories(self) -> np.ndarray:
@@ -192,7 +206,9 @@ class TrainingStore:
                 f"{self.path}: trajectory {trajectory} cannot be read ({_first_line(error)}); the store is damaged, "
                 "make it again with `triton-earth prepare RECIPE --out STORE`."
             ) from error
-        return fields
+        if self._cut is None:
+            return fields
+        return np.ascontiguousarray(fields[:, :, self._cut.rows[:, None], self._cut.columns])
 
     def blocks(
         self, segment: Segment, megabytes: float = 256.0

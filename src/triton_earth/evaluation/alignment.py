@@ -86,12 +86,14 @@ class Alignment:
         offsets: Truth steps from the initial time to each scored lead.
         leads: Index of each scored lead in the forecast's lead times.
         channels: Channel of each forecast variable in the truth.
+        numbers: Forecast steps from the initial time to each scored lead; the first step is 1.
         available: Whether the truth reaches the lead of the forecast.
     """
 
     starts: Int[np.ndarray, " init"]
     offsets: Int[np.ndarray, " lead"]
     leads: Int[np.ndarray, " lead"]
+    numbers: Int[np.ndarray, " lead"]
     channels: list[int]
     available: Bool[np.ndarray, "init lead"]
 
@@ -130,7 +132,10 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
             f"initial time, and the truth has steps of {describe_duration(truth.time_step)} until {truth.times[-1]}. "
             "Forecast from earlier initial times, or prepare a truth that goes on for longer."
         )
-    return Alignment(starts, offsets[scored], scored, channels, reached[:, scored])
+    numbers = np.rint((forecast.lead_times / forecast.time_step).astype(np.float64)).astype(
+        np.int64
+    )
+    return Alignment(starts, offsets[scored], scored, numbers[scored], channels, reached[:, scored])
 
 
 def _channels(forecast: Forecasts, truth: Truth) -> list[int]:

@@ -68,7 +68,7 @@ def fit_baselines(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Ba
         time_step,
         climatology=climatology,
         correlation=correlation,
-        store_steps=float(alignment.offsets[0] / (alignment.leads[0] + 1)),
+        store_steps=float(alignment.offsets[0] / alignment.numbers[0]),
     )
     mean = ClimatologyForecast(variables, grid, time_step, climatology=climatology)
     definition = (

@@ -95,9 +95,7 @@ def evaluate_forecast(
             alignment.available,
             np.asarray(forecast.lead_times)[alignment.leads],
         ),
-        score_horizons(
-            records, sources, forecast.variables, resampling, alignment.leads + 1, bands
-        ),
+        score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
         scores = scores.assign(part.data_vars)
     if heat_waves is not None:
@@ -152,7 +150,7 @@ def _coordinates(forecast: Forecasts, alignment: Alignment, names: list[str]) ->
         "lead_time": ("lead_time", lead_times, {"long_name": "lead time", **units}),
         "lead": (
             "lead_time",
-            alignment.leads + 1,
+            alignment.numbers,
             {"long_name": "number of time steps since the initial time", "units": "1"},
         ),
         "bound": ("bound", ["lower", "upper"], {"long_name": "end of the 95 % interval"}),

@@ -45,11 +45,11 @@ def example_case(
         init = int(alignment.available.sum(axis=1).argmax())
     wanted = alignment.available[init].copy()
     if leads is not None:
-        wanted &= np.isin(alignment.leads + 1, leads)
+        wanted &= np.isin(alignment.numbers, leads)
     if not wanted.any():
         raise UserError(
             f"initial condition {init}: of the leads {'all' if leads is None else list(leads)} none has both a "
-            f"forecast and a truth; those that do are {(alignment.leads[alignment.available[init]] + 1).tolist()}."
+            f"forecast and a truth; those that do are {alignment.numbers[alignment.available[init]].tolist()}."
         )
     positions = alignment.leads[wanted]
     reader = TruthReader(forecast, truth, alignment)
@@ -69,7 +69,7 @@ def example_case(
         "variable": ("variable", forecast.variables.names),
         "units": ("variable", [variable.units for variable in forecast.variables]),
         "lead_time": np.concatenate([lead_times[:1] * 0, lead_times]),
-        "lead": ("lead_time", np.concatenate([[0], positions + 1])),
+        "lead": ("lead_time", np.concatenate([[0], alignment.numbers[wanted]])),
         "y": ("y", forecast.grid.y, {"long_name": y_name}),
         "x": ("x", forecast.grid.x, {"long_name": x_name}),
     }

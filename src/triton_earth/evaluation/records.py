@@ -141,7 +141,7 @@ def record(
                     true = np.stack([truths[row][lead - columns.start] for row in here])
                     fields = [model.read(rows, step)[here] for model in models]
                     fields += [
-                        reference.at(initial[here], started, step + 1)
+                        reference.at(initial[here], started, int(alignment.numbers[lead]))
                         for reference in baselines.references
                     ]
                     for source, field in enumerate(fields):

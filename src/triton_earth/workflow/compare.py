@@ -64,7 +64,7 @@ def compare(
         )
     where = None if region is None else Region.parse(region)
     first, *others = match([ForecastStore.open(path) for path in forecasts], called)
-    truth = TrainingStore.open(store)
+    truth = TrainingStore.open(store).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     scores = evaluate_forecast(
         first,

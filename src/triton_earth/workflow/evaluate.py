@@ -53,7 +53,7 @@ def evaluate(
         UserError: if forecast and truth do not fit, or `out` exists and may not be replaced.
     """
     forecasts = ForecastStore.open(forecast)
-    truth = TrainingStore.open(store)
+    truth = TrainingStore.open(store).on(forecasts.grid)
     where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     scores = evaluate_forecast(
@@ -93,7 +93,7 @@ def _guard_section(forecasts: ForecastStore, truth: TrainingStore) -> Section | 
     example = None
     for trip in first:
         alignment = align(forecasts, truth)
-        reached = alignment.leads[alignment.available[trip["init"]]] + 1
+        reached = alignment.numbers[alignment.available[trip["init"]]]
         leads = [step for step in steps_around(trip["step"]) if step in reached]
         if leads:
             example = example_case(forecasts, truth, init=trip["init"], leads=leads)

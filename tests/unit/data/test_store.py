@@ -18,6 +18,8 @@ from tests.builders import (
     weather_times,
 )
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.region import Region
 from triton_earth.data.store import TrainingStore, read_trajectory
 
 
@@ -202,3 +204,18 @@ def test_a_truncated_trajectory_is_refused_where_it_is_read(copy, kept):
     damaged = read_trajectory(copy, 2)
     assert damaged is None or np.isnan(damaged).all()
     np.testing.assert_array_equal(store.read(1, slice(0, 1)).shape, (1, 1, 8, 8))
+
+
+def test_a_store_on_a_part_of_its_grid(weather):
+    cut = Region.parse("-40:40,300:100").cut(weather.grid)
+    part = weather.on(cut.grid)
+    assert part.grid == cut.grid
+    whole = weather.read(4, slice(0, 3))
+    expected = whole[:, :, cut.rows][..., cut.columns]
+    np.testing.assert_array_equal(part.read(4, slice(0, 3)), expected)
+    np.testing.assert_array_equal(
+        part.valid_mask, weather.valid_mask[:, cut.rows][..., cut.columns]
+    )
+    assert weather.on(weather.grid) is weather
+    assert weather.on(PeriodicGrid(4, 4)) is weather
+    np.testing.assert_array_equal(weather.read(4, slice(0, 3)), whole)
