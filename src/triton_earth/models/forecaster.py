@@ -15,7 +15,7 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
-from triton_earth.data.normalization import Normalizer
+from triton_earth.data.normalization import NormalizationConfig, Normalizer
 from triton_earth.models.base import Forecaster
 from triton_earth.models.registry import NetworkConfig, create
 
@@ -34,11 +34,13 @@ class ModelConfig(StrictConfig):
         history: Number of states that it starts from.
         prediction: ``tendency`` adds the network's output, scaled by the standard deviation of increments, to the
             newest state; ``state`` takes it as the normalised new state, as the original system does.
+        normalization: How fields are normalised.
     """
 
     network: Annotated[pydantic.SerializeAsAny[NetworkConfig], pydantic.BeforeValidator(_network)]
     history: int = pydantic.Field(default=1, ge=1)
     prediction: Literal["tendency", "state"] = "tendency"
+    normalization: NormalizationConfig = NormalizationConfig()
 
 
 class NetworkForecaster(Forecaster):
@@ -47,8 +49,8 @@ class NetworkForecaster(Forecaster):
         tendency:  x(t + k Δt) = x(t) + σ_Δ N_k[(x − μ)/σ, f],      state:  x(t + k Δt) = μ + σ N_k[(x − μ)/σ, f]
 
     with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
-    data. Diagnostic variables, which are not fed back, are given as state always. Cells outside the valid mask enter
-    the network as 0, the mean.
+    data. For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε). Diagnostic variables, which are not fed
+    back, are given as state always. Cells outside the valid mask enter the network as 0, the mean.
 
     Attributes:
         config: What the network was built from.
@@ -116,13 +118,14 @@ class NetworkForecaster(Forecaster):
         return torch.where(fed_back[:, None, None], self.increment_std(names), state)
 
     def increment_std(self, names: list[str]) -> Float[Tensor, "channel 1 1"]:
-        """Return the root mean square increment over a time step of the named variables, in their units."""
+        """Return the root mean square increment over a time step of the named variables, as the normaliser has it."""
         return self._statistic(names, self.normalizer.increment_std)
 
     def _normalized(self, state: State) -> Float[Tensor, "batch time channel y x"]:
         names = state.variables.names
         mean = self._statistic(names, self.normalizer.mean)
-        values = (state.data - mean) / self._statistic(names, self.normalizer.std)
+        data = self.normalizer.transformed(state).data
+        values = (data - mean) / self._statistic(names, self.normalizer.std)
         if state.valid_mask is None:
             return values
         return torch.where(state.valid_mask, values, 0.0)
@@ -133,17 +136,18 @@ class NetworkForecaster(Forecaster):
         predicted = self.predicted
         origin = self._statistic(predicted.names, self.normalizer.mean)
         if self.config.prediction == "tendency":
-            newest = window.last(1).select(self.prognostic.names).data
+            newest = self.normalizer.transformed(window.last(1).select(self.prognostic.names)).data
             origin = origin.expand(len(newest), 1, -1, *newest.shape[3:]).clone()
             origin[:, :, predicted.indices(self.prognostic.names)] = newest
         leads = np.arange(1, output.shape[1] + 1) * self.time_step
-        return State(
+        state = State(
             origin + self.loss_scale() * output,
             predicted,
             self.grid,
             window.valid_times[:, -1:] + leads,
             None if self.valid_mask is None else self.valid_mask.to(output.device),
         )
+        return self.normalizer.restored(state)
 
     def _statistic(
         self, names: list[str], values: tuple[float, ...]

@@ -1,6 +1,6 @@
 """The objective: what a recipe wants to be small, for the states at one lead."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.state import State
+from triton_earth.data.normalization import Normalizer
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.balance import balanced
 from triton_earth.training.config import TrainConfig
@@ -31,6 +32,7 @@ class Objective:
         weights: How much each predicted variable counts; None where all count alike.
         huber_delta: Where the Huber loss becomes linear.
         balance: Whether the gradients of all channels get the same norm.
+        normalizer: Has the logarithms by which some variables are compared; None where none has.
     """
 
     terms: dict[str, float]
@@ -39,6 +41,7 @@ class Objective:
     weights: Float[Tensor, "channel 1 1"] | None = None
     huber_delta: float = 1.0
     balance: bool = False
+    normalizer: Normalizer | None = None
 
     @classmethod
     def of(cls, forecaster: NetworkForecaster, config: TrainConfig) -> "Objective":
@@ -60,10 +63,13 @@ class Objective:
             weights,
             config.huber_delta,
             config.balance_gradients,
+            forecaster.normalizer,
         )
 
     def __call__(self, forecast: State, truth: State) -> Float[Tensor, ""]:
         """Return the loss of a forecast of all predicted variables, in their order."""
+        if self.normalizer is not None:
+            forecast, truth = (self.normalizer.transformed(one) for one in (forecast, truth))
         if self.balance:
             forecast = balanced(forecast)
         values = [
@@ -75,7 +81,9 @@ class Objective:
     def of_variable(self, index: int) -> "Objective":
         """Return the objective of one predicted variable alone."""
         one = slice(index, index + 1)
-        return Objective(self.terms, self.scale[one], self.mean[one], None, self.huber_delta)
+        return replace(
+            self, scale=self.scale[one], mean=self.mean[one], weights=None, balance=False
+        )
 
     def _term(self, name: str, forecast: State, truth: State) -> Float[Tensor, ""]:
         match name:

@@ -30,7 +30,7 @@ def with_noise(forecaster: NetworkForecaster, history: State, size: float) -> St
     """Return the history plus white noise of `size` times each variable's root mean square increment."""
     if size == 0:
         return history
-    prognostic = history.select(forecaster.prognostic.names)
+    prognostic = forecaster.normalizer.transformed(history.select(forecaster.prognostic.names))
     scale = forecaster.increment_std(prognostic.variables.names)
     noise = size * scale * torch.randn_like(prognostic.data)
-    return replace(prognostic, data=prognostic.data + noise)
+    return forecaster.normalizer.restored(replace(prognostic, data=prognostic.data + noise))

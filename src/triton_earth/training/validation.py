@@ -41,7 +41,9 @@ def validate(
             for name, model in models.items():
                 window = history.last(model.history).to(forecaster.device)
                 forecast = next(rollout(model, window, forcings, 1))
-                error = mean_squared_error(forecast.to("cpu"), truth.at(slice(0, 1)), std)
+                error = mean_squared_error(
+                    *_compared(forecaster, forecast, truth.at(slice(0, 1))), std
+                )
                 sums[name] += float(error) * len(indices)
     count = sum(len(indices) for indices in batches)
     return {name: total / count for name, total in sums.items()}
@@ -80,7 +82,9 @@ def validate_rollouts(
                 given = forcings if model is forecaster else None
                 states = rollout(model, window, given, leads[-1])
                 errors = [
-                    _by_variable(state.to("cpu"), truth.at(slice(lead, lead + 1)), forecaster)
+                    _by_variable(
+                        *_compared(forecaster, state, truth.at(slice(lead, lead + 1))), forecaster
+                    )
                     for lead, state in enumerate(states)
                     if lead + 1 in leads
                 ]
@@ -88,6 +92,12 @@ def validate_rollouts(
     count = sum(len(indices) for indices in batches)
     mean = {name: total / count for name, total in squares.items()}
     return _scores(leads, mean["rmse"]), _rows(leads, forecaster.predicted.names, mean)
+
+
+def _compared(forecaster: NetworkForecaster, forecast: State, truth: State) -> tuple[State, State]:
+    """Return forecast and truth as the normaliser has them: those with a log scale by their logarithm."""
+    transformed = forecaster.normalizer.transformed
+    return transformed(forecast.to("cpu")), transformed(truth)
 
 
 def _scores(leads: Sequence[int], mean: Float64[np.ndarray, "lead channel"]) -> dict[str, float]:

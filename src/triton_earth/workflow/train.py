@@ -14,7 +14,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import read_json, remove, require_writable, write_json, write_text
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.normalization import Normalizer, compute_normalizer
+from triton_earth.data.normalization import NormalizationConfig, Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Windows, require_batch
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
@@ -196,18 +196,19 @@ def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
         store.variables,
         store.grid,
         store.time_step,
-        _training_statistics(store),
+        _training_statistics(store, recipe.model.normalization),
         precision=recipe.train.precision,
     )
     forecaster.valid_mask = _predicted_mask(forecaster, store)
     return forecaster
 
 
-def _training_statistics(store: TrainingStore) -> Normalizer:
+def _training_statistics(store: TrainingStore, config: NormalizationConfig) -> Normalizer:
     return compute_normalizer(
         (store.blocks(segment) for segment in store.segments("train")),
         store.variables,
         store.valid_mask,
+        config,
     )
 
 

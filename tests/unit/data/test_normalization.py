@@ -2,6 +2,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.builders import (
     HUMIDITY,
@@ -12,8 +15,16 @@ from tests.builders import (
     weather_grid,
 )
 from triton_earth.core.errors import UserError
-from triton_earth.core.variables import Role, Variables
-from triton_earth.data.normalization import Normalizer, compute_normalizer
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.state import State
+from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.normalization import (
+    NormalizationConfig,
+    Normalizer,
+    compute_normalizer,
+    signed_exp,
+    signed_log,
+)
 
 BOTH = Variables((TEMPERATURE, HUMIDITY))
 
@@ -133,3 +144,107 @@ def test_a_variable_without_valid_cells_is_refused():
     mask[1] = False
     with pytest.raises(UserError, match="variable 'humidity' has no valid cell"):
         compute_normalizer([fields], BOTH, mask)
+
+
+# --- levels together, logarithms, given variables
+
+
+def levels(*pressures):
+    return Variables(tuple(Variable(f"t_{p:g}", "K", level=float(p)) for p in pressures))
+
+
+def test_levels_together_have_the_statistics_of_all_of_them():
+    fields = np.concatenate([block + np.float32([[[0]], [[9]]]) for block in random_blocks()])
+    mask = np.ones((2, 4, 6), dtype=bool)
+    mask[1, :2] = False
+    together = NormalizationConfig(levels="together")
+    found = compute_normalizer([fields[:6], fields[6:]], levels(500, 850), mask, together)
+    values = np.concatenate([fields[:, channel][:, mask[channel]].ravel() for channel in (0, 1)])
+    steps = [
+        np.diff(part[:, channel][:, mask[channel]], axis=0).ravel()
+        for part in (fields[:6], fields[6:])
+        for channel in (0, 1)
+    ]
+    values, steps = values.astype(np.float64), np.concatenate(steps).astype(np.float64)
+    assert found.mean == pytest.approx([values.mean()] * 2, rel=1e-12)
+    assert found.std == pytest.approx([values.std()] * 2, rel=1e-10)
+    assert found.increment_std == pytest.approx([np.sqrt(np.mean(steps**2))] * 2, rel=1e-6)
+    others = compute_normalizer([fields], BOTH, mask, together)
+    assert others == compute_normalizer([fields], BOTH, mask)
+
+
+@given(
+    value=st.floats(-1e5, 1e5, width=32),
+    scale=st.sampled_from([1e-6, 1e-3, 1.0, 50.0]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_logarithm_is_undone_exactly(value, scale):
+    """To rounding: six digits of the value in single precision, fourteen in double."""
+    for dtype, digits in ((torch.float32, 4e-6), (torch.float64, 1e-13)):
+        x = torch.tensor([value], dtype=dtype)
+        back = signed_exp(signed_log(x, scale), scale)
+        torch.testing.assert_close(back, x, rtol=digits, atol=scale * digits)
+    assert signed_log(-x, scale) == -signed_log(x, scale)
+
+
+def test_a_log_scale_gives_the_statistics_of_the_logarithm():
+    rain = np.random.default_rng(0).lognormal(-9, 2, (9, 2, 4, 6)).astype(np.float32)
+    config = NormalizationConfig(log_scale={"humidity": 1e-5})
+    found = compute_normalizer([rain], BOTH, config=config)
+    logarithm = np.log1p(rain[:, 1].astype(np.float64) / 1e-5)
+    assert found.mean[1] == pytest.approx(logarithm.mean(), rel=1e-12)
+    assert found.std[1] == pytest.approx(logarithm.std(), rel=1e-10)
+    assert found.increment_std[1] == pytest.approx(
+        np.sqrt(np.mean(np.diff(logarithm, axis=0) ** 2))
+    )
+    plain = compute_normalizer([rain], BOTH)
+    assert (found.mean[0], found.std[0]) == (plain.mean[0], plain.std[0])
+    assert found.log_scale == {"humidity": 1e-5}
+    assert Normalizer.from_dict(found.to_dict()) == found
+    state = State(torch.from_numpy(rain)[None], BOTH, PeriodicGrid(4, 6), np.zeros((1, 9)))
+    there = found.transformed(state)
+    torch.testing.assert_close(there.data[0, :, 1].double(), torch.from_numpy(logarithm))
+    assert torch.equal(there.data[:, :, 0], state.data[:, :, 0])
+    torch.testing.assert_close(found.restored(there).data, state.data, rtol=4e-6, atol=0)
+    assert plain.transformed(state) is state
+
+
+def test_a_log_scale_holds_for_all_levels_of_a_variable():
+    config = NormalizationConfig(log_scale={"t": 2.0})
+    found = compute_normalizer(random_blocks(), levels(500, 850), config=config)
+    assert found.log_scale == {"t_500": 2.0, "t_850": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("scales", "expected"),
+    [
+        ({"humidty": 1.0}, "there is no variable 'humidty'; did you mean 'humidity'?"),
+        ({"humidity": 0.0}, "'humidity' needs a positive number in its units; found 0."),
+    ],
+)
+def test_log_scales_that_cannot_be(scales, expected):
+    with pytest.raises(UserError) as caught:
+        compute_normalizer(random_blocks(), BOTH, config=NormalizationConfig(log_scale=scales))
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("role", [Role.FORCING, Role.STATIC])
+def test_what_is_given_may_be_the_same_at_all_times(role):
+    variables = Variables((TEMPERATURE, dataclasses.replace(HUMIDITY, role=role)))
+    (fields, *_) = random_blocks()
+    fields[:, 1] = fields[0, 1]
+    normalizer = compute_normalizer([fields], variables)
+    assert normalizer.increment_std[1] == normalizer.std[1] > 0
+
+
+@pytest.mark.parametrize(("offset", "spread"), [(5e5, 1e3), (1.01e5, 500.0), (-3e6, 10.0)])
+def test_single_precision_with_huge_offsets(offset, spread):
+    """Geopotential and pressure in float32: normalised and back to two units in the last place."""
+    generator = np.random.default_rng(0)
+    fields = (offset + spread * generator.normal(size=(20, 1, 8, 8))).astype(np.float32)
+    found = compute_normalizer([fields], Variables((TEMPERATURE,)))
+    mean, std = np.float32(found.mean[0]), np.float32(found.std[0])
+    normal = (fields - mean) / std
+    assert abs(float(normal.mean(dtype=np.float64))) < np.spacing(np.float32(abs(offset))) / spread
+    assert normal.std(dtype=np.float64) == pytest.approx(1.0, rel=1e-5)
+    assert np.abs(mean + std * normal - fields).max() <= 2 * np.spacing(np.float32(abs(offset)))

@@ -8,7 +8,7 @@ from tests.builders import TINY_NETWORK, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.normalization import Normalizer
+from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FACTOR = 0.25
@@ -173,3 +173,34 @@ def test_a_wrong_network_is_refused(network, expected):
         ModelConfig.parse({"network": network}, "recipe.yaml")
     assert str(caught.value).startswith("recipe.yaml: network: ")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("prediction", ["tendency", "state"])
+def test_a_log_scale_goes_through_the_forecaster_and_back(weather, prediction):
+    """Statistics, network and tendency are of the logarithm; what comes out is in the variable's units."""
+    scale = 30.0
+    normalization = {"log_scale": {"temperature": scale}}
+    config = ModelConfig.parse(
+        {"network": TINY_NETWORK, "prediction": prediction, "normalization": normalization}, "test"
+    )
+    statistics = compute_normalizer(
+        [weather.read(0, slice(None))], weather.variables, weather.valid_mask, config.normalization
+    )
+    mask = torch.from_numpy(weather.valid_mask[:1])
+    forecaster = NetworkForecaster(
+        config, weather.variables, weather.grid, weather.time_step, statistics, mask
+    )
+    forecaster.network = ScaledSum(FACTOR)
+    window = weather.windows([0], [4], 1)
+    state = forecaster(window, window).masked()
+    mean, std, step = (
+        values[0] for values in (statistics.mean, statistics.std, statistics.increment_std)
+    )
+    logarithm = torch.log1p(window.data[:, :, 0] / scale)
+    sunshine = (window.data[:, :, 1] - statistics.mean[1]) / statistics.std[1]
+    output = FACTOR * ((logarithm - mean) / std + sunshine)
+    y = logarithm + step * output if prediction == "tendency" else mean + std * output
+    expected = torch.where(mask, scale * (torch.exp(y) - 1), torch.nan)
+    torch.testing.assert_close(state.data[:, :, 0], expected, rtol=1e-4, atol=1e-3, equal_nan=True)
+    state.data[:, :, mask].sum().backward()
+    assert torch.isfinite(forecaster.network.factor.grad)
