@@ -89,9 +89,14 @@ class State:
         return replace(self, data=torch.where(self.valid_mask, self.data, torch.nan))
 
     def to(self, device: torch.device | str) -> "State":
-        """Return the state on another device."""
+        """Return the state on another device; from pinned memory it goes there while the caller goes on."""
         mask = None if self.valid_mask is None else self.valid_mask.to(device)
-        return replace(self, data=self.data.to(device), valid_mask=mask)
+        data = self.data.to(device, non_blocking=self.data.is_pinned())
+        return replace(self, data=data, valid_mask=mask)
+
+    def pinned(self) -> "State":
+        """Return the state in memory that a GPU can fetch by itself."""
+        return replace(self, data=self.data.pin_memory())
 
     def require_finite(self, what: str) -> None:
         """Refuse values that are not finite in cells where their variable is defined.

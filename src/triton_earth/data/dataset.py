@@ -1,9 +1,11 @@
 """The dataset: windows of a training store as pairs of States, from memory where they fit."""
 
 import itertools
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -36,6 +38,7 @@ class ForecastDataset:
         fields = sum(len(segment) for segment in windows.segments) * len(store.variables)
         fits = 4 * fields * np.prod(store.grid.shape) <= memory_gb * 1e9
         self._cache: dict[Segment, np.ndarray] | None = {} if fits else None
+        self._filling = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -54,7 +57,10 @@ class ForecastDataset:
         """
         chosen = [self.windows.locate(int(index)) for index in indices]
         length = self.windows.length if horizon is None else self.history + horizon
-        fields = np.stack([self._read(segment, start, length) for segment, start in chosen])
+        one_time = (len(self.store.variables), *self.store.grid.shape)
+        fields = np.empty((len(chosen), length, *one_time), dtype=np.float32)
+        for out, (segment, start) in zip(fields, chosen, strict=True):
+            self._read_into(out, segment, start)
         valid_times = np.stack([self.store.times[start : start + length] for _, start in chosen])
         state = self.store.as_state(fields, valid_times)
         return state.at(slice(0, self.history)), state.at(slice(self.history, None))
@@ -63,31 +69,48 @@ class ForecastDataset:
         self,
         order: Iterable[Iterable[SupportsIndex]],
         horizons: Iterable[int | None] | None = None,
+        *,
+        workers: int = 1,
+        pinned: bool = False,
     ) -> Iterator[tuple[State, State]]:
-        """Yield batches in the given order; a thread reads two batches ahead of what is used.
+        """Yield batches in the given order; threads read ahead of what is used, one batch more than there are threads.
 
         Args:
             order: Numbers of the windows of each batch.
             horizons: States after the history in each batch; those that the windows have if not given.
+            workers: Threads that read and decompress; the batches are the same for any number.
+            pinned: Put the batches where a GPU can fetch them while it computes.
         """
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader") as reader:
+
+        def load(*which: Any) -> tuple[State, State]:
+            history, truth = self.batch(*which)
+            return (history.pinned(), truth.pinned()) if pinned else (history, truth)
+
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="loader") as readers:
             upcoming = zip(
                 order, itertools.repeat(None) if horizons is None else horizons, strict=False
             )
-            pending = [reader.submit(self.batch, *which) for which in itertools.islice(upcoming, 2)]
-            while pending:
-                batch = pending.pop(0).result()
-                pending.extend(
-                    reader.submit(self.batch, *which) for which in itertools.islice(upcoming, 1)
-                )
-                yield batch
-
-    def _read(self, segment: Segment, start: int, length: int) -> np.ndarray:
-        if self._cache is None:
-            return self.store.read(segment.trajectory, slice(start, start + length))
-        if segment not in self._cache:
-            self._cache[segment] = self.store.read(
-                segment.trajectory, slice(segment.start, segment.stop)
+            pending = deque(
+                readers.submit(load, *which) for which in itertools.islice(upcoming, workers + 1)
             )
+            try:
+                while pending:
+                    batch = pending.popleft().result()
+                    pending.extend(
+                        readers.submit(load, *which) for which in itertools.islice(upcoming, 1)
+                    )
+                    yield batch
+            finally:
+                readers.shutdown(cancel_futures=True)
+
+    def _read_into(self, out: np.ndarray, segment: Segment, start: int) -> None:
+        if self._cache is None:
+            self.store.read_into(out, segment.trajectory, start)
+            return
+        with self._filling:
+            if segment not in self._cache:
+                self._cache[segment] = self.store.read(
+                    segment.trajectory, slice(segment.start, segment.stop)
+                )
         first = start - segment.start
-        return self._cache[segment][first : first + length]
+        out[:] = self._cache[segment][first : first + len(out)]

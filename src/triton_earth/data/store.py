@@ -26,6 +26,7 @@ from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.periods import gaps_between_splits
+from triton_earth.data.shards import Shards
 from triton_earth.data.store_writer import (
     FORMAT,
     consolidate,
@@ -88,6 +89,7 @@ class TrainingStore:
         self.provenance: dict[str, Any] = attributes["provenance"]
         self._state = state
         self._cut: Cut | None = None
+        self._shards = Shards.of(path / "state", state)
 
     @classmethod
     def open(cls, path: Path) -> "TrainingStore":
@@ -196,19 +198,38 @@ class TrainingStore:
         Raises:
             UserError: if a file of the store is damaged.
         """
+        start, stop, _ = times.indices(self.times.size)
+        shape = (max(0, stop - start), len(self.variables), *self.grid.shape)
+        fields = np.empty(shape, dtype=np.float32)
+        self.read_into(fields, int(trajectory), start)
+        return fields
+
+    def read_into(
+        self, out: Float32[np.ndarray, "time channel y x"], trajectory: int, start: int
+    ) -> None:
+        """Fill `out` with consecutive times of one trajectory, from time `start` on; any thread may.
+
+        Raises:
+            UserError: if a file of the store is damaged.
+        """
+        whole = out
+        if self._cut is not None:
+            whole = np.empty((len(out), *self._state.shape[2:]), dtype=np.float32)
         try:
-            fields = np.asarray(self._state[int(trajectory), times])
-            # An empty file reads as one that was never written: as NaN throughout.
-            if np.isnan(fields).all(axis=(1, 2, 3)).any():
-                raise ValueError("a time has no value at all")
+            if self._shards is not None:
+                self._shards.read(trajectory, start, whole)
+            else:
+                whole[:] = self._state[trajectory, start : start + len(whole)]
+                # An empty file reads as one that was never written: as NaN throughout.
+                if np.isnan(whole).all(axis=(1, 2, 3)).any():
+                    raise ValueError("a time has no value at all")
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"{self.path}: trajectory {trajectory} cannot be read ({_first_line(error)}); the store is damaged, "
                 "make it again with `triton-earth prepare RECIPE --out STORE`."
             ) from error
-        if self._cut is None:
-            return fields
-        return np.ascontiguousarray(fields[:, :, self._cut.rows[:, None], self._cut.columns])
+        if self._cut is not None:
+            out[:] = whole[:, :, self._cut.rows[:, None], self._cut.columns]
 
     def blocks(
         self, segment: Segment, megabytes: float = 256.0

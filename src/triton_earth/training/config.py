@@ -68,6 +68,7 @@ class TrainConfig(StrictConfig):
         select_by: Score whose lowest value decides which weights are kept: ``validation_mse``, ``rollout_rmse`` (the
             mean over `validation_leads`) or ``rollout_rmse_lead_N``.
         memory_gb: Largest amount of memory for keeping the training data.
+        loader_workers: Threads of each process that read and decompress batches ahead; the order is the same for any.
         device: ``auto`` takes a GPU where there is one.
         threads: Threads of torch on a CPU, its own choice if not given. Small networks gain nothing from a second.
     """
@@ -106,6 +107,7 @@ class TrainConfig(StrictConfig):
     validation_forecasts: int = Field(default=8, ge=1)
     select_by: str = Field(default="validation_mse", validate_default=False)
     memory_gb: float = Field(default=4.0, ge=0)
+    loader_workers: int = Field(default=2, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
 

@@ -93,6 +93,8 @@ def fit(
             for step in range(first, config.steps)
             for _ in parts
         ),
+        workers=config.loader_workers,
+        pinned=device.type == "cuda",
     )
     upcoming = meter.waiting(batches)
     steps_per_epoch = len(training) // config.batch_size

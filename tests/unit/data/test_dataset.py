@@ -37,14 +37,16 @@ def test_memory_and_disk_give_the_same_bits(store, request):
 
 def test_what_fits_into_memory_is_read_once(waves, monkeypatch):
     reads = []
-    original = type(waves).read
+    original = type(waves).read_into
     monkeypatch.setattr(
-        type(waves), "read", lambda self, *where: reads.append(where) or original(self, *where)
+        type(waves),
+        "read_into",
+        lambda self, *where: reads.append(where[1]) or original(self, *where),
     )
     cached = dataset(waves, 1.0)
     for _ in range(3):
         cached.batch([0, 1, 12])
-    assert sorted(trajectory for trajectory, _ in reads) == [0, 1]
+    assert sorted(reads) == [0, 1]
     uncached = dataset(waves, 0.0)
     uncached.batch([0, 1])
     assert len(reads) == 4
@@ -66,7 +68,28 @@ def test_batches_come_in_the_given_order(waves):
         assert torch.equal(history.data, data.batch(indices)[0].data)
 
 
-def test_at_most_two_batches_are_read_ahead(waves):
+@pytest.mark.parametrize("memory_gb", [0.0, 1.0])
+def test_any_number_of_workers_gives_the_same_batches(waves, memory_gb):
+    order = [[number % 9, (7 * number) % 18] for number in range(30)]
+    horizons = [1 + number % 2 for number in range(30)]
+    expected = list(dataset(waves).batches(order, horizons))
+    for workers in (2, 5):
+        batches = list(dataset(waves, memory_gb).batches(order, horizons, workers=workers))
+        for one, other in zip(expected, batches, strict=True):
+            assert all(torch.equal(a.data, b.data) for a, b in zip(one, other, strict=True))
+
+
+def test_batches_for_a_gpu_are_pinned(waves, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(
+        torch.Tensor, "pin_memory", lambda self: pinned.append(self.shape) or self.clone()
+    )
+    list(dataset(waves).batches([[0, 1]], pinned=True))
+    assert pinned == [(2, 2, 1, 8, 8), (2, 2, 1, 8, 8)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_few_batches_are_read_ahead(waves, workers):
     taken = []
 
     def order():
@@ -74,10 +97,10 @@ def test_at_most_two_batches_are_read_ahead(waves):
             taken.append(number)
             yield [number]
 
-    batches = dataset(waves).batches(order())
+    batches = dataset(waves).batches(order(), workers=workers)
     next(batches)
     next(batches)
-    assert len(taken) <= 4
+    assert len(taken) <= workers + 3
     batches.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
@@ -86,6 +109,6 @@ def test_an_error_while_reading_reaches_the_loop(waves, monkeypatch):
     def broken(self, *where):
         raise UserError("the disk is gone")
 
-    monkeypatch.setattr(type(waves), "read", broken)
+    monkeypatch.setattr(type(waves), "read_into", broken)
     with pytest.raises(UserError, match="the disk is gone"):
         next(dataset(waves).batches([[0]]))

@@ -91,8 +91,8 @@ def test_a_plan_adds_up(tiny_store):
     assert planned.store_disk == 16 * 16 * 4 * 8 * 8
     assert planned.weights_memory == 2 * 4 * 4417
     assert planned.optimizer_memory == 2 * 4 * 4417
-    # The train and valid splits, and three batches of 4 windows of 2 states.
-    assert planned.data_memory == 16 * 16 * 4 * (6 * 8 + 3 * 4 * 2)
+    # The train and valid splits, and four batches of 4 windows of 2 states.
+    assert planned.data_memory == 16 * 16 * 4 * (6 * 8 + 4 * 4 * 2)
     assert planned.seconds > 0
     assert planned.peak_memory > planned.step_memory
     named = dict(rows(planned))

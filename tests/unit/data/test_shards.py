@@ -1,0 +1,114 @@
+"""The direct reader of the store's files, against Zarr's own."""
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zarr.codecs import BloscCodec, ZstdCodec
+
+from triton_earth.data.shards import Shards
+
+TRAJECTORIES, TIMES, IN_FILE = 2, 11, 4
+BLOSC = BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")
+
+
+def array(path, compressors=BLOSC, **changes):
+    layout = {
+        "shape": (TRAJECTORIES, TIMES, 2, 3, 5),
+        "chunks": (1, 1, 2, 3, 5),
+        "shards": (1, IN_FILE, 2, 3, 5),
+        "dtype": "float32",
+        "fill_value": np.nan,
+        "compressors": compressors,
+    }
+    made = zarr.create_array(path, **(layout | changes))
+    made[:] = np.random.default_rng(0).standard_normal(made.shape).astype(made.dtype)
+    return made
+
+
+def read(shards, trajectory, start, stop):
+    out = np.full((stop - start, 2, 3, 5), -1.0, dtype=np.float32)
+    shards.read(trajectory, start, out)
+    return out
+
+
+@pytest.fixture(scope="module", params=[BLOSC, ZstdCodec(level=0)], ids=["blosc", "zstd"])
+def both(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("shards") / "state"
+    made = array(path, request.param)
+    return made[:], Shards.of(path, made)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    trajectory=st.integers(0, TRAJECTORIES - 1),
+    bounds=st.lists(st.integers(0, TIMES), min_size=2, max_size=2).map(sorted),
+)
+def test_it_reads_what_zarr_reads(both, trajectory, bounds):
+    values, shards = both
+    start, stop = bounds
+    assert (
+        read(shards, trajectory, start, stop).tobytes() == values[trajectory, start:stop].tobytes()
+    )
+
+
+def test_times_in_any_order_within_a_file(tmp_path):
+    """Zarr may append a chunk that is written again behind the others."""
+    made = array(tmp_path / "state")
+    for time in (2, 0):
+        made[0, time] = 7.0 + time
+    shards = Shards.of(tmp_path / "state", zarr.open_array(tmp_path / "state"))
+    np.testing.assert_array_equal(read(shards, 0, 0, TIMES), made[0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shards": None},
+        {"chunks": (1, 1, 1, 3, 5)},
+        {"dtype": "float64"},
+        {"chunk_key_encoding": {"name": "v2", "separator": "."}},
+        {"compressors": None},
+        {"compressors": [ZstdCodec(level=0), ZstdCodec(level=0)]},
+        {"zarr_format": 2, "shards": None, "compressors": None},
+    ],
+    ids=lambda changes: ",".join(changes),
+)
+def test_other_layouts_are_left_to_zarr(tmp_path, changes):
+    assert Shards.of(tmp_path / "state", array(tmp_path / "state", **changes)) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:-1], "checksum"),
+        (lambda content: content[:20], "cut off"),
+        (lambda content: b"", "cut off"),
+        (
+            lambda content: content[: len(content) // 3] + content[-68:],
+            "cut off|decompress|size|length",
+        ),
+        (lambda content: content[:-8] + b"\x07" + content[-7:], "checksum"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, damage, message):
+    made = array(tmp_path / "state")
+    file = tmp_path / "state" / "c" / "1" / "2" / "0" / "0" / "0"
+    file.write_bytes(damage(file.read_bytes()))
+    shards = Shards.of(tmp_path / "state", made)
+    read(shards, 1, 0, 8)
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        read(shards, 1, 6, TIMES)
+
+
+def test_a_time_that_was_never_written_is_refused(tmp_path):
+    made = array(tmp_path / "state")
+    made[1, 5] = np.nan
+    shards = Shards.of(tmp_path / "state", made)
+    read(shards, 1, 0, 5)
+    with pytest.raises(ValueError, match="a time has no value at all"):
+        read(shards, 1, 4, 7)
+    (tmp_path / "state" / "c" / "0" / "1" / "0" / "0" / "0").unlink()
+    with pytest.raises(FileNotFoundError):
+        read(shards, 0, 0, 5)
