@@ -17,6 +17,8 @@ from triton_earth.evaluation.bootstrap import interval_definition, resampling_we
 from triton_earth.evaluation.records import record
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.score_drift import score_drift
+from triton_earth.evaluation.score_ensemble import Ensembles, score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
 from triton_earth.evaluation.score_heat_waves import score_heat_waves
@@ -85,6 +87,7 @@ def evaluate_forecast(
     draws = resampling_weights(np.asarray(forecast.trajectories), resamples, seed)
     resampling = Resampling(draws, alignment.available)
     scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
+    lead_times = np.asarray(forecast.lead_times)[alignment.leads]
     for part in (
         score_errors(records, sources, forecast.variables, resampling),
         score_flow(records, forecast.variables, resampling),
@@ -93,11 +96,17 @@ def evaluate_forecast(
             records,
             forecast.variables,
             alignment.available,
-            np.asarray(forecast.lead_times)[alignment.leads],
+            lead_times,
         ),
+        score_drift(records, forecast.variables, resampling, alignment.numbers, lead_times),
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
         scores = scores.assign(part.data_vars)
+    if isinstance(forecast, Ensembles) and forecast.members > 1:
+        part = score_ensemble(
+            forecast, truth, alignment, resampling, region=region, weights_name=weights, seed=seed
+        )
+        scores = scores.assign(part.variables)
     if heat_waves is not None:
         if not isinstance(truth, TrainingStore) or others:
             raise UserError("heat waves are scored of one forecast, against a training store.")

@@ -10,6 +10,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
+from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow_records import FlowRecords
 from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
 from triton_earth.evaluation.similarity import structural_similarity, value_range
@@ -36,6 +37,7 @@ class Records:
         truth_range: Largest minus smallest value of each field of the truth.
         zonal: Zonal spectra by latitude band, or None on a grid without latitudes.
         flow: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
+        extremes: Quantiles of forecast, references and truth at a few leads.
     """
 
     models: int
@@ -45,6 +47,7 @@ class Records:
     truth_range: Float64[np.ndarray, "init lead variable"]
     zonal: ZonalRecords | None
     flow: FlowRecords | None
+    extremes: Extremes
 
     @property
     def forecasts(self) -> range:
@@ -125,6 +128,9 @@ def record(
         variables=len(forecast.variables),
     )
     batch, block = _portions(forecast, inits)
+    extremes = Extremes.empty(
+        sources=sources + 1, inits=inits, leads=leads, variables=len(forecast.variables)
+    )
     with progress("evaluating", inits * leads) as advance:
         for rows in _slices(inits, batch):
             initial = np.concatenate([reader.read(row, np.zeros(1, int)) for row in _in(rows)])
@@ -153,8 +159,9 @@ def record(
                         if flow is not None:
                             flow.put(source, *at, flow.spectra(field))
                             flow.put_cross(source, lead, field, true)
-                    if zonal is not None:
-                        for source, field in (*enumerate(fields), (TRUTH, true)):
+                    for source, field in (*enumerate(fields), (TRUTH, true)):
+                        extremes.put(source, *at, field, weights, reader.valid_mask)
+                        if zonal is not None:
                             zonal.put(source, lead, field)
                     truth_range[at] = value_range(true, reader.valid_mask)
                     if flow is not None:
@@ -169,7 +176,7 @@ def record(
                             )
                             anomaly_sums[:, source, *at] = found.to_array()
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))
-    return Records(len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow)
+    return Records(len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow, extremes)
 
 
 class TruthReader:

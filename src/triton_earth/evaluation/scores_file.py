@@ -61,6 +61,9 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
     """
     by_variable = _named(scores, ("forecast", "variable", "lead_time"))
     by_source = _named(scores, ("source", "lead_time"))
+    overall = _named(scores, ("forecast", "variable"))
+    by_field = _named(scores, ("source", "variable", "lead_time"))
+    of_ensemble = _named(scores, ("variable", "lead_time"))
     by_forecast = _named(scores, ("forecast",))
     sources = [str(name) for name in scores["source"].values]
     return {
@@ -72,7 +75,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
                 "variables": {
                     variable: {
                         score: _one(scores, score, forecast=name, variable=variable)
-                        for score in by_variable
+                        for score in [*by_variable, *overall]
                     }
                     for variable in map(str, scores["variable"].values)
                 },
@@ -84,6 +87,21 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             for name in sources
             if by_source
         },
+        "fields": {
+            name: {
+                variable: {
+                    score: _one(scores, score, source=name, variable=variable) for score in by_field
+                }
+                for variable in map(str, scores["variable"].values)
+            }
+            for name in sources
+            if by_field
+        },
+        "ensemble": {
+            variable: {score: _one(scores, score, variable=variable) for score in of_ensemble}
+            for variable in map(str, scores["variable"].values)
+            if of_ensemble
+        },
         "lead": _plain(scores["lead"].values),
         "lead_time": _plain(scores["lead_time"].values),
         "initial_conditions": _plain(scores["initial_conditions"].values),
@@ -93,7 +111,14 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
                 for key in ("definition", "units")
                 if key in scores[name].attrs
             }
-            for name in [*by_forecast, *by_variable, *by_source]
+            for name in [
+                *by_forecast,
+                *by_variable,
+                *overall,
+                *by_source,
+                *by_field,
+                *of_ensemble,
+            ]
         },
         **{
             key: json.loads(value) if key in ("provenance", "stability_bands") else _plain(value)
