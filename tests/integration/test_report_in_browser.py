@@ -90,7 +90,7 @@ def test_every_picture_is_shown_and_nothing_is_fetched(folder, address, tmp_path
     dom, complaints = browse(f"{address}/count.html", tmp_path, "--dump-dom")
     assert complaints == []
     found = dict(re.findall(r"(\w+)=(\w+)", dom[dom.index("RESULT") :]))
-    assert found == {"images": "6", "shown": "6", "overflow": "false", "requests": "0"}
+    assert found == {"images": "7", "shown": "7", "overflow": "false", "requests": "0"}
 
 
 def test_on_paper(folder, address, tmp_path):

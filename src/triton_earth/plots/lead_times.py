@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from triton_earth.data.sources.time_axis import MEAN_MONTH
 from triton_earth.plots.labels import pretty_units, shortened
 
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
@@ -37,8 +38,8 @@ class LeadTimes:
 
     def words(self, value: float) -> str:
         """Return a value in these units with its units."""
-        singular = self.units == "days" and value == 1
-        return f"{value:.4g} {'day' if singular else self.units}"
+        singular = self.units in ("days", "months") and value == 1
+        return f"{value:.4g} {self.units[:-1] if singular else self.units}"
 
     def title(self, index: int) -> str:
         """Return step and lead time, for example ``step 25 · 1.38 time units``."""
@@ -67,7 +68,7 @@ def lead_times(coordinate: xr.DataArray) -> LeadTimes:
     raw = np.atleast_1d(coordinate.values)
     if np.issubdtype(raw.dtype, np.timedelta64):
         seconds = raw / np.timedelta64(1, "s")
-        unit, per = _calendar_units(float(seconds.max(initial=0.0)))
+        unit, per = _calendar_units(seconds)
         values = seconds / per
     else:
         values = raw.astype(np.float64)
@@ -81,8 +82,12 @@ def lead_times(coordinate: xr.DataArray) -> LeadTimes:
     return LeadTimes(values, unit, tuple(int(step) for step in np.atleast_1d(steps)))
 
 
-def _calendar_units(longest_seconds: float) -> tuple[str, float]:
+def _calendar_units(seconds: Float64[np.ndarray, " lead_time"]) -> tuple[str, float]:
+    month = float(MEAN_MONTH / np.timedelta64(1, "s"))
+    if seconds.any() and np.allclose(seconds / month, (seconds / month).round(), atol=1e-4):
+        return "months", month
+    longest = float(seconds.max(initial=0.0))
     for name, code, at_least in _CALENDAR_UNITS:
-        if longest_seconds >= at_least * _SECONDS[code]:
+        if longest >= at_least * _SECONDS[code]:
             return name, _SECONDS[code]
     return "seconds", 1.0

@@ -1,15 +1,19 @@
-"""Maps of one forecast at several leads: truth, forecast and error below one another."""
+"""Maps at several leads: truth, forecast and error below one another, or the truth and several models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
+from triton_earth.plots.coastlines import is_geographic
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
-from triton_earth.plots.labels import long_name, shortened, units_of, with_units
+from triton_earth.plots.labels import shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_degrees
 from triton_earth.plots.style import style
 
 _WIDTH = 10.4
@@ -20,7 +24,7 @@ def panels(example: xr.Dataset, variable: str, steps: tuple[int, ...] | None = N
     """Draw truth, forecast and error of one variable at several leads.
 
     Truth and forecast share one range of colours, set by the truth; the error (forecast minus truth) has its own,
-    symmetric about zero. Cells without a value are grey.
+    symmetric about zero. Cells without a truth are shaded, those where only the forecast has no value are grey.
 
     Args:
         example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition;
@@ -35,91 +39,143 @@ def panels(example: xr.Dataset, variable: str, steps: tuple[int, ...] | None = N
         KeyError: if the variable is not in `example`.
     """
     chosen = example.sel(variable=variable)
-    leads = lead_times(example["lead_time"])
-    shown = leads.chosen(steps)
+    shown = lead_times(example["lead_time"]).chosen(steps)
     field = field_range(chosen["truth"])
-    rows = {
-        "truth": field,
-        "forecast": field,
-        "error": error_range(chosen["error"].isel(lead_time=shown), field),
-    }
-    y, x = chosen["truth"].dims[-2:]
-    column = min((_WIDTH - _MARGINS) / len(shown), 3.0)
-    height = column * chosen.sizes[y] / chosen.sizes[x]
+    error = error_range(chosen["error"].isel(lead_time=shown), field)
+    words = variable.replace("_", " ")
+    rows = [
+        _Row("Truth", chosen["truth"], field, words),
+        _Row("Forecast", chosen["forecast"], field, words),
+        _Row("Error", chosen["error"], error, "error"),
+    ]
+    return _draw(rows, chosen["truth"], shown)
+
+
+def model_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
+    """Draw the truth and the forecasts of several models at several leads, all in the same colours.
+
+    Args:
+        examples: For each model by name what `panels` takes, of the same initial condition and leads.
+        variable: Which variable.
+
+    Returns:
+        A figure with one row for the truth and for each model, and one column per lead.
+
+    Raises:
+        KeyError: if the variable is not in one of `examples`.
+    """
+    truth = _first(examples)["truth"].sel(variable=variable)
+    field = field_range(truth)
+    words = variable.replace("_", " ")
+    rows = [_Row("Truth", truth, field, words)]
+    for name, example in examples.items():
+        rows.append(_Row(name, example["forecast"].sel(variable=variable), field, words))
+    return _draw(rows, truth, lead_times(truth["lead_time"]).chosen())
+
+
+def error_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
+    """Draw the errors of several models at several leads, all in the same colours; else as `model_panels`."""
+    truth = _first(examples)["truth"].sel(variable=variable)
+    shown = lead_times(truth["lead_time"]).chosen()
+    errors = {name: example["error"].sel(variable=variable) for name, example in examples.items()}
+    together = xr.concat([error.isel(lead_time=shown) for error in errors.values()], dim="model")
+    colours = error_range(together, field_range(truth))
+    rows = [_Row(name, error, colours, "error") for name, error in errors.items()]
+    return _draw(rows, truth, shown)
+
+
+def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
+    """Draw initial state, truth, forecast and error of several variables half-way through the forecast.
+
+    Args:
+        example: What `panels` takes, its first lead being the initial state.
+        variables: Which variables; each has colours of its own.
+
+    Returns:
+        A figure with one row per variable and four columns.
+
+    Raises:
+        KeyError: if a variable is not in `example`.
+    """
+    leads = lead_times(example["lead_time"])
+    index = halfway(example)
+    column = 2.15
+    height = max(column * height_for_width(example["truth"]), 0.7)
     with style():
         figure = Figure(
-            figsize=(column * len(shown) + _MARGINS, max(3 * height, 1.8) + 0.6),
-            layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06),
+            figsize=(_WIDTH, len(variables) * (height + 0.12) + 0.5),
+            layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.05),
         )
-        grid = figure.subplots(3, len(shown), squeeze=False)
-        for row, (name, colours) in zip(grid, rows.items(), strict=True):
-            for axes, index in zip(row, shown, strict=True):
-                _draw_map(axes, chosen[name].isel(lead_time=index), colours)
-            row[0].set_ylabel(name.capitalize(), fontweight="bold", labelpad=6)
-        for axes, index in zip(grid[0], shown, strict=True):
-            axes.set_title(leads.title(index), fontsize=9, loc="center")
-        if [long_name(chosen[axis]) for axis in (y, x)] == ["latitude", "longitude"]:
-            _label_degrees(grid)
-        fields = np.stack(
-            [chosen[name].isel(lead_time=shown).values for name in ("truth", "forecast")]
+        grid = figure.subplots(len(variables), 4, squeeze=False)
+        for line, variable in zip(grid, variables, strict=True):
+            chosen = example.sel(variable=variable)
+            field = field_range(chosen["truth"])
+            now = chosen.isel(lead_time=index)
+            maps = (chosen["truth"][0], now["truth"], now["forecast"])
+            for axes, values in zip(line, maps, strict=False):
+                draw_map(axes, values, field, ~np.isfinite(maps[0].values))
+            error = error_range(now["error"], field)
+            draw_map(line[3], now["error"], error, ~np.isfinite(now["truth"].values))
+            line[0].set_ylabel(shortened(variable.replace("_", " "), int(16 * height)), labelpad=4)
+            units = units_of(chosen["truth"])
+            drawn = np.stack([values.values for values in maps])
+            colour_bar(figure, line[None, :3], field, drawn, units)
+            colour_bar(figure, line[None, 3:], error, now["error"].values, units)
+        titles = (
+            "Initial state",
+            *(f"{name}, {leads.at(index)}" for name in ("Truth", "Forecast", "Error")),
         )
-        words = variable.replace("_", " ")
-        units = units_of(chosen["truth"])
-        _colour_bar(figure, grid[:2], field, fields, with_units(words, units))
-        errors = chosen["error"].isel(lead_time=shown).values
-        _colour_bar(figure, grid[2:], rows["error"], errors, with_units("error", units))
+        for axes, title in zip(grid[0], titles, strict=True):
+            axes.set_title(title, fontsize=9, loc="center")
+        if is_geographic(example["truth"]):
+            label_degrees(grid)
     return figure
 
 
-def _draw_map(axes: Axes, field: xr.DataArray, colours: ColourRange) -> None:
-    y, x = (np.asarray(field[dim].values, dtype=np.float64) for dim in field.dims)
-    axes.imshow(
-        np.clip(field.values, colours.low, colours.high),
-        origin="lower",
-        extent=_extent(x, y),
-        cmap=colours.colours,
-        norm=colours.norm,
-        interpolation="nearest",
-        aspect="equal",
-    )
-    axes.grid(visible=False)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(True)
+def halfway(example: xr.Dataset) -> int:
+    """Return the index of the lead half-way through the forecast."""
+    chosen = lead_times(example["lead_time"]).chosen()
+    return chosen[-2] if len(chosen) > 1 else chosen[-1]
 
 
-def _extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the outer borders of the cells whose centres are x and y."""
-    half_x = 0.5 * (x[-1] - x[0]) / max(len(x) - 1, 1) or 0.5
-    half_y = 0.5 * (y[-1] - y[0]) / max(len(y) - 1, 1) or 0.5
-    return x[0] - half_x, x[-1] + half_x, y[0] - half_y, y[-1] + half_y
+@dataclass(frozen=True)
+class _Row:
+    """One row of maps: its title, its field (lead_time, y, x), its colours and what they are."""
+
+    title: str
+    field: xr.DataArray
+    colours: ColourRange
+    words: str
 
 
-def _label_degrees(grid: np.ndarray) -> None:
-    """Put degrees on the outer maps; a box without a place on the Earth needs no ticks."""
-    for axes in grid[:, 0]:
-        axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
-    for axes in grid[-1]:
-        axes.xaxis.set_major_locator(MaxNLocator(3))
-        axes.xaxis.set_major_formatter(
-            lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W")
+def _first(examples: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    return next(iter(examples.values()))
+
+
+def _draw(rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]) -> Figure:
+    leads = lead_times(truth["lead_time"])
+    column = min((_WIDTH - _MARGINS) / len(shown), 3.0)
+    height = max(column * height_for_width(truth), 0.6)
+    with style():
+        figure = Figure(
+            figsize=(column * len(shown) + _MARGINS, len(rows) * height + 0.6),
+            layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06),
         )
-
-
-def _degrees(value: float, positive: str, negative: str) -> str:
-    return f"{abs(value):g}°{positive if value > 0 else negative if value < 0 else ''}"
-
-
-def _colour_bar(
-    figure: Figure, rows: np.ndarray, colours: ColourRange, values: np.ndarray, title: str
-) -> None:
-    bar = figure.colorbar(
-        rows[0, 0].images[0],
-        ax=list(rows.ravel()),
-        extend=colours.extends(values),
-        aspect=14 * len(rows),
-        pad=0.015,
-        fraction=0.05,
-    )
-    bar.set_label(shortened(title, 40))
-    bar.outline.set_visible(False)
+        grid = figure.subplots(len(rows), len(shown), squeeze=False)
+        for line, row in zip(grid, rows, strict=True):
+            for axes, index in zip(line, shown, strict=True):
+                undefined = ~np.isfinite(truth.values[index])
+                draw_map(axes, row.field.isel(lead_time=index), row.colours, undefined)
+            title = shortened(row.title, max(8, int(12 * height)))
+            line[0].set_ylabel(title, fontweight="bold", labelpad=6)
+        for axes, index in zip(grid[0], shown, strict=True):
+            axes.set_title(leads.title(index), fontsize=9, loc="center")
+        if is_geographic(truth):
+            label_degrees(grid)
+        for _, group in groupby(range(len(rows)), key=lambda number: rows[number].words):
+            own = list(group)
+            first = rows[own[0]]
+            values = np.stack([rows[number].field.values[shown] for number in own])
+            title = with_units(first.words, units_of(truth))
+            colour_bar(figure, grid[own], first.colours, values, title)
+    return figure

@@ -9,19 +9,19 @@ import xarray as xr
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import write_bytes, write_text
-from triton_earth.plots.animation import animation
+from triton_earth.core.files import write_text
+from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
-from triton_earth.plots.embedding import data_uri, png_uri, svg_uri
+from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
 from triton_earth.plots.labels import long_name, variable_names
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.page import Picture, Section, page
-from triton_earth.plots.panels import panels
 from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.scales import CURVES, MAPS, judged, scale_curves, scale_maps
 from triton_earth.plots.scorecard import scorecard
+from triton_earth.plots.seen import MOST_VARIABLES, one_forecast, several_models
 from triton_earth.plots.spectra import SPECTRA, spectra
 from triton_earth.plots.tables import definitions_table, score_table
 from triton_earth.plots.verdict import cases, models, verdict
@@ -30,7 +30,6 @@ from triton_earth.plots.zonal import last_lead, zonal_spectra
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
 
-_MOST_VARIABLES = 8
 _CROSS = "A cross marks where a forecast stops being finite."
 
 
@@ -64,13 +63,17 @@ def write_report(
     """
     _require(scores, example)
     variables = variable_names(scores)
+    names = models(scores)
+    examples = {names[0]: example, **(others or {})}
     pictured = variable_names(example)
-    moving = animation(example, pictured[0])
     sections = [
         Section("Verdict", _verdict(scores)),
         *([guard] if guard else []),
         *([Section("Scorecard", _scorecard(scores))] if others else []),
-        Section("One forecast, seen", _seen(example, pictured, moving, others or {})),
+        Section(
+            "One forecast, seen",
+            (several_models(examples) if others else one_forecast(example)) + _left_out(pictured),
+        ),
         Section("Scores over lead time", _scores(scores, variables)),
         *_flow(scores),
         Section("Definitions", definitions_table(scores)),
@@ -78,7 +81,11 @@ def write_report(
     ]
     footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
     text = page(title, _subtitle(scores, variables), sections, footer)
-    write_bytes(path.with_name(ANIMATION_NAME), moving)
+    first = pictured[0]
+    write_animation(
+        comparison(examples, first, "gif") if others else animation(example, first, "gif"),
+        path.with_name(ANIMATION_NAME),
+    )
     write_text(path, text)
     return path
 
@@ -113,8 +120,8 @@ def _first_large(name: str) -> str:
 
 
 def _shortened(names: list[str]) -> str:
-    shown = ", ".join(names[:_MOST_VARIABLES])
-    hidden = len(names) - _MOST_VARIABLES
+    shown = ", ".join(names[:MOST_VARIABLES])
+    hidden = len(names) - MOST_VARIABLES
     return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
@@ -145,41 +152,8 @@ def _scorecard(scores: xr.Dataset) -> str:
     ).html()
 
 
-def _seen(
-    example: xr.Dataset, variables: list[str], moving: bytes, others: Mapping[str, xr.Dataset]
-) -> str:
-    shown = variables[:_MOST_VARIABLES]
-    first = Picture(
-        data_uri(moving, "image/gif"),
-        f"Animation of {variables[0]} over all leads: truth, forecast and error side by side.",
-        f"{_first_large(variables[0])} from one initial condition, every lead. "
-        "Truth and forecast share their colours; the error is forecast minus truth. Grey: no finite value.",
-        moving=True,
-    )
-    maps = [
-        Picture(
-            png_uri(panels(example, variable)),
-            f"Maps of {variable}: truth, forecast and error at several leads.",
-            f"{_first_large(variable)}: truth, forecast and error (forecast minus truth) "
-            "from the same initial condition. Colours are set by the truth and, for the error, by all leads shown; "
-            "arrows on a colour bar: values lie beyond it.",
-        ).html()
-        for variable in shown
-    ]
-    for name, other in others.items():
-        maps += [
-            Picture(
-                png_uri(panels(other, variable)),
-                f"Maps of {variable} by {name}: truth, forecast and error at several leads.",
-                f"{name}: the same from the same initial condition.",
-            ).html()
-            for variable in shown
-        ]
-    return first.html() + "".join(maps) + _left_out(variables, shown)
-
-
 def _scores(scores: xr.Dataset, variables: list[str]) -> str:
-    shown = variables[:_MOST_VARIABLES]
+    shown = variables[:MOST_VARIABLES]
     parts = []
     for variable in shown:
         if len(variables) > 1:
@@ -190,15 +164,15 @@ def _scores(scores: xr.Dataset, variables: list[str]) -> str:
             f"Scores of {variable} over lead time. {_shading(scores)}{_CROSS}",
         )
         parts += [curves.html(), score_table(scores, variable)]
-    return "".join(parts) + _left_out(variables, shown)
+    return "".join(parts) + _left_out(variables)
 
 
 def _shading(scores: xr.Dataset) -> str:
     return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
 
 
-def _left_out(variables: list[str], shown: list[str]) -> str:
-    hidden = variables[len(shown) :]
+def _left_out(variables: list[str]) -> str:
+    hidden = variables[MOST_VARIABLES:]
     if not hidden:
         return ""
     return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
@@ -206,7 +180,7 @@ def _left_out(variables: list[str], shown: list[str]) -> str:
 
 def _zonal(scores: xr.Dataset) -> str:
     variables = variable_names(scores)
-    shown = variables[:_MOST_VARIABLES]
+    shown = variables[:MOST_VARIABLES]
     parts = [
         Picture(
             svg_uri(zonal_spectra(scores, variable)),
@@ -217,7 +191,7 @@ def _zonal(scores: xr.Dataset) -> str:
         for variable in shown
         if np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any()
     ]
-    return "".join(parts) + _left_out(variables, shown)
+    return "".join(parts) + _left_out(variables)
 
 
 def _scales(scores: xr.Dataset) -> str:

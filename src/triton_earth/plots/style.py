@@ -8,7 +8,12 @@ import matplotlib.style
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 TRUTH_COLOUR = "#000000"
-MISSING_COLOUR = "#c9c9c9"
+MISSING_COLOUR = "#9d9d9d"
+"""Where a forecast is not finite."""
+
+UNDEFINED_COLOUR = "#e6e1d6"
+"""Where a variable does not exist: land, for the ocean."""
+
 INTERVAL_OPACITY = 0.16
 
 _INK = "#2b2f36"

@@ -50,3 +50,10 @@ def test_leads_asked_for():
     leads = axis(np.arange(0, 11) * 0.5)
     assert leads.chosen((1, 5, 99)) == [1, 5]
     assert leads.chosen((99,)) == [10]
+
+
+def test_steps_of_a_mean_month_are_months():
+    month = np.timedelta64(2629746, "s")
+    leads = axis((np.arange(1, 13) * month).astype("timedelta64[ns]"))
+    assert leads.axis_title == "Lead time (months)"
+    assert (leads.at(0), leads.at(11)) == ("1 month", "12 months")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triton_earth.plots.panels import panels
+from triton_earth.plots.panels import error_panels, model_panels, panels, state_panels
 
 
 def maps(figure):
@@ -52,3 +52,32 @@ def test_blown_up_forecast_keeps_the_colours_of_the_truth(example):
     figure = panels(example, "vorticity")
     figure.savefig("/dev/null", format="png")
     assert maps(figure)[0].images[0].get_clim() == before
+
+
+def test_the_state_half_way_with_the_initial_one(make_example):
+    example = make_example(leads=8, size=16, variables=("one", "two"))
+    drawn = maps(state_panels(example, ["one", "two"]))
+    assert len(drawn) == 8
+    titles = [axes.get_title() for axes in drawn[:4]]
+    assert titles[0] == "Initial state"
+    assert titles[1:] == [f"{name}, 0.22 time units" for name in ("Truth", "Forecast", "Error")]
+    limits = drawn[0].images[0].get_clim()
+    np.testing.assert_allclose(
+        drawn[0].images[0].get_array(), np.clip(example["truth"].values[0, 0], *limits)
+    )
+    np.testing.assert_allclose(
+        drawn[1].images[0].get_array(), np.clip(example["truth"].values[0, 4], *limits)
+    )
+
+
+def test_models_share_the_colours_of_the_truth(make_example):
+    one, two = make_example(leads=8, size=16), make_example(leads=8, size=16)
+    two["forecast"][:] *= 7
+    two["error"][:] = two["forecast"] - two["truth"]
+    drawn = maps(model_panels({"one": one, "two": two}, "vorticity"))
+    assert len(drawn) == 12
+    assert len({axes.images[0].get_clim() for axes in drawn}) == 1
+    errors = maps(error_panels({"one": one, "two": two}, "vorticity"))
+    assert len(errors) == 8
+    assert [axes.get_ylabel() for axes in errors[::4]] == ["one", "two"]
+    assert len({axes.images[0].get_clim() for axes in errors}) == 1

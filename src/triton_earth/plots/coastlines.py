@@ -1,0 +1,82 @@
+"""Coastlines without a network: Natural Earth 1:110 million, public domain, in `coastlines.npz` beside this file."""
+
+import functools
+import importlib.resources
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Float64
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from triton_earth.plots.labels import long_name
+
+COAST_COLOUR = "#3b3f46"
+
+_TURN = 360.0
+
+Line = Float64[np.ndarray, "point 2"]
+Extent = tuple[float, float, float, float]
+"""West, east, south and north border of a map in degrees."""
+
+
+@functools.cache
+def coastlines() -> list[Line]:
+    """Return all coastlines, each as (longitude, latitude) in degrees, longitude from −180 to 180.
+
+    Source: Natural Earth, `ne_110m_coastline`, without the lower border of Antarctica at the southern edge of the map.
+    """
+    file = importlib.resources.files("triton_earth.plots") / "coastlines.npz"
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        points = stored["points"].astype(np.float64)
+        ends = np.cumsum(stored["lengths"])[:-1]
+    return np.split(points, ends)
+
+
+def coastlines_within(extent: Extent) -> list[Line]:
+    """Return the coastlines that meet a map, moved by whole turns to where the map has them.
+
+    Args:
+        extent: Borders of the map; longitudes may go beyond 180 or 360 degrees.
+
+    Returns:
+        Whole lines, each with a segment whose bounding box meets the map; they may go on outside.
+    """
+    west, east, south, north = extent
+    found = []
+    for line in coastlines():
+        first = np.ceil((west - line[:, 0].max()) / _TURN)
+        last = np.floor((east - line[:, 0].min()) / _TURN)
+        for turns in np.arange(first, last + 1):
+            moved = line + np.array([turns * _TURN, 0.0])
+            low, high = np.minimum(moved[1:], moved[:-1]), np.maximum(moved[1:], moved[:-1])
+            if ((low <= [east, north]) & (high >= [west, south])).all(axis=1).any():
+                found.append(moved)
+    return found
+
+
+def draw_coastlines(axes: Axes, extent: Extent) -> None:
+    """Draw the coastlines of a map in degrees; the limits of the axes stay as they are."""
+    lines = LineCollection(
+        coastlines_within(extent), colors=COAST_COLOUR, linewidths=0.6, zorder=2.0
+    )
+    axes.add_collection(lines, autolim=False)
+
+
+def is_geographic(field: xr.DataArray) -> bool:
+    """Return whether the last two dimensions of a field are latitude and longitude."""
+    return [long_name(field[axis]) for axis in field.dims[-2:]] == ["latitude", "longitude"]
+
+
+def extent_of(field: xr.DataArray) -> Extent:
+    """Return the outer borders of the cells whose centres are the last two coordinates of a field."""
+    (south, north), (west, east) = (
+        _ends(field[axis].values.astype(np.float64)) for axis in field.dims[-2:]
+    )
+    return west, east, south, north
+
+
+def _ends(centres: Float[np.ndarray, " cell"]) -> tuple[float, float]:
+    first, last = float(centres[0]), float(centres[-1])
+    half = 0.5 * (last - first) / max(len(centres) - 1, 1) or 0.5
+    return first - half, last + half

@@ -1,0 +1,117 @@
+"""What forecasts look like, as HTML: what moves, maps of every variable, the same of other models beside it."""
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from triton_earth.plots.animation import animation, comparison
+from triton_earth.plots.embedding import data_uri, png_uri
+from triton_earth.plots.labels import variable_names
+from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.page import Picture
+from triton_earth.plots.panels import (
+    error_panels,
+    halfway,
+    model_panels,
+    panels,
+    state_panels,
+)
+
+MOST_VARIABLES = 8
+"""How many variables have pictures."""
+
+_MOST_MOVING = 3
+_COLOURS = (
+    "Truth and forecasts share their colours, which the truth sets. Shaded: the variable does not exist there; "
+    "grey: the forecast is not finite."
+)
+
+
+def one_forecast(example: xr.Dataset) -> str:
+    """Return the pictures of one forecast.
+
+    Args:
+        example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition.
+
+    Returns:
+        HTML: animations, the state half-way of all variables, each variable at several leads.
+    """
+    variables = variable_names(example)
+    parts = [
+        _moving(
+            animation(example, variable),
+            f"Animation of {variable} over all leads: truth, forecast and error side by side.",
+            f"{_titled(variable)}, {_started(example)}, over all leads. "
+            f"Error: forecast minus truth. {_COLOURS}",
+        )
+        for variable in variables[:_MOST_MOVING]
+    ]
+    shown = variables[:MOST_VARIABLES]
+    at = lead_times(example["lead_time"]).at(halfway(example))
+    parts.append(
+        Picture(
+            png_uri(state_panels(example, shown)),
+            f"Maps of {', '.join(shown)}: initial state, truth, forecast and error after {at}.",
+            f"Half-way, after {at}: the initial state, the truth, the forecast and its error. {_COLOURS}",
+        ).html()
+    )
+    parts += [
+        Picture(
+            png_uri(panels(example, variable)),
+            f"Maps of {variable}: truth, forecast and error at several leads.",
+            f"{_titled(variable)} at several leads. Arrows on a colour bar: values lie beyond it.",
+        ).html()
+        for variable in shown
+    ]
+    return "".join(parts)
+
+
+def several_models(examples: Mapping[str, xr.Dataset]) -> str:
+    """Return the pictures of several models from one initial condition.
+
+    Args:
+        examples: For each model by name what `one_forecast` takes, of the same initial condition and leads.
+
+    Returns:
+        HTML: animations of all models side by side, their states and their errors at several leads.
+    """
+    first = next(iter(examples.values()))
+    variables, names = variable_names(first), ", ".join(examples)
+    parts = [
+        _moving(
+            comparison(examples, variable),
+            f"Animation of {variable} over all leads: the truth, {names} side by side.",
+            f"{_titled(variable)}, {_started(first)}, over all leads. "
+            f"Below each model its error, forecast minus truth. {_COLOURS}",
+        )
+        for variable in variables[:_MOST_MOVING]
+    ]
+    for variable in variables[:MOST_VARIABLES]:
+        parts += [
+            Picture(
+                png_uri(model_panels(examples, variable)),
+                f"Maps of {variable} at several leads: the truth, {names}.",
+                f"{_titled(variable)} at several leads: the truth above, the models below it. {_COLOURS}",
+            ).html(),
+            Picture(
+                png_uri(error_panels(examples, variable)),
+                f"Maps of the error of {variable} at several leads: {names}.",
+                f"{_titled(variable)}: errors, forecast minus truth, all in the same colours.",
+            ).html(),
+        ]
+    return "".join(parts)
+
+
+def _moving(content: bytes, alt: str, caption: str) -> str:
+    return Picture(data_uri(content, "image/webp"), alt, caption, moving=True).html()
+
+
+def _started(example: xr.Dataset) -> str:
+    time = str(example.attrs.get("init_time", ""))
+    date = time[:16].replace("T", " ").removesuffix(" 00:00") if "T" in time else ""
+    return f"forecast of {date}" if date else "one initial condition"
+
+
+def _titled(variable: str) -> str:
+    words = variable.replace("_", " ")
+    return words[:1].upper() + words[1:]
