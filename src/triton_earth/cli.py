@@ -111,11 +111,27 @@ def prepare(
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes for gridded data.", callback=_at_least(1, "--workers")),
+    ] = 1,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler for gridded data.")
+    ] = None,
 ) -> None:
     """Make the training store of a recipe."""
     from triton_earth.workflow.prepare import prepare as run
 
-    store = run(recipe, out, overrides, device=device, resume=resume, overwrite=overwrite)
+    store = run(
+        recipe,
+        out,
+        overrides,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        workers=workers,
+        cluster=dask,
+    )
     typer.echo(f"training store: {store.path} (content {store.content_hash[:12]})")
 
 

@@ -1,5 +1,6 @@
 """A stranger's gridded files through the whole command line, and every way in which they can be wrong."""
 
+import errno
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from tests.builders import files_below
 from tests.gridded import dataset, write, write_recipe
@@ -311,6 +313,35 @@ def test_a_channel_array_that_does_not_fit(refused, tmp_path):
     assert "there is no latitude" in refused(path)
 
 
+def test_workers_that_cannot_be(refused, command, tmp_path, monkeypatch):
+    path = write(tmp_path / "a.nc", dataset())
+    assert "--workers: expected at least 1, found 0." in refused(path, "--workers", 0)
+    both = refused(path, "--workers", 2, "--dask", "tcp://127.0.0.1:1")
+    assert "--workers and --dask exclude each other" in both
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "needs the package distributed. Install it" in refused(path, "--workers", 2)
+    simulated = command("prepare", "turbulence_small", "--workers", 2, "--out", tmp_path / "t.zarr")
+    assert simulated.code == 2
+    assert "only gridded data is prepared in several processes" in simulated.err
+
+
+def test_a_full_disk(command, tmp_path, monkeypatch):
+    """From the beginning; `test_prepare_gridded.py` beside the module has one that fills up later."""
+    path = write(tmp_path / "a.nc", dataset())
+    recipe = write_recipe(tmp_path / "recipe.yaml", path)
+
+    async def full(*what):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.storage.LocalStore, "set", full)
+        outcome = command("-q", "prepare", recipe, "--out", tmp_path / "a.zarr")
+    assert outcome.code == 2, outcome
+    (line,) = outcome.err.splitlines()
+    assert "a.zarr.partial cannot be written (No space left on device). Make room" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nc", "recipe.yaml"]
+
+
 def test_an_existing_store_stays(command, tmp_path):
     path = write(tmp_path / "a.nc", dataset())
     recipe, store = write_recipe(tmp_path / "recipe.yaml", path), tmp_path / "a.zarr"
@@ -331,8 +362,11 @@ def test_grib_without_its_package(refused, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_kill_costs_nothing(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_kill_costs_nothing(tmp_path, workers):
     """SIGKILL in the middle of a piece; the finished store has the same bytes as one made in one go."""
+    if workers > 1:
+        pytest.importorskip("distributed")
     days = 4000
     last = str(np.datetime64("2001-01-01") + days - 1)
     splits = {"train": ["2001-01-01", "2003-12-31"], "valid": ["2004-02-01", "2004-10-31"],
@@ -343,7 +377,8 @@ def test_a_kill_costs_nothing(tmp_path):
         splits=splits,
         memory_mb=1.0,
     )
-    words = [sys.executable, "-m", "triton_earth", "-q", "prepare", str(recipe), "--out"]
+    words = [sys.executable, "-m", "triton_earth", "-q", "prepare", str(recipe)]
+    words += ["--workers", str(workers), "--out"]
     subprocess.run([*words, str(tmp_path / "whole.zarr")], check=True)
     cut = tmp_path / "cut.zarr"
     process = subprocess.Popen([*words, str(cut)])

@@ -44,6 +44,9 @@ def create_store(
         provenance: Where the data comes from; plain values.
         valid_mask: True where a channel is defined; None where every channel is defined everywhere.
         times_per_file: Times of a trajectory in one file; all of them if not given.
+
+    Raises:
+        UserError: if the disk is full or fails; nothing is left behind.
     """
     y_name, x_name = grid.axes
     coordinates: dict[str, Any] = {
@@ -74,21 +77,27 @@ def create_store(
         "variables": variables.to_list(),
         "provenance": provenance,
     }
-    xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-        path, mode="w", zarr_format=3, consolidated=False
-    )
     one_time = (1, 1, len(variables), *grid.shape)
-    zarr.open_group(path, mode="r+").create_array(
-        "state",
-        shape=(len(splits), len(times), len(variables), *grid.shape),
-        chunks=one_time,
-        shards=(1, times_per_file or len(times), *one_time[2:]),
-        # Shuffled bytes of floats compress better than zstd packs them unshuffled, and come back four times as fast.
-        compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
-        dtype="float32",
-        fill_value=float("nan"),
-        dimension_names=["trajectory", "time", "channel", y_name, x_name],
-    )
+    try:
+        xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
+            path, mode="w", zarr_format=3, consolidated=False
+        )
+        zarr.open_group(path, mode="r+").create_array(
+            "state",
+            shape=(len(splits), len(times), len(variables), *grid.shape),
+            chunks=one_time,
+            shards=(1, times_per_file or len(times), *one_time[2:]),
+            # Shuffled bytes of floats pack better than with plain zstd, and come back four times as fast.
+            compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
+            dtype="float32",
+            fill_value=float("nan"),
+            dimension_names=["trajectory", "time", "channel", y_name, x_name],
+        )
+    except OSError as error:
+        remove(path)
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command."
+        ) from error
 
 
 def write_climatology(
@@ -161,9 +170,22 @@ def read_times(
         return None
 
 
+def time_digests(fields: Float32[np.ndarray, "time channel y x"]) -> list[bytes]:
+    """Return the SHA-256 of the values at each time, in C order and little-endian float32."""
+    return [
+        hashlib.sha256(np.ascontiguousarray(field, dtype="<f4").tobytes()).digest()
+        for field in fields
+    ]
+
+
+def hash_digests(digests: list[bytes]) -> str:
+    """Return the SHA-256 over the digests of consecutive times: it does not depend on who computed which of them."""
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
 def hash_fields(fields: Float32[np.ndarray, "time channel y x"]) -> str:
-    """Return the SHA-256 of the values of one trajectory, in C order and little-endian float32."""
-    return hashlib.sha256(np.ascontiguousarray(fields, dtype="<f4").tobytes()).hexdigest()
+    """Return the SHA-256 of the values of one trajectory, over the digests of its times."""
+    return hash_digests(time_digests(fields))
 
 
 def finish_store(path: Path, hashes: list[str]) -> str:

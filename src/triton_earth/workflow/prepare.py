@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from triton_earth.core.errors import UserError
 from triton_earth.data.archive import ArchiveData, prepare_archive
 from triton_earth.data.prepare import prepare_store
 from triton_earth.data.prepare_gridded import prepare_gridded
@@ -20,6 +21,8 @@ def prepare(
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    workers: int = 1,
+    cluster: str | None = None,
 ) -> TrainingStore:
     """Make the training store of a recipe.
 
@@ -30,6 +33,8 @@ def prepare(
         device: Where to compute.
         resume: Go on with an unfinished store.
         overwrite: Replace an existing one.
+        workers: Processes that read and write gridded data on this machine.
+        cluster: Address of a Dask scheduler whose workers do so instead.
 
     Returns:
         The store.
@@ -41,7 +46,18 @@ def prepare(
     origin = provenance(recipe=str(recipe))
     if isinstance(resolved.data, GriddedData):
         return prepare_gridded(
-            resolved.data, out, origin, window=resolved.window, resume=resume, overwrite=overwrite
+            resolved.data,
+            out,
+            origin,
+            window=resolved.window,
+            resume=resume,
+            overwrite=overwrite,
+            workers=workers,
+            cluster=cluster,
+        )
+    if workers != 1 or cluster is not None:
+        raise UserError(
+            f"{recipe}: only gridded data is prepared in several processes. Leave out --workers and --dask."
         )
     if isinstance(resolved.data, ArchiveData):
         return prepare_archive(resolved.data, out, origin, resume=resume, overwrite=overwrite)

@@ -1,6 +1,5 @@
 """Inspecting a training store: splits, leaks, mask, checksums and drift besides the values themselves."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from triton_earth.data.inspection.source_checks import BLOCK_BYTES, describe
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.periods import SPLITS, gaps_between_splits
 from triton_earth.data.store import TrainingStore
+from triton_earth.data.store_writer import hash_digests, time_digests
 
 DRIFT = 0.5
 """Difference of means between training and test that is worth a warning, in standard deviations."""
@@ -112,9 +112,9 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
     by_split = {name: [Scan() for _ in store.variables] for name in store.split_names}
     damaged = []
     for trajectory in store.trajectories.tolist():
-        digest = hashlib.sha256()
+        digests: list[bytes] = []
         for times, fields in _blocks(store, trajectory):
-            digest.update(np.ascontiguousarray(fields, dtype="<f4").tobytes())
+            digests += time_digests(fields)
             labels = [str(time) for time in store.times[times]]
             for channel, scan in enumerate(scans):
                 scan.add(fields[:, channel], labels, follows=times.start > 0)
@@ -124,7 +124,7 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
                     for channel, scan in enumerate(split_scans):
                         chosen = fields[inside, channel]
                         scan.add(chosen, [""] * len(chosen), follows=False)
-        if digest.hexdigest() != store.trajectory_hashes[trajectory]:
+        if hash_digests(digests) != store.trajectory_hashes[trajectory]:
             damaged.append(trajectory)
     return scans, by_split, damaged
 
