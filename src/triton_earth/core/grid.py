@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -53,8 +53,8 @@ class Grid(Protocol):
 
 
 @dataclass(frozen=True)
-class PeriodicGrid:
-    """Doubly periodic box of equal cells.
+class _EqualCells:
+    """Rectangle of equal cells.
 
     Attributes:
         ny: Cells along y.
@@ -62,6 +62,8 @@ class PeriodicGrid:
         length_y: Side along y, in units of length (2π for the turbulence experiments).
         length_x: Side along x.
     """
+
+    kind: ClassVar[str]
 
     ny: int
     nx: int
@@ -89,6 +91,25 @@ class PeriodicGrid:
         return "y", "x"
 
     @property
+    def cell_area_weights(self) -> Float64[np.ndarray, "y x"]:
+        """Ones: all cells are equal."""
+        return np.ones(self.shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def __str__(self) -> str:
+        return f"{self.kind} box {self.ny} x {self.nx}, sides {self.length_y:.4g} x {self.length_x:.4g}"
+
+
+@dataclass(frozen=True)
+class PeriodicGrid(_EqualCells):
+    """Doubly periodic box of equal cells; its first points lie at 0."""
+
+    kind = "periodic"
+
+    @property
     def y(self) -> Float64[np.ndarray, " y"]:
         """Coordinates j Δy, j = 0 … ny − 1."""
         return np.arange(self.ny) * (self.length_y / self.ny)
@@ -103,25 +124,27 @@ class PeriodicGrid:
         """Periodic both ways."""
         return "periodic", "periodic"
 
+
+@dataclass(frozen=True)
+class ClosedGrid(_EqualCells):
+    """Box of equal cells between four walls; its first points lie half a cell from them."""
+
+    kind = "closed"
+
     @property
-    def cell_area_weights(self) -> Float64[np.ndarray, "y x"]:
-        """Ones: all cells are equal."""
-        return np.ones(self.shape)
+    def y(self) -> Float64[np.ndarray, " y"]:
+        """Cell centres (j + ½) Δy, j = 0 … ny − 1."""
+        return (np.arange(self.ny) + 0.5) * (self.length_y / self.ny)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "kind": "periodic",
-            "ny": self.ny,
-            "nx": self.nx,
-            "length_y": self.length_y,
-            "length_x": self.length_x,
-        }
+    @property
+    def x(self) -> Float64[np.ndarray, " x"]:
+        """Cell centres (i + ½) Δx, i = 0 … nx − 1."""
+        return (np.arange(self.nx) + 0.5) * (self.length_x / self.nx)
 
-    def __str__(self) -> str:
-        return (
-            f"periodic box {self.ny} x {self.nx}, sides {self.length_y:.4g} x {self.length_x:.4g}"
-        )
+    @property
+    def padding(self) -> tuple[Padding, Padding]:
+        """Zero at the walls."""
+        return "zero", "zero"
 
 
 @dataclass(frozen=True)
@@ -214,7 +237,7 @@ class LatLonGrid:
         )
 
 
-def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | LatLonGrid:
+def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | ClosedGrid | LatLonGrid:
     """Read back what a grid's `to_dict` gave.
 
     Raises:
@@ -222,11 +245,12 @@ def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | LatLonGrid:
     """
     arguments = dict(values)
     kind = arguments.pop("kind", None)
-    if kind == "periodic":
-        return PeriodicGrid(**arguments)
     if kind == "latlon":
         return LatLonGrid(**{name: tuple(axis) for name, axis in arguments.items()})
-    raise UserError(f"unknown kind of grid {kind!r}; known are 'latlon' and 'periodic'.")
+    for boxes in (PeriodicGrid, ClosedGrid):
+        if kind == boxes.kind:
+            return boxes(**arguments)
+    raise UserError(f"unknown kind of grid {kind!r}; known are 'closed', 'latlon' and 'periodic'.")
 
 
 def _over_longitude(weights: np.ndarray, columns: int) -> Float64[np.ndarray, "y x"]:

@@ -12,9 +12,8 @@ from pydantic import Field
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, read_json, write_json
-from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.progress import progress
-from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.data.simulations import AnySimulation
 from triton_earth.data.store import (
     TrainingStore,
     create_store,
@@ -23,7 +22,6 @@ from triton_earth.data.store import (
     read_trajectory,
     write_trajectory,
 )
-from triton_earth.physics.turbulence import Turbulence
 
 logger = logging.getLogger("triton_earth")
 
@@ -61,7 +59,7 @@ class SimulationData(StrictConfig):
     """
 
     kind: Literal["simulation"] = "simulation"
-    source: Turbulence
+    source: AnySimulation
     splits: Splits
     batch_size: int = Field(default=16, ge=1)
 
@@ -105,19 +103,20 @@ def prepare_store(
         )
 
     def create(partial: Path) -> None:
-        verdict = source.resolution(device=device)
-        logger.info("%s", verdict.message)
+        remarks = source.remarks(device=device)
+        for remark in remarks.values():
+            logger.info("%s", remark)
         create_store(
             partial,
-            variables=Variables((VORTICITY,)),
-            grid=PeriodicGrid(source.grid, source.grid, source.length, source.length),
+            variables=source.variables,
+            grid=source.stored_grid,
             times=source.snapshot_times,
             splits=splits,
-            provenance={**provenance, "data": wanted, "resolution": verdict.message},
+            provenance={**provenance, "data": wanted, **remarks},
         )
 
     def trajectories(numbers: list[int]) -> np.ndarray:
-        return source.trajectories(numbers, device=device).numpy()[:, :, None]
+        return source.fields(numbers, device=device).numpy()
 
     return prepare_trajectories(
         out,

@@ -14,7 +14,7 @@ from zarr.codecs import BloscCodec
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import remove
-from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.grid import Grid
 from triton_earth.core.variables import Variables
 from triton_earth.data.climatology import Climatology
 
@@ -25,7 +25,7 @@ def create_store(
     path: Path,
     *,
     variables: Variables,
-    grid: PeriodicGrid | LatLonGrid,
+    grid: Grid,
     times: np.ndarray,
     splits: list[str] | np.ndarray,
     provenance: dict[str, Any],

@@ -1,4 +1,4 @@
-"""What the turbulence simulations have in common: fields, times, trajectories on the stored grid, resolution."""
+"""What simulations have in common, and what those of turbulence do: times, trajectories on the stored grid."""
 
 import abc
 import math
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import Grid, PeriodicGrid
+from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.physics.initial_conditions import mcwilliams_vorticity
 from triton_earth.physics.navier_stokes import NavierStokes
 from triton_earth.physics.resolution import Resolution, resolution
@@ -27,7 +29,46 @@ Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
 
 
-class TurbulenceSimulation(StrictConfig, abc.ABC):
+class Simulation(StrictConfig, abc.ABC):
+    """A numerical model that a recipe can take its data from.
+
+    Attributes:
+        kind: Tag by which a recipe names the class.
+        snapshots: Stored snapshots of a trajectory.
+        interval: Time between snapshots, in the units of `snapshot_times`.
+    """
+
+    kind: str
+    snapshots: Count
+    interval: Positive
+
+    @property
+    @abc.abstractmethod
+    def variables(self) -> Variables:
+        """What is stored."""
+
+    @property
+    @abc.abstractmethod
+    def stored_grid(self) -> Grid:
+        """Where it is stored."""
+
+    @property
+    @abc.abstractmethod
+    def snapshot_times(self) -> Float64[np.ndarray, " time"]:
+        """Times of the snapshots [time], float64."""
+
+    @abc.abstractmethod
+    def fields(
+        self, indices: Sequence[int], device: torch.device | str = "cpu"
+    ) -> Float32[Tensor, "trajectory time channel y x"]:
+        """Simulate the trajectories of these numbers, from 0; each depends on its own number only."""
+
+    @abc.abstractmethod
+    def remarks(self, device: torch.device | str = "cpu") -> dict[str, str]:
+        """Return what a store of it says about itself beside the configuration."""
+
+
+class TurbulenceSimulation(Simulation):
     """Trajectories of two-dimensional turbulence on the periodic box (0, 2π)².
 
     Simulated on `simulation_grid`² points, stored on `grid`² points by spectral truncation. Trajectory i depends on
@@ -66,11 +107,6 @@ class TurbulenceSimulation(StrictConfig, abc.ABC):
             )
         return self
 
-    @property
-    @abc.abstractmethod
-    def snapshot_times(self) -> Float64[np.ndarray, " time"]:
-        """Times of the snapshots in s after the start of the simulation [time], float64."""
-
     @abc.abstractmethod
     def solver(self, device: torch.device | str = "cpu") -> NavierStokes:
         """Return the equation on the simulated grid."""
@@ -79,6 +115,16 @@ class TurbulenceSimulation(StrictConfig, abc.ABC):
     def length(self) -> float:
         """Length of the box in each direction in m."""
         return 2 * math.pi
+
+    @property
+    def variables(self) -> Variables:
+        """The vorticity."""
+        return Variables((VORTICITY,))
+
+    @property
+    def stored_grid(self) -> PeriodicGrid:
+        """The box with `grid`² cells."""
+        return PeriodicGrid(self.grid, self.grid, self.length, self.length)
 
     def initial_vorticity(self, indices: Sequence[int]) -> Float64[Tensor, "trajectory y x"]:
         """Return the random vorticity that trajectories start from.
@@ -125,6 +171,16 @@ class TurbulenceSimulation(StrictConfig, abc.ABC):
         for number, field in enumerate(fields):
             stored[:, number] = resample(field, (self.grid, self.grid))
         return stored
+
+    def fields(
+        self, indices: Sequence[int], device: torch.device | str = "cpu"
+    ) -> Float32[Tensor, "trajectory time channel y x"]:
+        """Return `trajectories` with a channel axis."""
+        return self.trajectories(indices, device=device)[:, :, None]
+
+    def remarks(self, device: torch.device | str = "cpu") -> dict[str, str]:
+        """Return the verdict of `resolution` in words; this costs what one trajectory costs."""
+        return {"resolution": self.resolution(device=device).message}
 
     def resolution(self, index: int = 0, device: torch.device | str = "cpu") -> Resolution:
         """Judge the simulated grid by one trajectory, at the time when it is resolved worst.

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.grid import Grid, PeriodicGrid
+from triton_earth.core.grid import Grid
 from triton_earth.core.time import Duration
-from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
 from triton_earth.data.prepare import SimulationData
 from triton_earth.data.store import TrainingStore
@@ -154,10 +154,9 @@ def _described(recipe: Recipe, store: Path | None) -> _Described:
             "the recipe alone does not tell the grid of its files; prepare its store and add --store STORE."
         )
     source, splits = data.source, data.splits
-    grid = PeriodicGrid(source.grid, source.grid, source.length, source.length)
     counts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     times = {name: count * source.snapshots for name, count in counts.items()}
-    return _Described(Variables((VORTICITY,)), grid, source.interval, times)
+    return _Described(source.variables, source.stored_grid, source.interval, times)
 
 
 def _unit_normalizer(variables: Variables) -> Normalizer:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid, grid_from_dict
+from triton_earth.core.grid import ClosedGrid, Grid, LatLonGrid, PeriodicGrid, grid_from_dict
 
 
 def global_grid(step):
@@ -23,6 +23,14 @@ def test_a_periodic_grid_holds_its_left_border_and_not_its_right_one():
     assert grid.padding == ("periodic", "periodic")
     np.testing.assert_array_equal(grid.cell_area_weights, np.ones((4, 8)))
     assert str(grid) == "periodic box 4 x 8, sides 2 x 4"
+
+
+def test_a_closed_grid_keeps_half_a_cell_from_its_walls():
+    grid = ClosedGrid(4, 8, length_y=2.0, length_x=4.0)
+    np.testing.assert_allclose(grid.y, [0.25, 0.75, 1.25, 1.75])
+    assert grid.x[-1] == 3.75
+    assert grid.padding == ("zero", "zero")
+    assert str(grid) == "closed box 4 x 8, sides 2 x 4"
 
 
 def test_cell_areas_of_a_global_grid_are_those_of_the_sphere():
@@ -74,7 +82,9 @@ def test_a_repeated_meridian_is_not_global():
     assert not closed.is_global_in_longitude
 
 
-@pytest.mark.parametrize("grid", [PeriodicGrid(3, 5, 1.0, math.pi), global_grid(30.0)])
+@pytest.mark.parametrize(
+    "grid", [PeriodicGrid(3, 5, 1.0, math.pi), ClosedGrid(3, 5, 1.0, 2.0), global_grid(30.0)]
+)
 def test_a_grid_survives_json(grid):
     again = grid_from_dict(grid.to_dict())
     assert again == grid

@@ -4,21 +4,24 @@ import pytest
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
+from triton_earth.data.double_gyre import DoubleGyre
+from triton_earth.data.simulations import AnySimulation
 from triton_earth.physics.kolmogorov import KolmogorovFlow
 from triton_earth.physics.mcwilliams import DecayingTurbulence
-from triton_earth.physics.turbulence import Turbulence
 
 
 class Recipe(StrictConfig):
-    simulation: Turbulence
+    simulation: AnySimulation
 
 
-@pytest.mark.parametrize("kind", [DecayingTurbulence, KolmogorovFlow])
+@pytest.mark.parametrize("kind", [DecayingTurbulence, KolmogorovFlow, DoubleGyre])
 def test_the_kind_chooses_the_class(kind):
     recipe = Recipe.parse({"simulation": {"kind": kind().kind, "grid": 32}}, "recipe.yaml")
     assert recipe.simulation == kind(grid=32)
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(UserError, match=r"'simulation'.*'decaying_turbulence', 'kolmogorov_flow'"):
+    with pytest.raises(
+        UserError, match=r"'simulation'.*'decaying_turbulence', 'kolmogorov_flow', 'double_gyre'"
+    ):
         Recipe.parse({"simulation": {"kind": "rotating"}}, "recipe.yaml")

@@ -1,11 +1,14 @@
-"""The turbulence simulations that a recipe can name by `kind`."""
+"""The simulations that a recipe can name by `kind`."""
 
 from typing import Annotated
 
 import pydantic
 
+from triton_earth.data.double_gyre import DoubleGyre
 from triton_earth.physics.kolmogorov import KolmogorovFlow
 from triton_earth.physics.mcwilliams import DecayingTurbulence
 
-Turbulence = Annotated[DecayingTurbulence | KolmogorovFlow, pydantic.Field(discriminator="kind")]
+AnySimulation = Annotated[
+    DecayingTurbulence | KolmogorovFlow | DoubleGyre, pydantic.Field(discriminator="kind")
+]
 """A field of this type in a configuration is read as the class whose `kind` it holds."""
