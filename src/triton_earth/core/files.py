@@ -79,6 +79,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote: ours, and those of Zarr."""
+    for pattern in (".*.tmp", "*.partial"):
+        for left in folder.rglob(pattern):
+            remove(left)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside it and rename it.
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, write_json
+from triton_earth.core.files import claim_output, publish, read_json, remove_leftovers, write_json
 from triton_earth.core.progress import progress
 from triton_earth.data.simulations import AnySimulation
 from triton_earth.data.store import (
@@ -165,6 +165,7 @@ def prepare_trajectories(
         require_same_recipe(finished.provenance.get("data"), wanted, out)
         logger.info("%s is complete; nothing to resume.", out)
         return finished
+    remove_leftovers(partial)
     if not (resume and (partial / PROGRESS).exists()):
         create(partial)
         write_json(partial / PROGRESS, {"data": wanted, "hashes": {}})

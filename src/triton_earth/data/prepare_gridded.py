@@ -8,7 +8,14 @@ import numpy as np
 from jaxtyping import Bool
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, remove, write_json
+from triton_earth.core.files import (
+    claim_output,
+    publish,
+    read_json,
+    remove,
+    remove_leftovers,
+    write_json,
+)
 from triton_earth.core.progress import progress
 from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
@@ -80,6 +87,7 @@ def prepare_gridded(
             require_same_recipe(finished.provenance.get("data"), identity["data"], out)
             logger.info("%s is complete; nothing to resume.", out)
             return finished
+        remove_leftovers(partial)
         if not (resume and (partial / PROGRESS).exists()):
             files = [Path(name).name for name in source.files]
             origin = {**provenance, "data": identity["data"], "files": files}

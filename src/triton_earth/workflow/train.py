@@ -11,7 +11,14 @@ from torch import Tensor
 
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import read_json, remove, require_writable, write_json, write_text
+from triton_earth.core.files import (
+    read_json,
+    remove,
+    remove_leftovers,
+    require_writable,
+    write_json,
+    write_text,
+)
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import NormalizationConfig, Normalizer, compute_normalizer
@@ -231,8 +238,7 @@ def _claim_run(
                 f"{out}: the run there was started with another training store than {store.path}. "
                 "Repeat its own command with --resume, or choose another folder."
             )
-        for left in out.glob(".*.tmp"):  # by a process that was killed while it wrote
-            remove(left)
+        remove_leftovers(out)
         return
     if out.exists() and not overwrite:
         raise UserError(

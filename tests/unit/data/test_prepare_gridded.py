@@ -237,6 +237,9 @@ def test_many_workers_write_the_bytes_of_one(files, whole, tmp_path, cluster, cr
     store = prepared(files, tmp_path / "a.zarr", memory_mb=SMALL, cluster=cluster)
     assert files_below(store.path) == files_below(whole.path)
     crash(21, tmp_path / "b.zarr")
+    # What a process leaves behind that is killed while it writes.
+    (tmp_path / "b.zarr.partial" / ".progress.json.18845.tmp").write_text("{")
+    (tmp_path / "b.zarr.partial" / "state" / "c" / "0" / "3.1f.partial").write_bytes(b"1")
     resumed = prepared(files, tmp_path / "b.zarr", memory_mb=SMALL, cluster=cluster, resume=True)
     assert files_below(resumed.path) == files_below(whole.path)
 

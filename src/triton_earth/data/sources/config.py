@@ -112,24 +112,54 @@ class Region(StrictConfig):
         return self
 
 
+class NamedChannel(StrictConfig):
+    """One channel of a nameless array, or as many as there are levels; a plain name stands for one.
+
+    Attributes:
+        name: What to call it in `data.variables`.
+        levels: Levels in hPa or m, one for each channel, in the order of the array.
+        units: Its units; ``1`` if it has been normalised.
+    """
+
+    name: str = Field(min_length=1)
+    levels: tuple[float, ...] | None = None
+    units: str | None = None
+
+
 class ChannelArray(StrictConfig):
     """How to read files that hold all channels in one nameless array [time, channel, y, x].
 
     Attributes:
         name: The array, for example ``fields``.
-        channels: What each channel is called, in order.
+        channels: What the channels are, in order.
         latitude: (first, last) cell centre in degrees north, in the order of the files.
         longitude: (first, last) cell centre in degrees east.
-        start: Time of the first field of the first file, for example ``1993-01-01``.
+        start: Time of the first field of the first file, for example ``1993-01-01``, each file going on where the one
+            before ends; or ``{year}-01-01`` with the year that is in each file's name.
         step_hours: Hours between fields.
     """
 
     name: str
-    channels: tuple[str, ...]
+    channels: tuple[Annotated[NamedChannel, pydantic.BeforeValidator(_from_name)], ...]
     latitude: tuple[float, float]
     longitude: tuple[float, float]
     start: Annotated[str, pydantic.BeforeValidator(str)]
     step_hours: float = Field(gt=0)
+
+    @pydantic.model_validator(mode="after")
+    def _same_levels(self) -> "ChannelArray":
+        kinds = {channel.levels for channel in self.channels} - {None}
+        if len(kinds) > 1:
+            raise UserError(
+                f"channels: all variables with levels need the same ones; found {len(kinds)} different lists. Name the "
+                "channels of the others one by one."
+            )
+        return self
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the variables that have some."""
+        return next((one.levels for one in self.channels if one.levels is not None), ())
 
 
 class TargetGrid(StrictConfig):

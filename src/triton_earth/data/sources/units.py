@@ -30,6 +30,8 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "N m-2": ("stress", 1.0, 0.0),
     "kg m-2 s-1": ("mass flux", 1.0, 0.0),
     "J m-2": ("energy", 1.0, 0.0),
+    "Pa s-1": ("pressure tendency", 1.0, 0.0),
+    "kg m-2": ("mass per area", 1.0, 0.0),
 }
 
 _SPELLINGS = {
@@ -45,7 +47,7 @@ _SPELLINGS = {
     "m": ("metre", "metres", "meter", "meters", "gpm", "m"),
     "knot": ("knots", "kt", "kts"),
     "1": ("", "none", "dimensionless", "unitless", "fraction", "(0 - 1)", "-"),
-    "1e-3": ("psu", "pss", "pss-78", "0.001", "practical_salinity_unit"),
+    "1e-3": ("psu", "ppt", "pss", "pss-78", "0.001", "practical_salinity_unit"),
     "%": ("percent", "per cent", "pct"),
 }  # fmt: skip
 

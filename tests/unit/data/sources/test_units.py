@@ -55,6 +55,9 @@ def test_every_alias_means_one_variable():
     [
         ("T2M", "2m_temperature"), ("tas", "2m_temperature"), ("thetao", "potential_temperature"),
         ("adt", "sea_surface_height"), ("psl", "mean_sea_level_pressure"), ("eastward_wind", "u_component_of_wind"),
+        ("rsds", "surface_downward_shortwave_flux"), ("surface_taux", "surface_downward_eastward_stress"),
+        ("cloud_area_fraction", "total_cloud_cover"), ("mlotst", "ocean_mixed_layer_thickness"),
+        ("salt", "salinity"), ("skt", "skin_temperature"),
         ("t_sigma835", "temperature"), ("ssta", "sea_surface_temperature_anomaly"),
     ],
 )  # fmt: skip
