@@ -78,6 +78,20 @@ def describe_duration(step: Duration) -> str:
     return f"{seconds:g} s"
 
 
+def describe_time(time: float | np.datetime64) -> str:
+    """Return a time in words, as briefly as it can be told: ``2005-04-01``, ``2005-04-01T12:00`` or ``4.555``."""
+    if not isinstance(time, np.datetime64):
+        return f"{time:g}"
+    return next(
+        (
+            str(time.astype(f"datetime64[{unit}]"))
+            for unit in ("D", "m", "s")
+            if time.astype(f"datetime64[{unit}]") == time
+        ),
+        str(time),
+    )
+
+
 def year_fraction(times: np.ndarray) -> Float64[np.ndarray, " time"]:
     """Return the elapsed fraction of the calendar year, 0 … 1: 0 is 1 January 00:00; leap years are a day longer.
 

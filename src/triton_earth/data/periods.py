@@ -8,6 +8,7 @@ import pydantic
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_time
 
 SPLITS = ("train", "valid", "test")
 
@@ -103,13 +104,14 @@ def split_of_times(times: np.ndarray, splits: PeriodSplits, gap: int, source: st
             inside = (times >= first) & (times <= last)
             if not inside.any():
                 raise UserError(
-                    f"{source}: no time lies in the {name} period {start} to {end}; times are {_day(times[0])} to "
-                    f"{_day(times[-1])}. Correct data.splits.{name}."
+                    f"{source}: no time lies in the {name} period {start} to {end}; times are "
+                    f"{describe_time(times[0])} to {describe_time(times[-1])}. Correct data.splits.{name}."
                 )
             if times[0] - first >= step or last - times[-1] >= step + np.timedelta64(1, "D"):
                 raise UserError(
                     f"{source}: the {name} period {start} to {end} reaches beyond the times there are, "
-                    f"{_day(times[0])} to {_day(times[-1])}. Shorten data.splits.{name}, or add files."
+                    f"{describe_time(times[0])} to {describe_time(times[-1])}. Shorten data.splits.{name}, "
+                    "or add files."
                 )
             taken = sorted(set(split[inside]) - {""})
             if taken:
@@ -142,9 +144,9 @@ def _require_gap(times: np.ndarray, split: np.ndarray, gap: int) -> None:
         if unused < gap:
             earliest = times[before] + (gap + 1) * (times[1] - times[0])
             raise UserError(
-                f"data.splits: between {split[before]} (until {_day(times[before])}) and {split[after]} (from "
-                f"{_day(times[after])}) are {unused} unused times; a gap of {gap}, one window of the model, keeps "
-                f"{split[after]} unseen. Start it at {_day(earliest)} or later."
+                f"data.splits: between {split[before]} (until {describe_time(times[before])}) and {split[after]} (from "
+                f"{describe_time(times[after])}) are {unused} unused times; a gap of {gap}, one window of the model, "
+                f"keeps {split[after]} unseen. Start it at {describe_time(earliest)} or later."
             )
 
 
@@ -161,9 +163,3 @@ def _moment(text: str) -> np.datetime64:
     if not 1678 <= year <= 2261:
         raise UserError(f"'{text}' lies outside 1678 to 2261, the years that can be counted.")
     return moment
-
-
-def _day(time: np.datetime64) -> str:
-    """Return a time without digits that say nothing."""
-    day = time.astype("datetime64[D]")
-    return str(day) if day == time else str(time.astype("datetime64[s]"))

@@ -6,6 +6,7 @@ from triton_earth.core.time import (
     day_fraction,
     decode_duration,
     describe_duration,
+    describe_time,
     same_duration,
     uniform_step,
 )
@@ -73,3 +74,17 @@ def test_spans_in_words(span, words):
 def test_day_fraction():
     times = np.array(["2001-01-01", "2001-01-01T06", "1960-02-29T18:00"], "M8[ns]")
     np.testing.assert_array_equal(day_fraction(times), [0, 0.25, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        (4.555, "4.555"),
+        (np.datetime64("2005-04-01", "ns"), "2005-04-01"),
+        (np.datetime64("2005-04-01T12", "h"), "2005-04-01T12:00"),
+        (np.datetime64("2005-04-01T12:00:30", "ns"), "2005-04-01T12:00:30"),
+        (np.datetime64("2005-04-01T12:00:30.5", "ms"), "2005-04-01T12:00:30.500"),
+    ],
+)
+def test_a_time_is_told_briefly(time, words):
+    assert describe_time(time) == words

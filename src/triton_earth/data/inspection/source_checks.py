@@ -7,7 +7,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.core.time import describe_duration
+from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
@@ -99,7 +99,9 @@ def _check_time(
         inspection.add(kind, Severity.FATAL, str(error), "")
         return [str(number) for number in range(dataset.sizes[dimension])], dimension
     if len(times):
-        inspection.facts["period"] = f"{times[0]} to {times[-1]}, {len(times)} times"
+        inspection.facts["period"] = (
+            f"{describe_time(times[0])} to {describe_time(times[-1])}, {len(times)} times"
+        )
     steps = np.diff(times).astype(np.int64)
     if (steps == 0).any():
         where = times[int(np.flatnonzero(steps == 0)[0])]
@@ -115,7 +117,7 @@ def _check_time(
         )  # fmt: skip
     elif steps.size and not (steps == 0).any():
         _check_steps(inspection, times, steps)
-    return [str(time.astype("datetime64[s]")) for time in times], dimension
+    return [describe_time(time) for time in times], dimension
 
 
 def _check_steps(inspection: Inspection, times: np.ndarray, steps: np.ndarray) -> None:

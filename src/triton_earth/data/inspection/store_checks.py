@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import describe_duration
+from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.variables import Role
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
@@ -77,7 +77,7 @@ def _facts(store: TrainingStore) -> dict[str, str]:
         "grid": str(store.grid),
         "padding": " x ".join(store.grid.padding),
         "trajectories": str(len(store.trajectories)),
-        "period": f"{store.times[0]} to {store.times[-1]}, {len(store.times)} times",
+        "period": f"{describe_time(store.times[0])} to {describe_time(store.times[-1])}, {len(store.times)} times",
         "step": describe_duration(store.time_step),
         "splits": ", ".join(f"{name} {count} times" for name, count in counts.items()),
         "content": store.content_hash,
