@@ -30,7 +30,7 @@ def alone(*words):
     subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=True)
 
 
-def start_pair(*words):
+def start_pair(*words, program=("-m", "triton_earth")):
     """Start two processes as srun would, with everything but the launcher."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -38,7 +38,7 @@ def start_pair(*words):
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "SLURM_NTASKS": "2"}
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "triton_earth", "-q", *words],
+            [sys.executable, *program, "-q", *words],
             env={**os.environ, **ONE_THREAD, **meeting, "SLURM_PROCID": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -139,6 +139,31 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tiny_store, tmp_
     assert [code for code, _ in outcomes(start_pair(*words, "--resume"), 120)] == [0, 0]
     alone(*train_words(tiny_store, tmp_path / "whole", *recipe, "train.accumulate=2"))
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_in_one_process_ends_both_within_a_minute(tiny_store, tmp_path, failing):
+    program = f"""
+import os
+from triton_earth.cli import main
+from triton_earth.core.errors import UserError
+from triton_earth.data.dataset import ForecastDataset
+batch, calls = ForecastDataset.batch, []
+def broken(self, *which):
+    calls.append(which)
+    if len(calls) == 12 and os.environ["SLURM_PROCID"] == "{failing}":
+        raise UserError("the disk is gone")
+    return batch(self, *which)
+ForecastDataset.batch = broken
+main()
+"""
+    words = train_words(tiny_store, tmp_path / "run", *LONGER, "train.steps=400")
+    found = outcomes(start_pair(*words, program=("-c", program)))
+    of_process = f" of process {failing}" if failing else ""
+    assert found[failing] == (2, f"error{of_process}: the disk is gone\n")
+    code, text = found[1 - failing]
+    assert code == 1
+    assert text.startswith("error: another of the 2 processes has ended")
 
 
 def test_what_the_main_process_refuses_ends_both(tiny_store, tmp_path):

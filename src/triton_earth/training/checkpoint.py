@@ -3,9 +3,10 @@
 import hashlib
 import io
 import logging
+import math
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -23,11 +24,26 @@ _SEAL = b"\nsha256 "
 _SEAL_LENGTH = len(_SEAL) + 64
 
 
+class Position(NamedTuple):
+    """Where a run is.
+
+    Attributes:
+        step: Steps done.
+        best_loss: Best validation score so far.
+        first_loss: Training loss of the first step with the present horizon.
+    """
+
+    step: int = 0
+    best_loss: float = math.inf
+    first_loss: float = math.inf
+
+
 def save_training_state(
     folder: Path,
     *,
     step: int,
     best_loss: float,
+    first_loss: float,
     network: nn.Module,
     average: MovingAverage,
     optimizers: list[Optimizer],
@@ -44,6 +60,7 @@ def save_training_state(
         {
             "step": step,
             "best_loss": best_loss,
+            "first_loss": first_loss,
             "network": dict(network.state_dict()),
             "average": average.weights,
             "average_updates": average.updates,
@@ -70,13 +87,13 @@ def save_training_state(
 
 def load_training_state(
     folder: Path, *, network: nn.Module, average: MovingAverage, optimizers: list[Optimizer]
-) -> tuple[int, float]:
+) -> Position:
     """Set network, average and optimisers to what was saved; only tensors and numbers are read, never code.
 
     Where the newest state is damaged, the one before it is used, with a warning.
 
     Returns:
-        How many steps were done, and the best validation score so far; (0, infinity) where nothing was saved yet.
+        Where the run was; its beginning where nothing was saved yet.
 
     Raises:
         UserError: if no whole state is left, or it belongs to another network.
@@ -99,7 +116,7 @@ def load_training_state(
             average.updates = state["average_updates"]
             for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
                 _load_optimizer(optimizer, saved)
-            step, best_loss = state["step"], state["best_loss"]
+            position = Position(state["step"], state["best_loss"], state["first_loss"])
         except (
             OSError,
             RuntimeError,
@@ -116,13 +133,13 @@ def load_training_state(
                 "%s cannot be used (%s): going on from step %d, saved before.",
                 damaged,
                 reason,
-                step,
+                position.step,
             )
-        return step, best_loss
+        return position
     if problems:
         path, reason = problems[0]
         raise UserError(f"{path} cannot be used ({reason}); start again with --overwrite.")
-    return 0, float("inf")
+    return Position()
 
 
 def read_training_state(path: Path) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class TrainConfig(StrictConfig):
         decay_steps: Steps of the trapezoid's fall; a fifth of all if not given.
         weight_decay: Decoupled weight decay, on matrices and kernels only.
         clip_norm: Largest norm of the gradient.
+        explosion: Stop once the loss is so many times that of the first step with the same horizon.
         ema_decay: Memory of the moving average of the weights.
         precision: Arithmetic of the network.
         compile: Compile the network: minutes at the start, faster steps on a GPU.
@@ -98,6 +99,7 @@ class TrainConfig(StrictConfig):
     decay_steps: int | None = Field(default=None, ge=1)
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
+    explosion: float = Field(default=1e4, gt=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     precision: Precision = "float32"
     compile: bool = False

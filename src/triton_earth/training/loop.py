@@ -1,5 +1,6 @@
 """The training loop: batch, rollout, loss, step, log. Short enough to read in one sitting."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -11,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.core.state import State
 from triton_earth.data.dataset import ForecastDataset
@@ -24,6 +24,7 @@ from triton_earth.training.checkpoint import (
 from triton_earth.training.config import TrainConfig, score_names
 from triton_earth.training.curriculum import horizon_at
 from triton_earth.training.distributed import ALONE, Processes
+from triton_earth.training.explosion import require_sound
 from triton_earth.training.interruption import Interrupted, listening
 from triton_earth.training.log import RunLog
 from triton_earth.training.meter import Meter
@@ -68,7 +69,7 @@ def fit(
         processes: Which of how many processes this is; all but the main one write nothing.
 
     Raises:
-        UserError: if loss or gradient are no longer finite.
+        UserError: if loss or gradient are no longer finite, or the loss explodes.
         Interrupted: if a signal asked to stop; all that was done is saved.
     """
     network, device = forecaster.network, forecaster.device
@@ -78,7 +79,7 @@ def fit(
     average = MovingAverage(network, config.ema_decay)
     if config.init_from is not None and config.init_optimizer == "continued":
         continue_optimizers(config.init_from, optimizers)
-    first, best = load_training_state(
+    first, best, first_loss = load_training_state(
         folder, network=network, average=average, optimizers=optimizers
     )
     if config.compile:
@@ -113,11 +114,17 @@ def fit(
             own = _backward(model, upcoming, parts, seed, step, device)
             loss, stop = processes.sums(own.loss, float(request.name != ""))
             loss /= processes.count
-            if not math.isfinite(loss):
-                raise _exploded(f"loss is {loss}", step, own, forecaster, config)
             norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
-            if not math.isfinite(norm):
-                raise _exploded(f"gradient's norm is {norm}", step, own, forecaster, config)
+            if any(stage.from_step == step for stage in config.stages):
+                first_loss = loss
+            require_sound(
+                step,
+                loss,
+                norm,
+                first_loss,
+                config.explosion,
+                functools.partial(_by_lead_and_variable, own, forecaster, config),
+            )
             for optimizer in optimizers:
                 optimizer.step()
             average.update(network)
@@ -146,6 +153,7 @@ def fit(
                     folder,
                     step=done,
                     best_loss=best,
+                    first_loss=first_loss,
                     network=network,
                     average=average,
                     optimizers=optimizers,
@@ -211,16 +219,3 @@ def _by_lead_and_variable(
         for (lead, _), values in zip(own.leads, table, strict=True)
         for variable, value in zip(forecaster.predicted.names, values, strict=True)
     ]
-
-
-def _exploded(
-    what: str, step: int, own: _Backward, forecaster: NetworkForecaster, config: TrainConfig
-) -> UserError:
-    """Return the error that says at which step, and where it can be seen first in which variable and lead."""
-    rows = _by_lead_and_variable(own, forecaster, config)
-    broken = [row for row in rows if not math.isfinite(row["loss"])]
-    place = f", first in '{broken[0]['variable']}' at lead {broken[0]['lead']}" if broken else ""
-    return UserError(
-        f"the training {what} at step {step + 1}{place}. Lower train.learning_rate "
-        "or train.clip_norm, and look for outliers in the data."
-    )

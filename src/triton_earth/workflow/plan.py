@@ -109,7 +109,7 @@ def plan(recipe: str | Path, overrides: list[str] | None = None, store: Path | N
         data_memory=_cached(data, field, config) + (config.loader_workers + 2.0) * window,
         process_memory=max(0.0, process_memory - weights),
         store_disk=float(field * sum(data.times.values())),
-        run_disk=2.0 * state_file + weights,
+        run_disk=2.0 * state_file + 2.0 * weights,
         seconds=_seconds(forecaster, config, longest) * config.accumulate,
     )
 

@@ -30,6 +30,7 @@ from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.loop import fit
 from triton_earth.training.objective import require_predicted
 from triton_earth.training.rollout_loss import require_lead_weights
+from triton_earth.training.sharding import gathered
 from triton_earth.training.shares import own_parts
 from triton_earth.workflow.device import resolve_device
 from triton_earth.workflow.provenance import provenance
@@ -37,7 +38,8 @@ from triton_earth.workflow.recipe import Recipe, load_recipe
 
 logger = logging.getLogger("triton_earth")
 
-CONFIG, STORE, FORECASTER = "config.yaml", "store.json", "forecaster"
+CONFIG, STORE = "config.yaml", "store.json"
+FORECASTER, LAST = "forecaster", "forecaster_last"
 
 
 def train(
@@ -54,7 +56,7 @@ def train(
     The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), logs (``log.csv``,
     ``losses.csv``, ``validation.csv``), the state to go on from (``training_state.pt`` and the one before it) and the
     forecaster with the averaged weights that did best on the validation split by ``train.select_by``
-    (``forecaster/``).
+    (``forecaster/``), and in the end the one with the weights of the last step as they are (``forecaster_last/``).
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
@@ -125,7 +127,12 @@ def _train(
         trained: NetworkForecaster, weights: dict[str, Tensor], scores: dict[str, float]
     ) -> None:
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-        save_forecaster(trained, out / FORECASTER, {**facts, "validation": finite}, weights)
+        save_forecaster(
+            trained,
+            out / FORECASTER,
+            {**facts, "weights": "moving average", "validation": finite},
+            weights,
+        )
         # A process that was killed between the renames may have left one.
         remove(out / f"{FORECASTER}.old")
 
@@ -140,6 +147,9 @@ def _train(
         rollouts=rollouts,
         processes=processes,
     )
+    last = gathered(dict(forecaster.network.state_dict()))
+    if processes.is_main:
+        save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
     processes.wait()
     return load_forecaster(out)
 

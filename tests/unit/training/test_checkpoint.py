@@ -51,16 +51,16 @@ def flat(state):
 
 def test_everything_comes_back_bit_by_bit(tmp_path):
     state = trained()
-    save_training_state(tmp_path, step=7, best_loss=0.5, **state)
+    save_training_state(tmp_path, step=7, best_loss=0.5, first_loss=2.0, **state)
     other = parts(seed=1)
-    assert load_training_state(tmp_path, **other) == (7, 0.5)
+    assert load_training_state(tmp_path, **other) == (7, 0.5, 2.0)
     for one, two in zip(flat(state), flat(other), strict=True):
         assert torch.equal(one, two)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 def test_without_a_file_training_starts_at_the_beginning(tmp_path):
-    assert load_training_state(tmp_path, **parts()) == (0, float("inf"))
+    assert load_training_state(tmp_path, **parts()) == (0, float("inf"), float("inf"))
 
 
 def refusal(folder, **state):
@@ -74,14 +74,14 @@ def refusal(folder, **state):
 
 @pytest.mark.parametrize("kept", [0, 100, -30])
 def test_a_truncated_file_is_refused(tmp_path, kept):
-    save_training_state(tmp_path, step=1, best_loss=0.5, **trained())
+    save_training_state(tmp_path, step=1, best_loss=0.5, first_loss=2.0, **trained())
     path = tmp_path / NAME
     path.write_bytes(path.read_bytes()[:kept])
     refusal(tmp_path)
 
 
 def test_the_state_of_another_network_is_refused(tmp_path):
-    save_training_state(tmp_path, step=1, best_loss=0.5, **trained())
+    save_training_state(tmp_path, step=1, best_loss=0.5, first_loss=2.0, **trained())
     refusal(tmp_path, **parts(width=4))
 
 
@@ -113,8 +113,8 @@ def test_another_torch_file_is_refused(tmp_path, content):
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_of_a_damaged_state_the_one_before_is_used_with_a_message(tmp_path, caplog, damage):
     before, after = trained(2), trained(3)
-    save_training_state(tmp_path, step=2, best_loss=0.5, **before)
-    save_training_state(tmp_path, step=3, best_loss=0.4, **after)
+    save_training_state(tmp_path, step=2, best_loss=0.5, first_loss=2.0, **before)
+    save_training_state(tmp_path, step=3, best_loss=0.4, first_loss=2.0, **after)
     assert sorted(path.name for path in tmp_path.iterdir()) == [PREVIOUS, NAME]
     path = tmp_path / NAME
     content = bytearray(path.read_bytes())
@@ -123,7 +123,7 @@ def test_of_a_damaged_state_the_one_before_is_used_with_a_message(tmp_path, capl
     path.write_bytes({"cut": content[:-100], "flipped": content, "empty": b""}[damage])
     other = parts(seed=1)
     with caplog.at_level("WARNING", logger="triton_earth"):
-        assert load_training_state(tmp_path, **other) == (2, 0.5)
+        assert load_training_state(tmp_path, **other) == (2, 0.5, 2.0)
     for one, two in zip(flat(before), flat(other), strict=True):
         assert torch.equal(one, two)
     assert caplog.messages == [
@@ -134,8 +134,8 @@ def test_of_a_damaged_state_the_one_before_is_used_with_a_message(tmp_path, capl
 
 @pytest.mark.parametrize("renames", [0, 1])
 def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renames):
-    save_training_state(tmp_path, step=2, best_loss=0.5, **trained(2))
-    save_training_state(tmp_path, step=3, best_loss=0.4, **trained(3))
+    save_training_state(tmp_path, step=2, best_loss=0.5, first_loss=2.0, **trained(2))
+    save_training_state(tmp_path, step=3, best_loss=0.4, first_loss=2.0, **trained(3))
     original, calls = Path.replace, []
 
     class Killed(Exception):
@@ -152,14 +152,14 @@ def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renam
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(Killed):
-            save_training_state(tmp_path, step=4, best_loss=0.3, **state)
-    assert load_training_state(tmp_path, **parts()) == (4, 0.3)
-    save_training_state(tmp_path, step=5, best_loss=0.2, **trained(5))
-    assert load_training_state(tmp_path, **parts()) == (5, 0.2)
+            save_training_state(tmp_path, step=4, best_loss=0.3, first_loss=2.0, **state)
+    assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0)
+    save_training_state(tmp_path, step=5, best_loss=0.2, first_loss=2.0, **trained(5))
+    assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0)
 
 
 def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
-    save_training_state(tmp_path, step=2, best_loss=0.5, **trained(2))
+    save_training_state(tmp_path, step=2, best_loss=0.5, first_loss=2.0, **trained(2))
     before = (tmp_path / NAME).read_bytes()
 
     def full(_):
@@ -167,7 +167,7 @@ def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError) as caught:
-        save_training_state(tmp_path, step=3, best_loss=0.4, **trained(3))
+        save_training_state(tmp_path, step=3, best_loss=0.4, first_loss=2.0, **trained(3))
     text = str(caught.value)
     assert "cannot be written (No space left on device)" in text
     assert text.endswith("is whole: make room, then repeat the command with --resume.")
@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
 
 def test_moments_go_on_with_the_new_run_s_own_rates(tmp_path):
     old = trained(3)
-    save_training_state(tmp_path, step=3, best_loss=0.5, **old)
+    save_training_state(tmp_path, step=3, best_loss=0.5, first_loss=2.0, **old)
     fresh = torch.optim.AdamW(parts()["network"].parameters(), lr=0.7, weight_decay=0.3)
     continue_optimizers(tmp_path, [fresh])
     assert (fresh.param_groups[0]["lr"], fresh.param_groups[0]["weight_decay"]) == (0.7, 0.3)
@@ -190,7 +190,7 @@ def test_moments_go_on_with_the_new_run_s_own_rates(tmp_path):
 def test_moments_that_are_missing_or_another_s_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"training_state\.pt is missing: the optimizer cannot be"):
         continue_optimizers(tmp_path, parts()["optimizers"])
-    save_training_state(tmp_path, step=3, best_loss=0.5, **trained(3))
+    save_training_state(tmp_path, step=3, best_loss=0.5, first_loss=2.0, **trained(3))
     alone = torch.optim.AdamW([torch.zeros(2, requires_grad=True)], lr=0.1)
     with pytest.raises(
         UserError, match=r"it belongs to another optimizer or network\)\. Give the run"

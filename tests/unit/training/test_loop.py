@@ -13,6 +13,7 @@ from triton_earth.training import loop
 from triton_earth.training import step as training_step
 from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.curriculum import Stage
 from triton_earth.training.interruption import Interrupted
 from triton_earth.training.log import COLUMNS
 from triton_earth.training.loop import fit
@@ -318,8 +319,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(waves, tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         run(waves, tmp_path / "run")
     assert str(caught.value) == (
-        "the training loss is nan at step 6. Lower train.learning_rate or train.clip_norm, and look for outliers in "
-        "the data."
+        "the training loss is nan at step 6, largest in 'vorticity' at lead 1. Lower train.learning_rate or "
+        "train.clip_norm, and look for outliers in the data."
     )
     # What was learned until then is kept.
     state = torch.load(tmp_path / "run" / "training_state.pt", weights_only=True)
@@ -491,3 +492,23 @@ def test_an_exploding_loss_names_variable_and_lead(waves, tmp_path):
     assert str(caught.value).startswith(
         "the training loss is inf at step 1, first in 'vorticity' at lead 2. Lower train.learning_rate"
     )
+
+
+def test_a_loss_that_grows_out_of_proportion_stops_the_run(waves, tmp_path, monkeypatch):
+    """The first step of each stage is what counts, also in a run that was resumed."""
+    original, calls = training_step.mean_over_leads, []
+
+    def growing(*arguments):
+        calls.append(1)
+        return original(*arguments) * 15.0 ** len(calls)
+
+    stages = [Stage(from_step=0, horizon=1), Stage(from_step=4, horizon=2)]
+    config = CONFIG.model_copy(update={"curriculum": tuple(stages), "validate_every": 2})
+    monkeypatch.setattr(training_step, "mean_over_leads", growing)
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"train.explosion\), at step 9, largest in 'vorticity'"
+        ):
+            run(waves, tmp_path / "run", config)
+        del calls[8:]  # the state after step 8 was saved
+    assert read_training_state(tmp_path / "run" / NAME)["step"] == 8

@@ -128,7 +128,7 @@ def test_a_fine_tuned_model_keeps_its_statistics(tiny_store, tiny_run, tmp_path)
 def test_a_model_that_blows_up_is_still_saved(tiny_store, tmp_path):
     overrides = [
         *TINY_RECIPE, "train.steps=2", "train.learning_rate=30.0", "train.warmup_steps=0",
-        "train.validation_leads=[6]", "train.select_by=rollout_rmse",
+        "train.validation_leads=[6]", "train.select_by=rollout_rmse", "train.explosion=1e12",
     ]  # fmt: skip
     train("turbulence_small", tiny_store, tmp_path / "run", overrides)
     score = load_provenance(tmp_path / "run")["training"]["validation"]["rollout_rmse"]
@@ -151,3 +151,17 @@ def test_the_recipe_says_how_many_threads(tiny_store, tmp_path, monkeypatch):
         train("turbulence_small", tiny_store, tmp_path / "run", [*TINY_RECIPE, "train.threads=3"])
     assert seen == [3]
     assert torch.get_num_threads() == 1
+
+
+def test_the_last_weights_are_kept_beside_the_best(tiny_run):
+    last = load_forecaster(tiny_run / "forecaster_last")
+    trained = read_training_state(tiny_run / NAME)["network"]
+    for name, tensor in last.network.state_dict().items():
+        assert torch.equal(tensor, trained[name]), name
+    said = [
+        load_provenance(tiny_run / name)["training"] for name in ("forecaster", "forecaster_last")
+    ]
+    assert [facts.pop("weights") for facts in said] == ["moving average", "last step"]
+    said[0].pop("validation")
+    assert said[0] == said[1]
+    assert {"recipe", "seed", "store_hash", "command", "versions", "machine"} <= set(said[1])
