@@ -114,6 +114,10 @@ def leave_out(times):
     times[10:] += np.timedelta64(1, "D")
 
 
+def forget(times):
+    times[7] = np.datetime64("NaT")
+
+
 def no_calendar(data):
     """Times as plain numbers without units."""
     return data.assign_coords(time=np.arange(40.0))
@@ -213,6 +217,43 @@ SPOILED = {
                     "test": ["2001-02-02", "2001-02-09"]}},
         "overlaps train",
     ),
+    "descending times": (lambda d: d.isel(time=slice(None, None, -1)), {}, "times do not ascend: 2001-02-08"),
+    "missing time": (
+        lambda d: spoiled_times(d, forget), {},
+        "time 'time' has no value at 1 of 40 places, the first at index 7",
+    ),
+    "repeated latitude": (
+        lambda d: d.isel(latitude=[0, 1, 1, *range(2, 7)]), {},
+        "latitude 'latitude' is not in order",
+    ),
+    "one row": (lambda d: d.isel(latitude=[3]), {}, "must hold at least two finite numbers"),
+    "text latitude": (
+        lambda d: d.assign_coords(latitude=("latitude", [f"{x}N" for x in range(8)])), {},
+        "must hold at least two finite numbers; found 8 of type",
+    ),
+    "no place at all": (lambda d: d.drop_vars(["latitude", "longitude"]), {}, "there is no latitude"),
+    "forcing with holes": (lambda d: at(d, "flux", np.nan), {}, "variable 'flux' has no value at 2001-01-06"),
+    "beyond the files": (
+        lambda d: d.isel(time=slice(0, 35)), {}, "the test period 2001-02-02 to 2001-02-09 reaches beyond",
+    ),
+    "gap too short": (lambda d: d, {"gap": 4}, "a gap of 4, one window of the model"),
+    "wind speed of one component": (
+        lambda d: d, {"derive": [{"kind": "wind_speed", "of": ["t2m"]}]},
+        "wind_speed is computed of 2 variables",
+    ),
+    "vorticity of temperature": (
+        lambda d: d, {"derive": [{"kind": "vorticity", "of": ["2m_temperature", "sst"]}]},
+        "vorticity needs '2m_temperature' in m s-1, found K",
+    ),
+    "anomaly of nothing": (
+        lambda d: d, {"derive": [{"kind": "anomaly", "of": "ssst"}]},
+        "which is not among data.variables; did you mean 'sst'?",
+    ),
+    "negative memory": (lambda d: d, {"memory_mb": -1}, "key 'data.memory_mb'"),
+    "no units of its own": (
+        lambda d: d, {"variables": [{"name": "t2m", "units": "furlong"}]},
+        "in 'K', which cannot be converted to 'furlong'",
+    ),
     "repeated variable": (lambda d: d, {"variables": ["t2m", "t2m"]}, "['t2m'] occur more than once"),
 }  # fmt: skip
 """What is done to sound files, what the recipe says besides, what the message says."""
@@ -229,6 +270,13 @@ def test_times_before_the_year_1678(refused, tmp_path):
     data = dataset().assign_coords(time=("time", np.arange(40), {"units": "days since 0001-01-01"}))
     line = refused(write(tmp_path / "old.nc", data))
     assert "cannot be counted in nanoseconds, which reach from 1678 to 2262" in line
+
+
+def test_files_of_two_calendars(refused, tmp_path):
+    write(tmp_path / "1.nc", dataset().isel(time=slice(0, 20)))
+    write(tmp_path / "2.nc", other_calendar(dataset().isel(time=slice(20, None))))
+    line = refused(tmp_path / "[12].nc")
+    assert f"{tmp_path / '2.nc'}: time 'time' is in the calendar 'noleap'" in line
 
 
 def test_a_curvilinear_grid(refused, tmp_path):

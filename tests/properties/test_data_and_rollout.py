@@ -1,6 +1,7 @@
 """Windows stay within trajectories, epochs are exact partitions, rollouts can be cut anywhere."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.builders import TEMPERATURE, tiny_forecaster
 
+from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import compute_normalizer
-from triton_earth.data.windows import Segment, Windows, batch_indices
+from triton_earth.data.periods import PeriodSplits, split_of_times
+from triton_earth.data.windows import Segment, Windows, batch_indices, consecutive
 from triton_earth.rollout.rollout import rollout
 
 
@@ -36,6 +39,43 @@ def test_windows_are_all_within_trajectories_and_none_is_missed(
         if start + length <= times
     ]
     assert found == expected
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 25), min_size=3, max_size=3),
+    gaps=st.lists(st.integers(0, 8), min_size=2, max_size=2),
+    order=st.permutations(["train", "valid", "test"]),
+    length=st.integers(1, 6),
+)
+def test_splits_by_period_are_refused_or_share_no_time_of_any_window(lengths, gaps, order, length):
+    """Whatever the periods: either the gap holds a window, or the split says no."""
+    starts = np.cumsum([0, lengths[0] + gaps[0], lengths[1] + gaps[1]])
+    day = np.datetime64("2001-01-01")
+    periods = {
+        name: [str(day + int(start)), str(day + int(start) + size - 1)]
+        for name, start, size in zip(order, starts, lengths, strict=True)
+    }
+    days = np.arange(int(starts[2]) + lengths[2]) * np.timedelta64(1, "D")
+    times = day.astype("datetime64[ns]") + days
+    splits = PeriodSplits.parse(periods, "recipe")
+    if min(gaps) < length or len(times) < 2:
+        if len(times) >= 2:
+            with pytest.raises(UserError, match=r"keeps .* unseen"):
+                split_of_times(times, splits, length, "files")
+        return
+    split = split_of_times(times, splits, length, "files")
+    touched: dict[str, set[int]] = {}
+    for name, size in zip(order, lengths, strict=True):
+        runs = consecutive(split == name)
+        assert len(runs) == 1
+        if size >= length:
+            windows = Windows((Segment(0, *runs[0]),), length)
+            starts_of = [windows[index][1] for index in range(len(windows))]
+            touched[name] = {start + lead for start in starts_of for lead in range(length)}
+            assert touched[name] == set(range(*runs[0]))
+    for one, other in itertools.combinations(touched.values(), 2):
+        assert min(abs(a - b) for a in one for b in other) > length
 
 
 @settings(derandomize=True, deadline=None)

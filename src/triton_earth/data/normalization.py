@@ -158,13 +158,14 @@ def compute_normalizer(
         _require_valid_cells(variables, valid_mask)
     moments = _Moments(np.zeros(channels), np.zeros(channels), np.zeros(channels))
     increments = _Moments(np.zeros(channels), np.zeros(channels), np.zeros(channels))
-    for fields, before in _blocks(trajectories):
+    for fields, before, place in _blocks(trajectories):
         for channel, name in enumerate(variables.names):
             cells = _cells(fields, valid_mask, channel, log_scale.get(name))
             if not np.isfinite(cells).all():
                 raise UserError(
                     f"variable '{name}' has {np.sum(~np.isfinite(cells))} values that are not "
-                    "finite in the training data. Repair them, or mark the cells in the valid mask."
+                    f"finite in the training data, the first {_first_wrong(fields, valid_mask, channel, place)}. "
+                    "Repair them, or mark the cells in the valid mask."
                 )
             moments.add(channel, cells)
             if before is not None:
@@ -225,13 +226,30 @@ def _without_level(variable: Variable) -> str:
 
 def _blocks(
     trajectories: Iterable[Fields | Iterator[Fields]],
-) -> Iterator[tuple[Fields, Fields | None]]:
-    """Yield each block with the last time of the block that it follows, None for the first of a stretch."""
-    for trajectory in trajectories:
-        before = None
+) -> Iterator[tuple[Fields, Fields | None, tuple[int, int]]]:
+    """Yield each block, the last time of the block it follows (None for the first of a stretch), and its place."""
+    for stretch, trajectory in enumerate(trajectories):
+        before, first = None, 0
         for fields in iter([trajectory]) if isinstance(trajectory, np.ndarray) else trajectory:
-            yield fields, before
-            before = fields[-1:].copy()
+            yield fields, before, (stretch, first)
+            before, first = fields[-1:].copy(), first + len(fields)
+
+
+def _first_wrong(
+    fields: Fields,
+    valid_mask: Bool[np.ndarray, "channel y x"] | None,
+    channel: int,
+    place: tuple[int, int],
+) -> str:
+    """Return where the first valid cell of a channel is that has no finite value, in words."""
+    wrong = ~np.isfinite(fields[:, channel])
+    if valid_mask is not None:
+        wrong &= valid_mask[channel]
+    time, row, column = (int(index) for index in np.argwhere(wrong)[0])
+    stretch, first = place
+    return (
+        f"at time {first + time} of stretch {stretch} of consecutive times, cell ({row}, {column})"
+    )
 
 
 def _require_valid_cells(variables: Variables, valid_mask: Bool[np.ndarray, "channel y x"]) -> None:

@@ -37,6 +37,7 @@ class TrainConfig(StrictConfig):
         accumulate: Parts that a process computes its share of a batch in, one after the other, to save memory.
         horizon: Model applications per window that the loss looks at.
         curriculum: Horizons that change during the run, in place of `horizon`.
+        window_stride: Times between the starts of neighbouring training windows.
         lead_weights: How much each lead counts, from the first on; all alike if not given.
         gradient_steps: Last applications that gradients flow through and the loss looks at (pushforward); the earlier
             ones only bring the model to states of its own. All if not given.
@@ -80,6 +81,7 @@ class TrainConfig(StrictConfig):
     accumulate: int = Field(default=1, ge=1)
     horizon: int = Field(default=1, ge=1)
     curriculum: tuple[Stage, ...] = ()
+    window_stride: int = Field(default=1, ge=1)
     lead_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     gradient_steps: int | None = Field(default=None, ge=1)
     recompute_steps: bool = False

@@ -155,7 +155,8 @@ def _train(
 
 
 def _dataset(recipe: Recipe, store: TrainingStore, split: str, length: int) -> ForecastDataset:
-    windows = Windows(store.segments(split), length)
+    stride = recipe.train.window_stride if split == "train" else 1
+    windows = Windows(store.segments(split), length, stride)
     return ForecastDataset(store, windows, recipe.model.history, recipe.train.memory_gb)
 
 

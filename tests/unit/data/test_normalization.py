@@ -136,6 +136,8 @@ def test_values_that_are_not_finite_are_refused(value):
     fields[1, 1, 2, 2:4] = value
     with pytest.raises(UserError, match="variable 'humidity' has 2 values that are not finite"):
         compute_normalizer([fields], BOTH)
+    with pytest.raises(UserError, match=r"the first at time 1 of stretch 1 of .*, cell \(2, 2\)"):
+        compute_normalizer([random_blocks()[1], iter([fields[:1], fields[1:]])], BOTH)
 
 
 def test_a_variable_without_valid_cells_is_refused():

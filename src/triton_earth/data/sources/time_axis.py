@@ -60,7 +60,7 @@ def decode_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
     """
     variable = dataset.variables[name]
     if np.issubdtype(variable.dtype, np.datetime64):
-        return variable.values.astype("datetime64[ns]")
+        return _complete(variable.values.astype("datetime64[ns]"), name, source)
     units = variable.attrs.get("units")
     if not isinstance(units, str) or " since " not in units:
         raise UserError(
@@ -80,12 +80,23 @@ def decode_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
         )
     try:
         decoded = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns").decode(variable, name)
-        return decoded.values.astype("datetime64[ns]")
+        times = decoded.values.astype("datetime64[ns]")
     except (ValueError, OverflowError, TypeError) as error:
         raise UserError(
             f"{source}: time '{name}' with units '{units}' cannot be counted in nanoseconds, which reach from 1678 to "
             f"2262 ({first_line(error)}). Correct the attribute, or leave out the years beyond."
         ) from error
+    return _complete(times, name, source)
+
+
+def _complete(times: np.ndarray, name: str, source: str) -> np.ndarray:
+    missing = np.flatnonzero(np.isnat(times))
+    if missing.size:
+        raise UserError(
+            f"{source}: time '{name}' has no value at {missing.size} of {times.size} places, the first at index "
+            f"{missing[0]}. Repair the file, or leave those fields out."
+        )
+    return times
 
 
 def require_ascending(times: np.ndarray, source: str) -> None:
