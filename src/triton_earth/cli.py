@@ -279,6 +279,13 @@ def evaluate(
             metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(callback=_at_least(1, "--workers"), help="Processes that share the work.")
+    ] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers share the work."),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge a forecast against the truth: scores and a report, baselines beside the model."""
@@ -294,6 +301,8 @@ def evaluate(
         region=region,
         weights=weights,
         heat_waves=heat_waves,
+        workers=workers,
+        dask=dask,
         overwrite=overwrite,
     )
     _show(scores, out)

@@ -39,6 +39,10 @@ class Shards:
         self._index: dict[Path, UInt64[np.ndarray, "time 2"]] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["Shards"], tuple[Any, ...]]:
+        # Locks and what this process has read stay here.
+        return Shards, (self._path, self._in_file, self._decompress)
+
     @classmethod
     def of(cls, path: Path, array: zarr.Array) -> "Shards | None":
         """Return the files of an array, or None where they are laid out in another way than the stores made here.

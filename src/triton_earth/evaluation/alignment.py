@@ -1,6 +1,6 @@
 """Which times of the truth belong to which forecast, and every reason why none may."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -96,6 +96,10 @@ class Alignment:
     numbers: Int[np.ndarray, " lead"]
     channels: list[int]
     available: Bool[np.ndarray, "init lead"]
+
+    def select(self, rows: Int[np.ndarray, " chosen"]) -> "Alignment":
+        """Return the alignment of some of the forecasts, with the same leads."""
+        return replace(self, starts=self.starts[rows], available=self.available[rows])
 
 
 def align(forecast: Forecasts, truth: Truth) -> Alignment:

@@ -9,12 +9,13 @@ import xarray as xr
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
+from triton_earth.core.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
-from triton_earth.evaluation.records import record
+from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_drift import score_drift
@@ -42,6 +43,8 @@ def evaluate_forecast(
     others: Sequence[Forecasts] = (),
     names: Sequence[str] | None = None,
     heat_waves: str | None = None,
+    workers: int = 1,
+    dask: str | None = None,
 ) -> xr.Dataset:
     """Score forecasts against the truth, lead by lead, with 95 % intervals, beside the baselines.
 
@@ -61,6 +64,8 @@ def evaluate_forecast(
         others: Forecasts of other models to compare with, as `match` gives them (the first one too).
         names: Names of all models; None for those they were stored with.
         heat_waves: Temperature whose marine heat waves are scored too; None: none. Of one model only.
+        workers: Processes on this machine that share the work.
+        dask: Address of a Dask scheduler whose workers share it instead.
 
     Returns:
         Scores over the dimensions `forecast`, `source` (forecasts and truth), `variable`, `lead_time`, `wavenumber`,
@@ -78,9 +83,9 @@ def evaluate_forecast(
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
     baselines = fit_baselines(forecast, truth, alignment)
-    records = record(
-        forecast, truth, alignment, baselines, others=others, region=region, weights_name=weights
-    )
+    work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
+    with tasks(workers, dask) as places:
+        records = record_with(places, work)
     models = [forecast, *others]
     stored = [str(model.provenance.get("model", "forecast")) for model in models]
     sources = [*_model_names(names or stored, baselines.names), *baselines.names]

@@ -1,5 +1,6 @@
 """Extremes of fields: area-weighted quantiles of many forecasts at a few leads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,11 @@ class Extremes:
         chosen = np.unique(np.linspace(0, leads - 1, MOST_LEADS).round().astype(np.int64))
         shape = (sources, inits, len(chosen), variables, len(QUANTILES))
         return cls(chosen, np.full(shape, np.nan))
+
+    @classmethod
+    def join(cls, parts: Sequence["Extremes"]) -> "Extremes":
+        """Return the quantiles of consecutive initial conditions."""
+        return cls(parts[0].leads, np.concatenate([part.quantiles for part in parts], axis=1))
 
     def put(
         self,

@@ -1,6 +1,7 @@
 """Energy and enstrophy of many forecasts: totals of each, spectra added over them."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -75,6 +76,21 @@ class FlowRecords:
         totals = (np.full((sources, inits, leads), np.nan) for _ in Totals.names())
         spectra = (np.zeros((sources, leads, len(wavenumbers(grid)))) for _ in range(3))
         return cls(channel, grid, Totals(*totals), *spectra)
+
+    @classmethod
+    def join(cls, parts: Sequence["FlowRecords"]) -> "FlowRecords":
+        """Return the totals of consecutive initial conditions and the spectra added over them."""
+        totals = (
+            np.concatenate([getattr(part.totals, name) for part in parts], axis=1)
+            for name in Totals.names()
+        )
+        return replace(
+            parts[0],
+            totals=Totals(*totals),
+            energy_spectrum=np.sum([part.energy_spectrum for part in parts], axis=0),
+            enstrophy_spectrum=np.sum([part.enstrophy_spectrum for part in parts], axis=0),
+            cross_spectrum=np.sum([part.cross_spectrum for part in parts], axis=0),
+        )
 
     def spectra(self, states: Float[np.ndarray, "batch channel y x"]) -> FlowSpectra:
         """Return the spectra of the vorticity of some states."""

@@ -73,6 +73,24 @@ class Records:
         return None if self.anomaly_sums is None else ErrorSums(*self.anomaly_sums[:, source])
 
 
+def join(parts: Sequence[Records]) -> Records:
+    """Return the records of consecutive initial conditions that were recorded apart."""
+    first = parts[0]
+    anomalies = [part.anomaly_sums for part in parts if part.anomaly_sums is not None]
+    zonal = [part.zonal for part in parts if part.zonal is not None]
+    flow = [part.flow for part in parts if part.flow is not None]
+    return Records(
+        first.models,
+        np.concatenate([part.sums for part in parts], axis=2),
+        np.concatenate(anomalies, axis=2) if anomalies else None,
+        np.concatenate([part.similarity for part in parts], axis=1),
+        np.concatenate([part.truth_range for part in parts]),
+        ZonalRecords.join(zonal) if zonal else None,
+        FlowRecords.join(flow) if flow else None,
+        Extremes.join([part.extremes for part in parts]),
+    )
+
+
 def record(
     forecast: Forecasts,
     truth: Truth,

@@ -1,6 +1,7 @@
 """Zonal spectra of many forecasts, added over them, at a few leads."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -59,6 +60,11 @@ class ZonalRecords:
             if one is not None:
                 spectrum[:, variable, [names.index(name) for name in one.names]] = 0.0
         return cls(bands, names, chosen, spectrum)
+
+    @classmethod
+    def join(cls, parts: Sequence["ZonalRecords"]) -> "ZonalRecords":
+        """Return the spectra added over all parts."""
+        return replace(parts[0], spectrum=np.sum([part.spectrum for part in parts], axis=0))
 
     def put(self, source: int, lead: int, states: Float[np.ndarray, "batch channel y x"]) -> None:
         """Add the spectra of some forecasts at one lead, where that lead is one of those kept."""

@@ -30,6 +30,8 @@ def evaluate(
     region: str | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
+    workers: int = 1,
+    dask: str | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge a forecast against the truth, with the baselines beside it.
@@ -44,6 +46,8 @@ def evaluate(
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
+        workers: Processes on this machine that share the work.
+        dask: Address of a Dask scheduler whose workers share it instead.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -64,6 +68,8 @@ def evaluate(
         region=where,
         weights=weights,
         heat_waves=heat_waves,
+        workers=workers,
+        dask=dask,
     )
     scores.attrs["command"] = (
         f"triton-earth evaluate {forecast} {store} --out {out} --seed {seed} --resamples {resamples}"
