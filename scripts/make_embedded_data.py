@@ -2,9 +2,9 @@
 
     python scripts/make_embedded_data.py FOLDER
 
-FOLDER holds ``speedy_t31_daily_3yr.nc`` and ``sst_anomaly_1979_2008_monthly.nc``; the files are written to
-``src/triton_earth/data/embedded``. The same inputs give the same bytes. Sources and licences are in the files'
-attributes and in ``docs/embedded_data.md``.
+FOLDER holds ``speedy_t31_daily_3yr.nc``, ``veros_4deg_daily_3yr.nc`` and ``sst_anomaly_1979_2008_monthly.nc``; the
+files are written to ``src/triton_earth/data/embedded``. The same inputs give the same bytes. Sources and licences are
+in the files' attributes and in ``docs/embedded_data.md``.
 """
 
 import sys
@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.data.regrid import ConservativeRegrid
+from triton_earth.data.regrid import conservative, equal_angle_grid
 
 EMBEDDED = Path(__file__).parents[1] / "src" / "triton_earth" / "data" / "embedded"
 
@@ -30,11 +30,34 @@ MODEL_OUTPUT = (
 )
 
 
+VEROS = {
+    "veros_4deg_surface": {"sst": 0.025, "sss": 0.005, "ssh": 0.0025},
+    "veros_4deg_currents": {"u": 0.0015, "v": 0.0015},
+    "veros_4deg_forcing": {
+        "heat_flux_anomaly": 15.0,
+        "wind_stress_x_anomaly": 0.02,
+        "wind_stress_y_anomaly": 0.02,
+    },
+}
+"""Variables of each file and the step to which they are rounded: a third to the whole of the mean change in a day."""
+
+VEROS_NAMES = {
+    "sst": "sea surface temperature",
+    "sss": "sea surface salinity",
+    "ssh": "sea surface height",
+    "u": "eastward current at the surface",
+    "v": "northward current at the surface",
+    "heat_flux_anomaly": "anomaly of the heat flux into the ocean",
+    "wind_stress_x_anomaly": "anomaly of the eastward wind stress",
+    "wind_stress_y_anomaly": "anomaly of the northward wind stress",
+}
+
+
 def speedy(source: Path, name: str, steps: dict[str, float]) -> None:
     """Average fields of the model conservatively onto 32 x 64 cells and pack them into 16 bits."""
     with xr.open_dataset(source) as data:
         grid = LatLonGrid(tuple(data["lat"].values), tuple(data["lon"].values))
-        regrid = ConservativeRegrid.to_global(grid, 32, 64)
+        regrid = conservative(grid, equal_angle_grid(grid, 32, 64, pole_to_pole=True))
         fields = {
             variable: (("time", "latitude", "longitude"), regrid(data[variable].values), attributes(data[variable]))
             for variable in steps
@@ -49,6 +72,44 @@ def speedy(source: Path, name: str, steps: dict[str, float]) -> None:
                 "processing": f"conservative averages from 48 x 96 cells, rounded to {steps}",
             },
         )
+    save(result, name, steps)
+
+
+def veros(source: Path, name: str, steps: dict[str, float]) -> None:
+    """Take the last two years of the ocean model, mask land and points of no flow and pack into 16 bits."""
+    with xr.open_dataset(source) as data:
+        data = data.isel(time=slice(-730, None))
+        ocean = data["ocean_mask"].values
+        grid = LatLonGrid(tuple(data["lat"].values), tuple(data["lon"].values))
+        dims = ("latitude", "longitude", "time")
+        fields = {
+            variable: (
+                dims,
+                np.where(
+                    ocean & (np.ptp(data[variable].values, axis=0) > 0), data[variable], np.nan
+                ).transpose(1, 2, 0),
+                {"units": data[variable].attrs["units"], "long_name": VEROS_NAMES[variable]},
+            )
+            for variable in steps
+        }
+        result = xr.Dataset(
+            fields,
+            coords={"time": data["time"].values, **coordinates(grid)},
+            attrs={
+                "title": "Veros, global ocean at 4 degrees, daily, two years, 40 x 90",
+                "source": "MODEL OUTPUT, not observations: veros 1.7.0, global_4deg, forced by the climatology of "
+                "MITgcm's tutorial and daily anomalies of the SPEEDY model (jcm 3.0.0); non-eddying",
+                "license": "MIT (veros 1.7.0, MITgcm's inputs) and Apache-2.0 (jcm 3.0.0)",
+                "comment": "the sign of the wind-stress anomalies is that of SPEEDY's and has not been verified",
+                "processing": f"masked: land, and cells that never change (velocities beside land); rounded to {steps}",
+            },
+        )
+        if "sst" in steps:
+            result["land_sea_mask"] = (
+                dims[:2],
+                (~ocean).astype("int8"),
+                {"units": "1", "long_name": "land fraction"},
+            )
     save(result, name, steps)
 
 
@@ -108,7 +169,7 @@ def save(result: xr.Dataset, name: str, steps: dict[str, float]) -> None:
             "zlib": True,
             "complevel": 9,
             "shuffle": True,
-            "chunksizes": (result.sizes["time"], *result[variable].shape[1:]),
+            "chunksizes": result[variable].shape,
         }
         for variable, step in steps.items()
     }
@@ -124,6 +185,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     for name, steps in SPEEDY.items():
         speedy(folder / "speedy_t31_daily_3yr.nc", name, steps)
+    for name, steps in VEROS.items():
+        veros(folder / "veros_4deg_daily_3yr.nc", name, steps)
     sea_surface_temperature(
         folder / "sst_anomaly_1979_2008_monthly.nc", "sst_anomaly_1979_2008_monthly"
     )
