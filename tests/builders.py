@@ -45,6 +45,7 @@ TINY_RECIPE = [
     "train.warmup_steps=2",
     "train.validate_every=3",
     "train.device=cpu",
+    "train.report=false",
     "forecast.steps=7",
 ]
 """Overrides that make `turbulence_small` a matter of seconds."""

@@ -5,6 +5,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import xarray as xr
+
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
 
@@ -98,3 +101,47 @@ class RunLog:
         """Close all files."""
         for log in self._logs.values():
             log.close()
+
+
+def read_logs(folder: Path) -> xr.Dataset:
+    """Return the logs of a run folder, NaN where a step has no value.
+
+    Columns of ``log.csv`` become (step,); of ``losses.csv`` `lead_loss` (step, lead, variable); of ``validation.csv``
+    `rmse` and `persistence_rmse` (validated_step, validation_lead, variable).
+    """
+    log = _read_table(folder / "log.csv")
+    steps = np.array(log.pop("step"), dtype=np.int64)
+    del log["epoch"]
+    logs = xr.Dataset(
+        {name: ("step", np.array(values, dtype=np.float64)) for name, values in log.items()},
+        coords={"step": steps},
+    )
+    logs["lead_loss"] = _cube(folder / "losses.csv", "loss", ("step", "lead"))
+    if (folder / "validation.csv").exists():
+        for name in ("rmse", "persistence_rmse"):
+            logs[name] = _cube(
+                folder / "validation.csv", name, ("validated_step", "validation_lead")
+            )
+    return logs
+
+
+def _read_table(path: Path) -> dict[str, list[str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))
+    return {name: [row[column] or "nan" for row in rows[1:]] for column, name in enumerate(rows[0])}
+
+
+def _cube(path: Path, value: str, dimensions: tuple[str, str]) -> xr.DataArray:
+    """Return a column of a table of step, lead and variable as an array of the three."""
+    table = _read_table(path)
+    steps, leads = (list(dict.fromkeys(map(int, table[key]))) for key in ("step", "lead"))
+    leads.sort()
+    variables = list(dict.fromkeys(table["variable"]))
+    cube = np.full((len(steps), len(leads), len(variables)), np.nan)
+    for step, lead, variable, number in zip(
+        table["step"], table["lead"], table["variable"], table[value], strict=True
+    ):
+        where = steps.index(int(step)), leads.index(int(lead)), variables.index(variable)
+        cube[where] = float(number)
+    coordinates = dict(zip((*dimensions, "variable"), (steps, leads, variables), strict=True))
+    return xr.DataArray(cube, coords=coordinates, dims=(*dimensions, "variable"))

@@ -1,5 +1,6 @@
 """`triton-earth train`: from a recipe and a training store to a run folder with a forecaster."""
 
+import json
 import logging
 import math
 from pathlib import Path
@@ -26,7 +27,9 @@ from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Windows, require_batch
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
+from triton_earth.training.log import read_logs
 from triton_earth.training.loop import fit
 from triton_earth.training.objective import require_predicted
 from triton_earth.training.rollout_loss import require_lead_weights
@@ -39,7 +42,7 @@ from triton_earth.workflow.recipe import Recipe, load_recipe
 logger = logging.getLogger("triton_earth")
 
 CONFIG, STORE = "config.yaml", "store.json"
-FORECASTER, LAST = "forecaster", "forecaster_last"
+FORECASTER, LAST, REPORT = "forecaster", "forecaster_last", "report.html"
 
 
 def train(
@@ -56,7 +59,8 @@ def train(
     The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), logs (``log.csv``,
     ``losses.csv``, ``validation.csv``), the state to go on from (``training_state.pt`` and the one before it) and the
     forecaster with the averaged weights that did best on the validation split by ``train.select_by``
-    (``forecaster/``), and in the end the one with the weights of the last step as they are (``forecaster_last/``).
+    (``forecaster/``). In the end it gets the forecaster with the weights of the last step as they are
+    (``forecaster_last/``) and a report of the logs (``report.html``).
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
@@ -150,6 +154,13 @@ def _train(
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
+        if config.report:
+            title = f"Training of {recipe.title}"
+            selected = load_provenance(out)["training"]["validation"][config.select_by]
+            logs = read_logs(out).assign_attrs(
+                selected_by=config.select_by, selected_score=selected, provenance=json.dumps(facts)
+            )
+            write_training_report(logs, out / REPORT, title)
     processes.wait()
     return load_forecaster(out)
 

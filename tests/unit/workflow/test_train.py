@@ -12,6 +12,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.training.checkpoint import NAME, read_training_state
+from triton_earth.training.log import read_logs
 from triton_earth.workflow.train import train
 
 
@@ -165,3 +166,17 @@ def test_the_last_weights_are_kept_beside_the_best(tiny_run):
     said[0].pop("validation")
     assert said[0] == said[1]
     assert {"recipe", "seed", "store_hash", "command", "versions", "machine"} <= set(said[1])
+
+
+def test_a_run_ends_with_a_report_of_its_logs(tiny_store, tmp_path):
+    changes = ["train.report=true", "train.validation_leads=[1, 3]", "train.horizon=2"]
+    train("turbulence_small", tiny_store, tmp_path / "run", [*TINY_RECIPE, *changes])
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "<h1>Training of Decaying turbulence, Re 1000, 64 x 64</h1>" in text
+    assert "Validation forecasts to leads 1, 3 are better than persistence" in text
+    logs = read_logs(tmp_path / "run")
+    assert logs["step"].values.tolist() == [3, 6]
+    assert logs["lead_loss"].dims == ("step", "lead", "variable")
+    assert logs["lead_loss"].shape == (2, 2, 1)
+    assert logs["rmse"].sel(validated_step=6, validation_lead=3, variable="vorticity") > 0
+    assert float(logs["loss"][0]) == pytest.approx(float(logs["lead_loss"][0].mean()), rel=1e-5)

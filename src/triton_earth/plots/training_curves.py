@@ -1,0 +1,140 @@
+"""The course of a training run: its log as curves over steps, and its validation forecasts over leads."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from triton_earth.plots.labels import shortened
+from triton_earth.plots.style import looks, style
+
+_COLUMNS = 3
+_WIDE = 4.0
+"""Ratio of largest and smallest value beyond which an axis becomes logarithmic."""
+
+_PANELS = {
+    "loss": ("Training loss", True),
+    "validation_mse": ("Validation error, squared", True),
+    "learning_rate": ("Learning rate", False),
+    "gradient_norm": ("Norm of the gradient", True),
+    "samples_per_second": ("Windows per second", False),
+}
+"""Title of each panel, and whether its axis is logarithmic where values differ much."""
+
+
+def log_curves(logs: xr.Dataset) -> Figure:
+    """Draw the columns of the log over steps, persistence beside the validation score.
+
+    Args:
+        logs: Arrays (step,), NaN where a step has no value.
+    """
+    with style():
+        figure = Figure(figsize=(10.4, 5.2), layout="constrained")
+        panels = figure.subplots(2, _COLUMNS).ravel()
+        for axes, (name, (title, logarithmic)) in zip(panels, _PANELS.items(), strict=False):
+            curves = {"model": logs[name]}
+            if name == "validation_mse":
+                curves["persistence"] = logs["persistence_mse"]
+            for label, look in looks(curves).items():
+                _over_steps(axes, curves[label], look.colour, look.line, label)
+            _finish(axes, title, logarithmic=logarithmic)
+        _legend(panels[1], panels[5])
+    return figure
+
+
+def lead_losses(logs: xr.Dataset, variables: list[str]) -> Figure:
+    """Draw the training loss of each variable over steps, one line for each lead.
+
+    Args:
+        logs: `lead_loss` (step, lead, variable), NaN where a step has no such lead.
+        variables: Which variables, one panel each.
+    """
+    return _panels(logs["lead_loss"], variables, "step", "lead", "Step", "lead")
+
+
+def rollout_errors(logs: xr.Dataset, variables: list[str]) -> Figure:
+    """Draw the error of validation forecasts over leads, early and late in training, persistence beside them.
+
+    Args:
+        logs: `rmse` and `persistence_rmse` (validated_step, validation_lead, variable).
+        variables: Which variables, one panel each.
+    """
+    steps = logs["validated_step"].values
+    chosen = sorted({round(place) for place in np.linspace(0, len(steps) - 1, 4)})
+    errors = logs["rmse"].isel(validated_step=chosen)
+    return _panels(
+        errors,
+        variables,
+        "validation_lead",
+        "validated_step",
+        "Lead (steps)",
+        "step",
+        logs["persistence_rmse"].isel(validated_step=-1),
+    )
+
+
+def _panels(
+    values: xr.DataArray,
+    variables: list[str],
+    along: str,
+    lines: str,
+    axis: str,
+    word: str,
+    persistence: xr.DataArray | None = None,
+) -> Figure:
+    """Draw one panel for each variable, one line for each value of a coordinate."""
+    rows = -(-(len(variables) + 1) // _COLUMNS)
+    with style():
+        figure = Figure(figsize=(10.4, 2.75 * rows), layout="constrained")
+        panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+        for axes, variable in zip(panels, variables, strict=False):
+            curves = {
+                f"{word} {number}": values.sel({lines: number, "variable": variable})
+                for number in values[lines].values.tolist()
+            }
+            if persistence is not None:
+                curves["persistence"] = persistence.sel(variable=variable)
+            for label, look in looks(curves).items():
+                _over_steps(axes, curves[label], look.colour, look.line, label, along)
+            _finish(axes, variable, logarithmic=True, axis=axis)
+        _legend(panels[0], panels[len(variables)])
+        for axes in panels[len(variables) + 1 :]:
+            axes.set_axis_off()
+    return figure
+
+
+def _over_steps(
+    axes: Axes, values: xr.DataArray, colour: str, line: Any, label: str, along: str = "step"
+) -> None:
+    shown = np.isfinite(values.values)
+    axes.plot(
+        values[along].values[shown],
+        values.values[shown],
+        color=colour,
+        linestyle=line,
+        marker="o" if shown.sum() == 1 else None,
+        label=label,
+    )
+
+
+def _finish(axes: Axes, title: str, *, logarithmic: bool, axis: str = "Step") -> None:
+    axes.set_title(shortened(title))
+    axes.set_xlabel(axis)
+    values = np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()])
+    positive = values[values > 0]
+    if logarithmic and positive.size and positive.max() > _WIDE * positive.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+    elif not logarithmic:
+        axes.set_ylim(bottom=0.0)
+
+
+def _legend(shown: Axes, place: Axes) -> None:
+    place.set_axis_off()
+    handles, labels = shown.get_legend_handles_labels()
+    place.legend(handles, labels, loc="center left")
