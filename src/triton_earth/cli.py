@@ -89,14 +89,16 @@ def options(
 
 @app.command()
 def demo(
-    task: Annotated[str, typer.Argument(metavar="[TASK]", help="turbulence")] = "turbulence",
+    task: Annotated[
+        str, typer.Argument(metavar="[TASK]", help="turbulence, weather, ocean or kuroshio")
+    ] = "turbulence",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for everything; demo/TASK if not given."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show the whole path on data made on the spot: prepare, train, forecast, evaluate."""
+    """Show the whole path without a network: prepare, train, forecast, evaluate."""
     from triton_earth.workflow.demo import demo as run
 
     scores = run(task, out, overwrite=overwrite)

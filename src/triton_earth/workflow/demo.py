@@ -1,4 +1,4 @@
-"""`triton-earth demo`: the whole path on data that is made on the spot."""
+"""`triton-earth demo`: the whole path on data that comes with the package or is made on the spot."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,12 @@ from triton_earth.workflow.train import train
 
 logger = logging.getLogger("triton_earth")
 
-TASKS = {"turbulence": "turbulence_small"}
+TASKS = {
+    "turbulence": "turbulence_small",
+    "weather": "weather_small",
+    "ocean": "ocean_small",
+    "kuroshio": "kuroshio_small",
+}
 """Recipe of each task that has a demonstration."""
 
 
@@ -41,7 +46,7 @@ def demo(
     recipe = TASKS[task]
     store, run, forecasts = folder / "truth.zarr", folder / "run", folder / "forecast.zarr"
     resume = not overwrite
-    logger.info("1/4 prepare: simulating the truth into %s", store)
+    logger.info("1/4 prepare: the truth into %s", store)
     prepare(recipe, store, resume=resume, overwrite=overwrite)
     logger.info("2/4 train: a model from its random start into %s", run)
     train(recipe, store, run, resume=resume, overwrite=overwrite)

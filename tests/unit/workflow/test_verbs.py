@@ -238,6 +238,13 @@ def test_an_unknown_demonstration_names_the_nearest():
         demo("turbulense")
 
 
+def test_every_demonstration_has_a_small_recipe():
+    assert list(demo_module.TASKS) == ["turbulence", "weather", "ocean", "kuroshio"]
+    for name in demo_module.TASKS.values():
+        assert name.endswith("_small")
+        assert load_recipe(name).train.steps <= 1500
+
+
 def test_a_second_demo_uses_what_the_first_has_made(tmp_path, monkeypatch):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(
