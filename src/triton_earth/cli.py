@@ -281,6 +281,10 @@ def evaluate(
             metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."
         ),
     ] = None,
+    eddies: Annotated[
+        str | None,
+        typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
+    ] = None,
     workers: Annotated[
         int, typer.Option(callback=_at_least(1, "--workers"), help="Processes that share the work.")
     ] = 1,
@@ -303,6 +307,7 @@ def evaluate(
         region=region,
         weights=weights,
         heat_waves=heat_waves,
+        eddies=eddies,
         workers=workers,
         dask=dask,
         overwrite=overwrite,

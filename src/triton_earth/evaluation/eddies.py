@@ -1,6 +1,6 @@
 """Eddies in a velocity field: cores where rotation outweighs strain (Okubo-Weiss)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -22,6 +22,8 @@ class Eddy:
         area: Area of the core, in squared units of length.
         radius: Radius √(area / π) of the circle of that area.
         vorticity: Mean vorticity of the core; its sign is the sense of rotation.
+        rows: Row of each of its cells.
+        columns: Column of each of its cells.
     """
 
     y: float
@@ -30,6 +32,8 @@ class Eddy:
     area: float
     radius: float
     vorticity: float
+    rows: Int[np.ndarray, " cell"] = field(compare=False, repr=False)
+    columns: Int[np.ndarray, " cell"] = field(compare=False, repr=False)
 
 
 def okubo_weiss(
@@ -106,6 +110,8 @@ def detect_eddies(
                 area=size,
                 radius=float(np.sqrt(size / np.pi)),
                 vorticity=float(vorticity[rows, columns].mean()),
+                rows=rows,
+                columns=columns,
             )
         )
     return sorted(found, key=lambda eddy: -eddy.area)

@@ -19,6 +19,7 @@ from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_drift import score_drift
+from triton_earth.evaluation.score_eddies import score_eddies
 from triton_earth.evaluation.score_ensemble import Ensembles, score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
@@ -43,6 +44,7 @@ def evaluate_forecast(
     others: Sequence[Forecasts] = (),
     names: Sequence[str] | None = None,
     heat_waves: str | None = None,
+    eddies: str | None = None,
     workers: int = 1,
     dask: str | None = None,
 ) -> xr.Dataset:
@@ -64,6 +66,7 @@ def evaluate_forecast(
         others: Forecasts of other models to compare with, as `match` gives them (the first one too).
         names: Names of all models; None for those they were stored with.
         heat_waves: Temperature whose marine heat waves are scored too; None: none. Of one model only.
+        eddies: Sea level whose eddies are scored too; None: none. Of one model only.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
 
@@ -116,6 +119,11 @@ def evaluate_forecast(
         if not isinstance(truth, TrainingStore) or others:
             raise UserError("heat waves are scored of one forecast, against a training store.")
         part = score_heat_waves(forecast, truth, alignment, baselines, resampling, heat_waves)
+        scores = scores.assign(part.data_vars)
+    if eddies is not None:
+        if others:
+            raise UserError("eddies are scored of one forecast.")
+        part = score_eddies(forecast, truth, alignment, baselines, resampling, eddies)
         scores = scores.assign(part.data_vars)
     provenance = [model.provenance for model in models]
     scores.attrs = {

@@ -30,6 +30,7 @@ def evaluate(
     region: str | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
+    eddies: str | None = None,
     workers: int = 1,
     dask: str | None = None,
     overwrite: bool = False,
@@ -46,6 +47,7 @@ def evaluate(
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
+        eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
         overwrite: Replace an existing folder.
@@ -68,6 +70,7 @@ def evaluate(
         region=where,
         weights=weights,
         heat_waves=heat_waves,
+        eddies=eddies,
         workers=workers,
         dask=dask,
     )
@@ -76,6 +79,7 @@ def evaluate(
         f" --weights {weights}"
         + ("" if region is None else f" --region={region}")
         + ("" if heat_waves is None else f" --heat-waves {heat_waves}")
+        + ("" if eddies is None else f" --eddies {eddies}")
     )
     save_scores(scores, partial)
     recipe = forecasts.provenance.get("training", {}).get("recipe", {})

@@ -1,0 +1,163 @@
+"""Eddies in maps of sea level: centre, amplitude, radius; pairs of eddies; tracks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from triton_earth.core.grid import LatLonGrid
+from triton_earth.evaluation.eddies import detect_eddies
+from triton_earth.physics.sphere import (
+    EARTH_RADIUS,
+    geostrophic_eastward,
+    geostrophic_northward,
+)
+
+MATCH = 100e3
+"""Distance in m within which two eddies of the same sense may be one."""
+
+
+@dataclass(frozen=True)
+class SeaLevelEddy:
+    """One eddy of a map of sea level.
+
+    Attributes:
+        latitude: Latitude of its centre in degrees north: where the sea level is highest or lowest in its core.
+        longitude: Longitude of its centre in degrees east.
+        amplitude: Sea level at the centre minus its mean along the rim of the core, in m; > 0 anticyclonic.
+        radius: Radius in m of the circle with the area of the core.
+    """
+
+    latitude: float
+    longitude: float
+    amplitude: float
+    radius: float
+
+
+def geostrophic_velocity(
+    height: Float[np.ndarray, "*batch y x"], grid: LatLonGrid
+) -> tuple[Float64[np.ndarray, "*batch y x"], Float64[np.ndarray, "*batch y x"]]:
+    """Return the geostrophic velocity (u, v) in m/s of a sea level in m; NaN near the equator."""
+    eta = height.astype(np.float64)
+    u = geostrophic_eastward(eta, grid.y)
+    v = geostrophic_northward(eta, grid.y, grid.x, periodic=grid.is_global_in_longitude)
+    return u, v
+
+
+def detect_sea_level_eddies(
+    height: Float[np.ndarray, "y x"], grid: LatLonGrid, fewest_cells: int = 8
+) -> list[SeaLevelEddy]:
+    """Return the eddies of a map of sea level, those of the largest amplitude first.
+
+    Eddies are cores of the geostrophic velocity, W < −0.2 σ_W (`triton_earth.evaluation.eddies`), that hold their own
+    extreme of sea level: a core whose highest (anticyclone) or lowest (cyclone) cell lies on its rim is none.
+
+    Args:
+        height: η in m; NaN over land.
+        grid: The grid.
+        fewest_cells: Cells that a core must have.
+    """
+    radians = np.deg2rad(grid.y)
+    dy = EARTH_RADIUS * float(np.median(np.diff(radians)))
+    step = np.deg2rad(float(np.median(np.diff(grid.x))))
+    u, v = geostrophic_velocity(height, grid)
+    cores = detect_eddies(u, v, dy, EARTH_RADIUS * np.cos(radians) * step, fewest_cells)
+    found = []
+    for core in cores:
+        rows, columns = core.rows, core.columns
+        inside = np.zeros((height.shape[0] + 2, height.shape[1] + 2), bool)
+        inside[rows + 1, columns + 1] = True
+        neighbours = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+        rim = ~neighbours[rows, columns]
+        values = height[rows, columns].astype(np.float64)
+        sense = -np.sign(core.vorticity * np.mean(radians[rows]))  # +1: anticyclone
+        centre = int(np.argmax(sense * values))
+        if rim[centre]:
+            continue
+        found.append(
+            SeaLevelEddy(
+                float(grid.y[rows[centre]]),
+                float(grid.x[columns[centre]]),
+                float(values[centre] - values[rim].mean()),
+                core.radius,
+            )
+        )
+    return sorted(found, key=lambda eddy: -abs(eddy.amplitude))
+
+
+def match_eddies(
+    ones: Sequence[SeaLevelEddy], others: Sequence[SeaLevelEddy], within: float = MATCH
+) -> tuple[Int[np.ndarray, "pair 2"], Float64[np.ndarray, " pair"]]:
+    """Pair eddies of the same sense, the nearest first, each at most once.
+
+    Args:
+        ones: Eddies of one map.
+        others: Eddies of another.
+        within: Largest distance of the centres in m.
+
+    Returns:
+        Positions in `ones` and `others` of each pair, and the distance of their centres in m.
+    """
+    distance = np.array([[_distance(one, other) for other in others] for one in ones])
+    distance = distance.reshape(len(ones), len(others))
+    pairs, distances = [], []
+    while distance.size and distance.min() <= within:
+        row, column = (int(index) for index in np.unravel_index(distance.argmin(), distance.shape))
+        pairs.append((row, column))
+        distances.append(float(distance[row, column]))
+        distance[row], distance[:, column] = np.inf, np.inf
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(distances)
+
+
+def survivors(before: Sequence[int], pairs: Int[np.ndarray, "pair 2"]) -> dict[int, int]:
+    """Return where tracked eddies are in the next map; those without a pair have ended.
+
+    Args:
+        before: Positions of the tracked eddies in the map before.
+        pairs: Pairs of `match_eddies` of that map and the next.
+
+    Returns:
+        Position in the next map of each that goes on.
+    """
+    onwards = dict(pairs.tolist())
+    return {position: onwards[position] for position in before if position in onwards}
+
+
+def track(
+    maps: Sequence[Sequence[SeaLevelEddy]], within: float = MATCH
+) -> list[list[tuple[int, SeaLevelEddy]]]:
+    """Follow eddies from map to map.
+
+    Args:
+        maps: Eddies of successive maps.
+        within: Largest way in m from one map to the next.
+
+    Returns:
+        One list of (number of the map, eddy) for each track, in order of their first maps.
+    """
+    tracks: list[list[tuple[int, SeaLevelEddy]]] = []
+    at: dict[int, int] = {}
+    for number, eddies in enumerate(maps):
+        onwards: dict[int, int] = {}
+        if number:
+            pairs, _ = match_eddies(maps[number - 1], eddies, within)
+            onwards = survivors(list(at), pairs)
+        now: dict[int, int] = {new: at[old] for old, new in onwards.items()}
+        for position, eddy in enumerate(eddies):
+            if position not in now:
+                now[position] = len(tracks)
+                tracks.append([])
+            tracks[now[position]].append((number, eddy))
+        at = now
+    return tracks
+
+
+def _distance(one: SeaLevelEddy, other: SeaLevelEddy) -> float:
+    """Return the great-circle distance of two centres in m; ∞ of eddies of opposite sense."""
+    if one.amplitude * other.amplitude <= 0:
+        return np.inf
+    phi, theta = np.deg2rad([one.latitude, other.latitude])
+    half = np.deg2rad([other.latitude - one.latitude, other.longitude - one.longitude]) / 2
+    haversine = np.sin(half[0]) ** 2 + np.cos(phi) * np.cos(theta) * np.sin(half[1]) ** 2
+    return float(2 * EARTH_RADIUS * np.arcsin(np.sqrt(haversine)))
