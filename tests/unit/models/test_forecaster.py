@@ -1,5 +1,7 @@
 """The equations of the forecaster, against a network that is known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -204,3 +206,17 @@ def test_a_log_scale_goes_through_the_forecaster_and_back(weather, prediction):
     torch.testing.assert_close(state.data[:, :, 0], expected, rtol=1e-4, atol=1e-3, equal_nan=True)
     state.data[:, :, mask].sum().backward()
     assert torch.isfinite(forecaster.network.factor.grad)
+
+
+@pytest.mark.parametrize("prediction", ["tendency", "state"])
+@pytest.mark.parametrize("rubbish", [0.0, 1e30, -1e30, float("inf")])
+def test_what_is_under_the_mask_never_matters(weather, prediction, rubbish):
+    """To the bit, in all valid cells: not through statistics, padding, attention or convolutions."""
+    forecaster = tiny_forecaster(weather, prediction=prediction)
+    window = weather.windows([0], [4], 1)
+    mask = torch.from_numpy(weather.valid_mask)
+    other = replace(window, data=torch.where(mask, window.data, rubbish))
+    with torch.no_grad():
+        expected, found = forecaster(window, window), forecaster(other, other)
+    assert torch.equal(found.data[:, :, mask[:1]], expected.data[:, :, mask[:1]])
+    assert found.masked().data.isnan().sum() == (~mask[:1]).sum()

@@ -1,5 +1,10 @@
 """Whatever way files are turned, cut and packed, the same canonical fields come out."""
 
+import functools
+import http.server
+import threading
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -209,13 +214,43 @@ def test_static_and_derived_channels(tmp_path):
     np.testing.assert_array_equal(fields[:, 2:], expected)
 
 
-def test_remote_zarr_is_read_through_fsspec(plain):
+@pytest.mark.parametrize("version", [2, 3])
+def test_remote_zarr_is_read_through_fsspec(plain, version):
     fsspec = pytest.importorskip("fsspec")
-    dataset().to_zarr("memory://bucket/era5.zarr", zarr_format=2, consolidated=True)
+    # Consolidated metadata are not part of version 3 yet.
+    dataset().to_zarr("memory://bucket/era5.zarr", zarr_format=version, consolidated=version == 2)
     try:
         same(source("memory://bucket/era5.zarr"), plain)
     finally:
         fsspec.filesystem("memory").rm("/bucket", recursive=True)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *what):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A web server of a folder, and its address."""
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_behind_a_web_server(plain, tmp_path, server, version):
+    pytest.importorskip("aiohttp")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # consolidated metadata are not part of version 3 yet
+        dataset().to_zarr(tmp_path / "era5.zarr", zarr_format=version, consolidated=True)
+    same(source(f"{server}/era5.zarr"), plain)
+    with pytest.raises(UserError, match=r"none\.zarr: cannot be read as Zarr"):
+        source(f"{server}/none.zarr")
 
 
 def test_shipped_data_are_named():
