@@ -53,6 +53,39 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
     assert "persistence" in judged.out
 
 
+def test_a_computed_diagnostic_and_a_log_scale_are_trained_on(command, tmp_path):
+    data = dataset()
+    generator = np.random.default_rng(0)
+    rain = generator.lognormal(-9, 2, data["t2m"].shape)
+    data["tp"] = (data["t2m"].dims, rain, {"units": "m"})
+    for name in ("u10", "v10"):
+        data[name] = (data["t2m"].dims, generator.normal(0, 5, rain.shape), {"units": "m/s"})
+    hidden = [{"name": name, "source": f"{name}10", "keep": False} for name in "uv"]
+    recipe = write_recipe(
+        tmp_path / "recipe.yaml",
+        write(tmp_path / "a.nc", data),
+        variables=["total_precipitation", *hidden],
+        derive=[{"kind": "wind_speed", "of": ["u", "v"], "role": "diagnostic"}],
+        grid={"latitudes": 8, "longitudes": 8, "method": "bilinear"},
+    )
+    store, run, forecast = (tmp_path / name for name in ("truth.zarr", "run", "forecast.zarr"))
+    scale = "model.normalization.log_scale={total_precipitation: 1.0e-5}"
+    assert command("prepare", recipe, "--out", store).code == 0
+    trained = command("train", recipe, scale, "--store", store, "--out", run)
+    assert trained.code == 0, trained.err
+    forecaster = load_forecaster(run)
+    assert forecaster.normalizer.log_scale == {"total_precipitation": 1e-5}
+    assert forecaster.predicted.names == ["total_precipitation", "wind_speed"]
+    assert command("forecast", run, store, "--out", forecast).code == 0
+    with xr.open_zarr(forecast) as found:
+        assert set(found.data_vars) == {"total_precipitation", "wind_speed"}
+        assert np.isfinite(found["total_precipitation"].values).all()
+    misspelt = scale.replace("total_", "totl_")
+    unknown = command("train", recipe, misspelt, "--store", store, "--out", tmp_path / "other")
+    assert unknown.code == 2
+    assert "there is no variable 'totl_precipitation'; did you mean" in unknown.err
+
+
 def test_initial_times_have_to_be_of_the_split(command, tmp_path):
     files = write(tmp_path / "a.nc", dataset())
     recipe = write_recipe(tmp_path / "recipe.yaml", files)

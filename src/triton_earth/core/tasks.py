@@ -106,13 +106,26 @@ def tasks(workers: int = 1, cluster: str | None = None) -> Iterator[Tasks]:
             yield OnCluster(client)
         return
     with (
+        _without_messages("distributed"),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             dashboard_address=None,
             memory_limit=0,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         ) as local,
         distributed.Client(local, set_as_default=False) as client,
     ):
         yield OnCluster(client)
+
+
+@contextmanager
+def _without_messages(name: str) -> Iterator[None]:
+    """Keep a package's messages about its own comings and goings from the user; errors reach them as exceptions."""
+    its = logging.getLogger(name)
+    level = its.level
+    its.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        its.setLevel(level)

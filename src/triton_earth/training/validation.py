@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from triton_earth.core.state import State
+from triton_earth.core.variables import Role, Variables
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
@@ -146,4 +148,6 @@ def _training_std(forecaster: NetworkForecaster) -> Float[Tensor, "channel 1 1"]
 
 
 def _persistence(forecaster: NetworkForecaster) -> Persistence:
-    return Persistence(forecaster.variables, forecaster.grid, forecaster.time_step)
+    """Return persistence of all predicted variables: the initial state has the diagnostic ones too."""
+    variables = tuple(replace(one, role=Role.PROGNOSTIC) for one in forecaster.predicted)
+    return Persistence(Variables(variables), forecaster.grid, forecaster.time_step)
