@@ -28,6 +28,9 @@ SCORES = (
 
 _AT_MOST_ONE = ("correlation", "acc", "ssim")
 
+_HIGH = 0.5
+"""Where all correlations lie above this, the axis begins here and not at zero."""
+
 _TIMES_BASELINE = 3.0
 _COLUMNS = 3
 
@@ -80,7 +83,9 @@ def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
     baselines = [forecast for forecast in curves if is_baseline(forecast)]
     if name in _AT_MOST_ONE:
         values = np.concatenate([curve.values for curve in curves.values()])
-        axes.set_ylim(values[np.isfinite(values)].min(initial=0.0) - 0.02, 1.03)
+        lowest = float(values[np.isfinite(values)].min(initial=1.0))
+        low = _HIGH if lowest > _HIGH else min(lowest, 0.0)
+        axes.set_ylim(low - 0.03 * (1 - low), 1 + 0.03 * (1 - low))
         return
     if name == "psnr":
         return

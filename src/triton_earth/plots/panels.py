@@ -1,5 +1,6 @@
 """Maps at several leads: truth, forecast and error below one another, or the truth and several models."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -116,7 +117,9 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
                 draw_map(axes, values, field, ~np.isfinite(maps[0].values))
             error = error_range(now["error"], field)
             draw_map(line[3], now["error"], error, ~np.isfinite(now["truth"].values))
-            line[0].set_ylabel(shortened(variable.replace("_", " "), int(16 * height)), labelpad=4)
+            letters = max(8, int(13 * height))
+            title = textwrap.fill(variable.replace("_", " "), letters, max_lines=2, placeholder="…")
+            line[0].set_ylabel(title, labelpad=4, fontsize=8)
             units = units_of(chosen["truth"])
             drawn = np.stack([values.values for values in maps])
             colour_bar(figure, line[None, :3], field, drawn, units)

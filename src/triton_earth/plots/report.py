@@ -14,9 +14,11 @@ from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import png_uri, svg_uri
+from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
 from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
 from triton_earth.plots.labels import long_name, variable_names
 from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.long_runs import long_run_curves, rates_table
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.scales import CURVES, MAPS, judged, scale_curves, scale_maps
@@ -106,7 +108,7 @@ def _require(scores: xr.Dataset, example: xr.Dataset) -> None:
 def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
     leads = lead_times(scores["lead_time"])
     parts = [
-        f"{' and '.join(models(scores))} judged on {_shortened(variables)}",
+        f"{_listed(models(scores))} judged on {_shortened(variables)}",
         f"{leads.steps[-1]} steps to {leads.at(-1)}",
     ]
     count = cases(scores)
@@ -115,8 +117,8 @@ def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
     return " · ".join(parts)
 
 
-def _first_large(name: str) -> str:
-    return name[:1].upper() + name[1:]
+def _listed(names: list[str]) -> str:
+    return " and ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])
 
 
 def _shortened(names: list[str]) -> str:
@@ -213,8 +215,40 @@ def _scales(scores: xr.Dataset) -> str:
     return "".join(maps) + curves.html()
 
 
+def _long_runs(scores: xr.Dataset) -> str:
+    variables = variable_names(scores)
+    parts = [
+        Picture(
+            svg_uri(long_run_curves(scores, variable)),
+            f"Area mean, seasonal departure, variance and extremes of {variable} over lead time.",
+            f"{variable}: area mean with the gap to the truth shaded, departure from the seasonal cycle, variance and "
+            "extremes (the value below which that part of the area lies). Black: truth.",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+    ]
+    return "".join(parts) + _left_out(variables) + rates_table(scores)
+
+
+def _ensembles(scores: xr.Dataset) -> str:
+    variables = variable_names(scores)
+    parts = [
+        Picture(
+            svg_uri(ensemble_figure(scores, variable)),
+            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {variable}.",
+            f"{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable ensemble. "
+            f"{_shading(scores)}",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+    ]
+    return "".join(parts) + _left_out(variables)
+
+
 def _flow(scores: xr.Dataset) -> list[Section]:
     sections = []
+    if "area_mean" in scores:
+        sections.append(Section("Long runs", _long_runs(scores)))
+    if all(name in scores for name in ENSEMBLE):
+        sections.append(Section("Ensemble", _ensembles(scores)))
     drawn = [
         Picture(
             svg_uri(spectra(scores, name)),

@@ -15,7 +15,7 @@ from triton_earth.plots.labels import (
 )
 from triton_earth.plots.lead_times import lead_times
 
-SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "mse", "bias")
+SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "bias")
 """Scores that the table has columns for; the curves show more."""
 
 

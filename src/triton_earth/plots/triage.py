@@ -11,7 +11,7 @@ from triton_earth.plots.labels import number
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.panels import panels
 
-_MOST_ROWS = 12
+_MOST_ROWS = 6
 _BEFORE, _AFTER = 10, 10
 
 

@@ -95,7 +95,7 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
     last = leads.steps[-1]
     if fraction == 1.0:
         return [Finding("good", f"Stable for all {last} steps in {share}.")]
-    sentence = f"Stable for all {last} steps in {share} only"
+    sentence = f"Stable for all {last} steps in {share}"
     horizon = _horizon(scores, "stability_horizon", forecast, leads)
     if horizon:
         sentence += f"; the median forecast leaves the reference band at {horizon}"
@@ -122,19 +122,18 @@ def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         lost = [variable for variable in variables if not smaller[variable].all()]
         if len(variables) > _NAMED_VARIABLES:
             better = len(variables) - len(lost)
-            sentence = f"RMSE smaller at every lead for {better} of {len(variables)} variables"
+            sentence = f"RMSE is smaller at every lead for {better} of {len(variables)} variables"
         else:
             sentence = "; ".join(
                 _against(scores, forecast, rival, variable, smaller[variable], leads)
                 for variable in (lost or variables)
             )
         answer = "no" if lost else "yes"
-        sentence += _beyond_chance(scores, forecast, rival)
         words = rival.replace("_", " ") if is_baseline(rival) else rival
         findings.append(
             Finding(
                 ("bad" if is_baseline(rival) else "note") if lost else "good",
-                f"Beats {words} at every lead: {answer} ({sentence}).",
+                f"Beats {words} at every lead: {answer}. {sentence}.{_beyond_chance(scores, forecast, rival)}",
             )
         )
     return findings
@@ -158,18 +157,19 @@ def _against(
             + f" at step {leads.steps[end]}"
             for end in ends
         )
-        return f"{prefix}RMSE {pairs}"
+        return f"{prefix}RMSE is {pairs}"
     first = int(np.flatnonzero(~smaller)[0])
     return (
-        f"{prefix}RMSE is smaller at {int(smaller.sum())} of {len(smaller)} leads; "
-        f"first not at {leads.title(first)}, "
-        f"{_value(scores, forecast, variable, first)} against {_value(scores, rival, variable, first)} "
+        f"{prefix}RMSE is smaller at {int(smaller.sum())} of {len(smaller)} leads, "
+        f"first not at {leads.title(first)} ("
+        + f"{_value(scores, forecast, variable, first)} against {_value(scores, rival, variable, first)} "
         f"{units}".rstrip()
+        + ")"
     )
 
 
 def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
-    """Return at how many leads the interval of the difference from another forecast lies below zero."""
+    """Return a sentence: at how many leads the interval of the difference from another forecast lies below zero."""
     name = f"{difference_name(rival)}_interval"
     if name not in scores:
         return ""
@@ -179,7 +179,8 @@ def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
     if np.isnan(upper).all():
         return ""
     clear = int((upper < 0).all(axis=0).sum())
-    return f"; the whole 95 % interval of the difference in MSE is below zero at {clear} of {upper.shape[1]} leads"
+    every = " of every variable" if scores.sizes["variable"] > 1 else ""
+    return f" The 95 % interval of the difference in MSE{every} is below zero at {clear} of {upper.shape[1]} leads."
 
 
 def _value(scores: xr.Dataset, forecast: str, variable: str, index: int) -> str:
@@ -223,7 +224,7 @@ def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[F
     within = truth / _FACTOR <= value <= truth * _FACTOR
     units = units_of(array)
     sentence = (
-        f"Small-scale enstrophy within a factor {_FACTOR:g} of the truth at step {leads.steps[-1]}: "
+        f"Small-scale enstrophy is within a factor {_FACTOR:g} of the truth at step {leads.steps[-1]}: "
         f"{'yes' if within else 'no'} ({_said(value)}{_interval(scores, name, {'source': forecast})} "
         f"against {number(truth)} {units}".rstrip()
     )

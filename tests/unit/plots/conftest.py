@@ -118,6 +118,68 @@ def build_scores(
     return scores
 
 
+def add_long_runs(scores: xr.Dataset) -> xr.Dataset:
+    """Return the scores with means, variances, extremes and rates: the model drifts, the truth does not."""
+    variables, leads = scores["variable"].values, scores.sizes["lead_time"]
+    sources = ["truth", *scores["forecast"].values.tolist()]
+    steps = np.arange(1, leads + 1) / leads
+    drift = np.array([{"triton": 1.0}.get(name, 0.0) for name in sources])[:, None, None]
+    mean = 280.0 + np.sin(3 * steps) + drift * steps + np.zeros((1, len(variables), 1))
+    dims = ("source", "variable", "lead_time")
+    data = {
+        "area_mean": (dims, mean, {"long_name": "area mean", "units": "K"}),
+        "seasonal_departure": (dims, mean - 280.0, {"long_name": "departure", "units": "K"}),
+        "variance": (dims, 4.0 + mean - 280.0, {"long_name": "variance", "units": "K2"}),
+    }
+    for name in list(data):
+        data[f"{name}_interval"] = (
+            (*dims, "bound"),
+            np.stack([data[name][1] - 0.1, data[name][1] + 0.1], axis=-1),
+        )
+    rates = np.array([[0.01] * len(variables)] * (len(sources) - 1))
+    for name in ("drift_rate", "variance_drift_rate", "error_growth_rate", "error_doubling_time"):
+        attrs = {"long_name": name.replace("_", " "), "units": "1", "definition": "Rate."}
+        data[name] = (("forecast", "variable"), rates.copy(), attrs)
+        data[f"{name}_interval"] = (
+            ("forecast", "variable", "bound"),
+            np.stack([rates / 2, 2 * rates], axis=-1),
+        )
+    chosen = np.unique(np.linspace(0, leads - 1, 12).round().astype(int))
+    quantiles = np.array([0.001, 0.01, 0.99, 0.999])
+    data["extreme"] = (
+        ("source", "variable", "extreme_lead_time", "quantile"),
+        mean[:, :, chosen, None] + 20 * (quantiles - 0.5),
+        {"long_name": "quantile of the field", "units": "K"},
+    )
+    return scores.assign(data).assign_coords(
+        source=sources,
+        quantile=quantiles,
+        extreme_lead_time=scores["lead_time"].values[chosen],
+    )
+
+
+def add_ensemble(scores: xr.Dataset, members: int = 8) -> xr.Dataset:
+    """Return the scores with those of an ensemble that is too confident."""
+    variables, leads = scores.sizes["variable"], scores.sizes["lead_time"]
+    error = np.linspace(0.1, 2.0, leads) * np.ones((variables, 1))
+    dims = ("variable", "lead_time")
+    data = {}
+    for name, values in (
+        ("crps", error),
+        ("ensemble_spread", 0.6 * error),
+        ("spread_skill", 0.6 + 0 * error),
+    ):
+        data[name] = (dims, values, {"long_name": name.replace("_", " "), "units": "1"})
+        data[f"{name}_interval"] = ((*dims, "bound"), np.stack([0.9 * values, 1.1 * values], -1))
+    ranks = 1.0 + np.linspace(-1, 1, members + 1) ** 2
+    data["rank_histogram"] = (
+        (*dims, "rank"),
+        np.broadcast_to(ranks / ranks.sum(), (variables, leads, members + 1)).copy(),
+        {"long_name": "rank histogram", "units": "1"},
+    )
+    return scores.assign(data).assign_coords(rank=np.arange(members + 1))
+
+
 def _interval(array: xr.DataArray) -> xr.DataArray:
     spread = 0.1 * abs(array)
     return xr.concat([array - spread, array + spread], dim="bound").transpose(..., "bound")
@@ -191,6 +253,16 @@ def build_example(
 @pytest.fixture(scope="session")
 def make_scores():
     return build_scores
+
+
+@pytest.fixture(scope="session")
+def with_long_runs():
+    return add_long_runs
+
+
+@pytest.fixture(scope="session")
+def with_ensemble():
+    return add_ensemble
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ def test_a_forecast_that_blew_up(report, scores, example):
     example["error"][:] = example["forecast"] - example["truth"]
     words = report(scores, example).words
     assert "In at least one case the forecast is not finite, first at step 51" in words
-    assert "Stable for all 99 steps in 0 of 16 cases only" in words
+    assert "Stable for all 99 steps in 0 of 16 cases" in words
     assert "not finite" in words
 
 
@@ -228,6 +228,16 @@ def test_several_models_each_have_a_verdict(report, make_scores, example):
         make_scores(leads=8, forecasts=("triton", "fno", "persistence"), turbulence=False), example
     )
     assert page.words.count("Beats persistence at every lead") == 2
+
+
+def test_long_runs_and_ensembles_have_their_sections(
+    report, make_scores, make_example, with_long_runs, with_ensemble
+):
+    scores = with_ensemble(with_long_runs(make_scores(leads=4, turbulence=False)))
+    page = report(scores, make_example(leads=4, size=8))
+    for words in ("Long runs", "Ensemble", "Drift rate"):
+        assert words in page.words
+    assert len(page.attributes("img")) == 3 + 1 + 1 + 1
 
 
 def test_scores_that_are_none(scores, example, tmp_path):

@@ -64,7 +64,7 @@ def test_stopped_forecasts_and_many_rows():
     trips = [{**TRIP, "init": number, "y": None, "growth_rate": None} for number in range(15)]
     body = triage({**RECORD, "policy": "stop", "trips": trips}, 16, None).body
     assert "each was stopped there, and its later states are missing" in body
-    assert "3 more are in the forecast store" in body
+    assert "9 more are in the forecast store" in body
     assert body.count("<tr>") == 13
 
 

@@ -26,7 +26,7 @@ def test_unstable_names_horizon_interval_and_criterion(scores):
     finding = one(scores, "Stable")
     assert finding.kind == "bad"
     assert finding.text == (
-        "Stable for all 99 steps in 3 of 16 cases only; the median forecast leaves the reference band at "
+        "Stable for all 99 steps in 3 of 16 cases; the median forecast leaves the reference band at "
         "step 40 · 2.2 time units [30 to beyond the end]; first outside the reference band: small scale enstrophy."
     )
 
@@ -35,9 +35,9 @@ def test_better_than_persistence_everywhere(scores):
     finding = one(scores, "Beats persistence")
     assert finding.kind == "good"
     assert finding.text.startswith(
-        "Beats persistence at every lead: yes (RMSE 0.0470 against 0.669 s⁻¹ at step 1, "
+        "Beats persistence at every lead: yes. RMSE is 0.0470 against 0.669 s⁻¹ at step 1, "
     )
-    assert finding.text.endswith("is below zero at 99 of 99 leads).")
+    assert finding.text.endswith("is below zero at 99 of 99 leads.")
 
 
 def test_worse_than_persistence_somewhere(scores):
@@ -45,7 +45,7 @@ def test_worse_than_persistence_somewhere(scores):
     finding = one(scores, "Beats persistence")
     assert finding.kind == "bad"
     assert (
-        "no (RMSE is smaller at 98 of 99 leads; first not at step 80 · 4.4 time units, 100 against"
+        "no. RMSE is smaller at 98 of 99 leads, first not at step 80 · 4.4 time units (100 against"
         in finding.text
     )
 
