@@ -69,6 +69,7 @@ class TrainConfig(StrictConfig):
         validation_forecasts: Validation forecasts, from initial times that are evenly spread.
         select_by: Score whose lowest value decides which weights are kept: ``validation_mse``, ``rollout_rmse`` (the
             mean over `validation_leads`) or ``rollout_rmse_lead_N``.
+        loggers: Where the log goes besides its CSV files: tensorboard, wandb, mlflow; each an extra of the package.
         report: Write a report of the run, ``report.html``, at its end.
         memory_gb: Largest amount of memory for keeping the training data.
         loader_workers: Threads of each process that read and decompress batches ahead; the order is the same for any.
@@ -111,6 +112,7 @@ class TrainConfig(StrictConfig):
     validation_leads: tuple[Annotated[int, Field(ge=1)], ...] = ()
     validation_forecasts: int = Field(default=8, ge=1)
     select_by: str = Field(default="validation_mse", validate_default=False)
+    loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     report: bool = True
     memory_gb: float = Field(default=4.0, ge=0)
     loader_workers: int = Field(default=2, ge=1)

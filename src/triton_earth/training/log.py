@@ -10,6 +10,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
+from triton_earth.training.loggers import Logger, open_loggers
 
 COLUMNS = (
     "step",
@@ -70,7 +71,13 @@ class RunLog:
     """
 
     def __init__(
-        self, folder: Path, resume_after: int, scores: Sequence[str], *, writes: bool = True
+        self,
+        folder: Path,
+        resume_after: int,
+        scores: Sequence[str],
+        *,
+        writes: bool = True,
+        loggers: Sequence[str] = (),
     ) -> None:
         """Open the logs.
 
@@ -79,10 +86,13 @@ class RunLog:
             resume_after: Rows of later steps are dropped.
             scores: Columns of ``log.csv`` for scores of validation forecasts.
             writes: False for all but one of several processes: nothing is written.
+            loggers: Where the rows of ``log.csv`` go too, by name.
         """
         self._logs: dict[str, TrainingLog] = {}
+        self._loggers: list[Logger] = []
         if not writes:
             return
+        self._loggers = open_loggers(loggers, folder, resume_after)
         columns = {
             "log": (*COLUMNS[:-1], *scores, COLUMNS[-1]),
             "losses": ("step", "lead", "variable", "loss"),
@@ -96,11 +106,17 @@ class RunLog:
         """Append one row to a log."""
         if name in self._logs:
             self._logs[name].write(**values)
+        if name == "log":
+            numbers = {key: float(value) for key, value in values.items() if key != "step"}
+            for logger in self._loggers:
+                logger.write(int(values["step"]), numbers)
 
     def close(self) -> None:
         """Close all files."""
         for log in self._logs.values():
             log.close()
+        for logger in self._loggers:
+            logger.close()
 
 
 def read_logs(folder: Path) -> xr.Dataset:

@@ -103,7 +103,9 @@ def fit(
     with (
         listening() as request,
         progress("train", config.steps, done=first) as advance,
-        closing(RunLog(folder, first, score_columns, writes=processes.is_main)) as log,
+        closing(
+            RunLog(folder, first, score_columns, writes=processes.is_main, loggers=config.loggers)
+        ) as log,
     ):
         for step in range(first, config.steps):
             rate = learning_rate(step, config)

@@ -30,6 +30,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.log import read_logs
+from triton_earth.training.loggers import require_loggers
 from triton_earth.training.loop import fit
 from triton_earth.training.objective import require_predicted
 from triton_earth.training.rollout_loss import require_lead_weights
@@ -93,6 +94,7 @@ def _train(
 ) -> NetworkForecaster:
     config = recipe.train
     device = processes.device(resolve_device(config.device))
+    require_loggers(config.loggers)
     data = TrainingStore.open(store)
     data.require_gap(recipe.window)
     require_lead_weights(config, recipe.model.history)
