@@ -18,6 +18,7 @@ from triton_earth.evaluation.bootstrap import interval_definition, resampling_we
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
 from triton_earth.evaluation.score_eddies import score_eddies
 from triton_earth.evaluation.score_ensemble import Ensembles, score_ensemble
@@ -106,6 +107,7 @@ def evaluate_forecast(
             alignment.available,
             lead_times,
         ),
+        score_degrees(records, forecast.variables, alignment.available, lead_times),
         score_drift(records, forecast.variables, resampling, alignment.numbers, lead_times),
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):

@@ -10,6 +10,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
+from triton_earth.evaluation.degree_records import DegreeRecords
 from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow_records import FlowRecords
 from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
@@ -38,6 +39,7 @@ class Records:
         zonal: Zonal spectra by latitude band, or None on a grid without latitudes.
         flow: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
         extremes: Quantiles of forecast, references and truth at a few leads.
+        degrees: Spherical-harmonic spectra, or None on a grid that is no whole globe.
     """
 
     models: int
@@ -48,6 +50,7 @@ class Records:
     zonal: ZonalRecords | None
     flow: FlowRecords | None
     extremes: Extremes
+    degrees: DegreeRecords | None
 
     @property
     def forecasts(self) -> range:
@@ -78,6 +81,7 @@ def join(parts: Sequence[Records]) -> Records:
     first = parts[0]
     anomalies = [part.anomaly_sums for part in parts if part.anomaly_sums is not None]
     zonal = [part.zonal for part in parts if part.zonal is not None]
+    degrees = [part.degrees for part in parts if part.degrees is not None]
     flow = [part.flow for part in parts if part.flow is not None]
     return Records(
         first.models,
@@ -88,6 +92,7 @@ def join(parts: Sequence[Records]) -> Records:
         ZonalRecords.join(zonal) if zonal else None,
         FlowRecords.join(flow) if flow else None,
         Extremes.join([part.extremes for part in parts]),
+        DegreeRecords.join(degrees) if degrees else None,
     )
 
 
@@ -149,6 +154,13 @@ def record(
     extremes = Extremes.empty(
         sources=sources + 1, inits=inits, leads=leads, variables=len(forecast.variables)
     )
+    degrees = DegreeRecords.empty(
+        forecast.grid,
+        reader.valid_mask,
+        sources=sources + 1,
+        leads=leads,
+        variables=len(forecast.variables),
+    )
     with progress("evaluating", inits * leads) as advance:
         for rows in _slices(inits, batch):
             initial = np.concatenate([reader.read(row, np.zeros(1, int)) for row in _in(rows)])
@@ -181,6 +193,8 @@ def record(
                         extremes.put(source, *at, field, weights, reader.valid_mask)
                         if zonal is not None:
                             zonal.put(source, lead, field)
+                    if degrees is not None:
+                        degrees.put(lead, [*fields, true])
                     truth_range[at] = value_range(true, reader.valid_mask)
                     if flow is not None:
                         flow.put(TRUTH, *at, flow.spectra(true))
@@ -194,7 +208,9 @@ def record(
                             )
                             anomaly_sums[:, source, *at] = found.to_array()
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))
-    return Records(len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow, extremes)
+    return Records(
+        len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow, extremes, degrees
+    )
 
 
 class TruthReader:
