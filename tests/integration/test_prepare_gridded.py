@@ -53,6 +53,7 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
     assert "persistence" in judged.out
 
 
+@pytest.mark.slow
 def test_a_computed_diagnostic_and_a_log_scale_are_trained_on(command, tmp_path):
     data = dataset()
     generator = np.random.default_rng(0)

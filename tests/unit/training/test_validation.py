@@ -1,12 +1,22 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from tests.builders import ScaledSum, tiny_forecaster
+from tests.builders import (
+    SUNSHINE,
+    TEMPERATURE,
+    TINY_NETWORK,
+    ScaledSum,
+    statistics,
+    tiny_forecaster,
+)
+from triton_earth.core.variables import Role, Variables
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
+from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.rollout_loss import true_forcings
@@ -54,6 +64,25 @@ def test_persistence_stands_beside(waves):
     _, rows = validate_rollouts(forecaster, windows(waves, 4), TrainConfig(validation_leads=(1, 3)))
     for row in rows:
         assert row["rmse"] == pytest.approx(row["persistence_rmse"], rel=1e-6)
+
+
+def test_persistence_of_a_diagnostic_variable_is_its_initial_value(weather):
+    sunshine = replace(SUNSHINE, role=Role.DIAGNOSTIC)
+    config = ModelConfig(network=TINY_NETWORK)
+    forecaster = NetworkForecaster(
+        config,
+        Variables((TEMPERATURE, sunshine)),
+        weather.grid,
+        weather.time_step,
+        statistics(weather),
+    )
+    forecaster.valid_mask = torch.from_numpy(weather.valid_mask)
+    _, rows = validate_rollouts(forecaster, windows(weather, 3), TrainConfig(validation_leads=(2,)))
+    (row,) = [row for row in rows if row["variable"] == sunshine.name]
+    start, truth = windows(weather, 3).batch(range(len(windows(weather, 3))))
+    error = (start.data[:, 0, 1] - truth.data[:, 1, 1]).numpy() / forecaster.normalizer.std[1]
+    expected = np.sqrt(np.mean(weather.grid.cell_area_weights * error**2))
+    assert row["persistence_rmse"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_forecast_that_blows_up_scores_infinity(waves):
