@@ -27,7 +27,7 @@ from triton_earth.plots.seen import MOST_VARIABLES, one_forecast, several_models
 from triton_earth.plots.spectra import SPECTRA, spectra
 from triton_earth.plots.tables import definitions_table, score_table
 from triton_earth.plots.verdict import cases, models, verdict
-from triton_earth.plots.zonal import last_lead, zonal_spectra
+from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -182,17 +182,29 @@ def _left_out(variables: list[str]) -> str:
 
 def _zonal(scores: xr.Dataset) -> str:
     variables = variable_names(scores)
-    shown = variables[:MOST_VARIABLES]
-    parts = [
-        Picture(
-            svg_uri(zonal_spectra(scores, variable)),
-            f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
-            f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and over "
-            "initial conditions. Black: truth.",
-        ).html()
-        for variable in shown
-        if np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any()
-    ]
+    parts = []
+    for variable in variables[:MOST_VARIABLES]:
+        if not np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any():
+            continue
+        parts.append(
+            Picture(
+                svg_uri(zonal_spectra(scores, variable)),
+                f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
+                f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and "
+                "over initial conditions. Black: truth.",
+            ).html()
+        )
+        if "zonal_ratio" not in scores:
+            continue
+        parts += [
+            Picture(
+                png_uri(zonal_maps(scores, variable, name)),
+                f"Heat maps of the zonal spectrum of {variable} by {name} relative to the truth's.",
+                f"{name}, {variable}: zonal spectrum relative to the truth's by wavenumber and lead time (green: too "
+                "much, purple: too little).",
+            ).html()
+            for name in models(scores)
+        ]
     return "".join(parts) + _left_out(variables)
 
 

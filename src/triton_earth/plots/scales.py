@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -38,9 +39,7 @@ def scale_maps(scores: xr.Dataset, forecast: str) -> Figure:
         ratio = np.log2(_positive(scores["spectrum_ratio"].sel(forecast=forecast)))
         _heat(panels[0], scores, ratio, error_colours(), Normalize(-3, 3))
         panels[0].set_title("Spectrum of forecast / truth")
-        bar = figure.colorbar(panels[0].collections[0], ax=panels[0], extend="both")
-        bar.set_ticks([float(np.log2(value)) for value in _RATIOS])
-        bar.set_ticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        ratio_bar(figure, panels[0].collections[0], [panels[0]])
         error = np.asarray(scores["spectral_error"].sel(forecast=forecast).values)
         _heat(panels[1], scores, error, one_signed_colours(), Normalize(0, 2))
         panels[1].set_title("Relative spectral error (1: as large as the truth)")
@@ -49,8 +48,7 @@ def scale_maps(scores: xr.Dataset, forecast: str) -> Figure:
             axes.set_xlabel(leads.axis_title)
             axes.set_ylabel(axis_title(scores["wavenumber"]))
             axes.grid(visible=False)
-        for one in (bar, bar_of_error):
-            one.outline.set_visible(False)
+        bar_of_error.outline.set_visible(False)
     return figure
 
 
@@ -94,8 +92,8 @@ def _heat(
     shown = (wavenumber > 0) & (wavenumber <= end * (1 + 1e-9))
     lead = lead_times(scores["lead_time"]).values
     axes.pcolormesh(
-        _edges(lead),
-        _edges(wavenumber[shown]),
+        edges(lead),
+        edges(wavenumber[shown]),
         values[:, shown].T,
         cmap=colours,
         norm=norm,
@@ -110,7 +108,15 @@ def _heat(
         axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:
+def ratio_bar(figure: Figure, heat: ScalarMappable, axes: list[Axes]) -> None:
+    """Put a colour bar beside heat maps of log2 of a ratio, from an eighth to eight."""
+    bar = figure.colorbar(heat, ax=axes, extend="both")
+    bar.set_ticks([float(np.log2(value)) for value in _RATIOS])
+    bar.set_ticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+    bar.outline.set_visible(False)
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
     """Return the borders half-way between centres."""
     if len(centres) == 1:
         return np.array([0.5, 1.5]) * centres[0]

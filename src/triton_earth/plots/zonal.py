@@ -1,9 +1,10 @@
-"""Zonal spectra of one variable: one panel for each latitude band, forecasts against truth."""
+"""Zonal spectra of one variable by latitude band: forecasts against truth, and their ratio over lead time."""
 
 import numpy as np
 import xarray as xr
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from triton_earth.plots.drawing import Curve, draw_curve
 from triton_earth.plots.labels import (
@@ -16,7 +17,8 @@ from triton_earth.plots.labels import (
     with_units,
 )
 from triton_earth.plots.lead_times import lead_times
-from triton_earth.plots.style import looks, style
+from triton_earth.plots.scales import edges, ratio_bar
+from triton_earth.plots.style import error_colours, looks, style
 
 _COLUMNS = 3
 _DECADES = 10.0
@@ -73,6 +75,57 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
         words = long_name(array).capitalize()
         panels[0].set_ylabel(shortened(with_units(words, units_of(array)), 30))
         panels[0].legend(loc="lower left", fontsize=7)
+    return figure
+
+
+def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
+    """Draw the ratio of the zonal spectra of one forecast and the truth, wavenumber against lead.
+
+    Args:
+        scores: `zonal_ratio` of shape (source, variable, latitude_band, zonal_lead_time, zonal_wavenumber).
+        variable: Which variable.
+        forecast: Which forecast.
+
+    Returns:
+        A figure with one heat map for each latitude band that the variable has, south first.
+
+    Raises:
+        KeyError: if variable or forecast is not in `scores`.
+    """
+    array = scores["zonal_ratio"].sel(variable=variable, source=forecast)
+    array = array.transpose("latitude_band", "zonal_lead_time", "zonal_wavenumber")
+    array = array.isel(zonal_wavenumber=scores["zonal_wavenumber"].values > 0)
+    shown = [band for band in array if np.isfinite(band.values).any()]
+    leads = lead_times(scores["zonal_lead_time"])
+    rows = max(-(-len(shown) // _COLUMNS), 1)
+    with style():
+        figure = Figure(figsize=(10.4, 2.5 * rows), layout="constrained")
+        grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+        panels = grid.ravel()
+        for axes, band in zip(panels, shown, strict=False):
+            positive = np.where(band.values > 0, band.values, np.nan)
+            heat = axes.pcolormesh(
+                edges(leads.values),
+                edges(band["zonal_wavenumber"].values.astype(np.float64)),
+                np.log2(positive).T,
+                cmap=error_colours(),
+                norm=Normalize(-3, 3),
+                rasterized=True,
+            )
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.set_title(str(band["latitude_band"].values).replace("-", " to "))
+            axes.grid(visible=False)
+        for axes in panels[len(shown) :]:
+            axes.set_axis_off()
+        for axes in panels[max(len(shown) - _COLUMNS, 0) : len(shown)]:
+            axes.set_xlabel(leads.axis_title)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(axis_title(array["zonal_wavenumber"]))
+        if shown:
+            ratio_bar(figure, heat, list(panels[: len(shown)]))
     return figure
 
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
-from triton_earth.plots.zonal import last_lead, zonal_spectra
+from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 SOURCES = ["model", "climatology", "truth"]
 
@@ -39,6 +39,21 @@ def test_bands_without_values_have_no_panel(zonal):
     assert figure.axes[0].get_xlabel() == "Zonal wavenumber"
     assert last_lead(zonal) == "5 days"
     figure.savefig("/dev/null", format="svg")
+
+
+def test_too_much_and_too_little_by_band_and_lead(zonal):
+    """Twice the truth's spectrum everywhere is one colour, log2 of it 1; the mean (wavenumber 0) is left out."""
+    zonal["zonal_ratio"] = (
+        2.0 * zonal["zonal_spectrum"] / zonal["zonal_spectrum"].sel(source="truth")
+    )
+    figure = zonal_maps(zonal, "sst", "model")
+    maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in maps] == ["60S to 30S", "0 to 30N", "30N to 60N"]
+    for axes in maps:
+        drawn = axes.collections[0].get_array()
+        assert drawn.shape == (19, 2)
+        np.testing.assert_allclose(drawn, 1.0)
+    figure.savefig("/dev/null", format="png")
 
 
 def test_heat_wave_curves(make_scores):
