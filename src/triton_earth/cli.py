@@ -183,13 +183,24 @@ def plan(
             "--store", "-s", help="Training store, where the recipe does not tell its grid."
         ),
     ] = None,
+    find_rate: Annotated[
+        bool, typer.Option("--find-rate", help="Also find a learning rate; needs the store.")
+    ] = False,
 ) -> None:
     """Say what training a recipe takes: parameters, memory, disk, hours. Nothing is written."""
     from triton_earth.workflow.plan import plan as run
     from triton_earth.workflow.plan import rows
 
+    if find_rate and store is None:
+        raise UserError("--find-rate trains a little and needs data: add --store STORE.")
     for name, value in rows(run(recipe, overrides, store)):
         typer.echo(f"{name:28s} {value}")
+    if find_rate and store is not None:
+        from triton_earth.workflow.find_rate import find_rate as find
+
+        typer.echo(
+            f"{'train.learning_rate, try':28s} {find(recipe, store, overrides).suggested:.1e}"
+        )
 
 
 @app.command()

@@ -98,12 +98,12 @@ def _train(
     data = TrainingStore.open(store)
     data.require_gap(recipe.window)
     require_lead_weights(config, recipe.model.history)
-    training = _dataset(recipe, data, "train", recipe.window)
-    validation = _dataset(recipe, data, "valid", 2 * recipe.model.history)
+    training = split_dataset(recipe, data, "train", recipe.window)
+    validation = split_dataset(recipe, data, "valid", 2 * recipe.model.history)
     rollouts = None
     if config.validation_leads:
         longest = recipe.model.history + config.validation_leads[-1]
-        rollouts = _dataset(recipe, data, "valid", longest)
+        rollouts = split_dataset(recipe, data, "valid", longest)
     require_batch(len(training), config.batch_size)
     own_parts(config, processes)
     forecaster, origin = initial_forecaster(recipe, data)
@@ -167,7 +167,8 @@ def _train(
     return load_forecaster(out)
 
 
-def _dataset(recipe: Recipe, store: TrainingStore, split: str, length: int) -> ForecastDataset:
+def split_dataset(recipe: Recipe, store: TrainingStore, split: str, length: int) -> ForecastDataset:
+    """Return the windows of a split of so many times, kept in memory as far as the recipe allows."""
     stride = recipe.train.window_stride if split == "train" else 1
     windows = Windows(store.segments(split), length, stride)
     return ForecastDataset(store, windows, recipe.model.history, recipe.train.memory_gb)
