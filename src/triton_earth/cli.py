@@ -296,6 +296,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            callback=_at_least(1, "--steps"),
+            help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split that the MODEL forecasts.")] = "test",
     workers: Annotated[
         int, typer.Option(callback=_at_least(1, "--workers"), help="Processes that share the work.")
     ] = 1,
@@ -319,6 +327,8 @@ def evaluate(
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
+        steps=steps,
+        split=split,
         workers=workers,
         dask=dask,
         overwrite=overwrite,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import align
@@ -11,10 +12,15 @@ from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
 from triton_earth.plots.triage import first_trips, steps_around, triage
 from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.live_forecasts import LiveForecasts
+from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.forecast import require_same_mask, windows_of
+from triton_earth.workflow.provenance import provenance
 
 REPORT = "report.html"
 
@@ -33,12 +39,15 @@ def evaluate(
     eddies: str | None = None,
     workers: int = 1,
     dask: str | None = None,
+    steps: int | None = None,
+    split: str = "test",
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge a forecast against the truth, with the baselines beside it.
 
     Args:
-        forecast: Forecast store.
+        forecast: Forecast store; with `steps` a model (run folder or forecaster folder), whose forecasts are judged
+            while they are made and not stored.
         store: Training store that holds the initial times and what followed.
         out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``.
         seed: Seed of the bootstrap.
@@ -50,6 +59,8 @@ def evaluate(
         eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
+        steps: Steps that the model is rolled out for; None: `forecast` is a forecast store.
+        split: Split whose trajectories or periods the model forecasts.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -58,7 +69,13 @@ def evaluate(
     Raises:
         UserError: if forecast and truth do not fit, or `out` exists and may not be replaced.
     """
-    forecasts = ForecastStore.open(forecast)
+    if steps is not None and (workers > 1 or dask is not None):
+        raise UserError(
+            "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."
+        )
+    forecasts = (
+        ForecastStore.open(forecast) if steps is None else _live(forecast, store, steps, split)
+    )
     truth = TrainingStore.open(store).on(forecasts.grid)
     where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
@@ -79,6 +96,7 @@ def evaluate(
         f" --weights {weights}"
         + ("" if region is None else f" --region={region}")
         + ("" if heat_waves is None else f" --heat-waves {heat_waves}")
+        + ("" if steps is None else f" --steps {steps} --split {split}")
         + ("" if eddies is None else f" --eddies {eddies}")
     )
     save_scores(scores, partial)
@@ -95,7 +113,34 @@ def evaluate(
     return scores
 
 
-def _guard_section(forecasts: ForecastStore, truth: TrainingStore) -> Section | None:
+def _live(model: Path, store: Path, steps: int, split: str) -> LiveForecasts:
+    """Return the forecasts of a model from each possible start of a split, `steps` apart."""
+    device = resolve_device("auto")
+    forecaster = load_forecaster(model, device)
+    data = TrainingStore.open(store)
+    require_same_mask(forecaster, data)
+    windows = windows_of(data, split, forecaster.history, steps, steps)
+    origin = load_provenance(model)
+    return LiveForecasts(
+        forecaster,
+        data,
+        trajectories=[trajectory for trajectory, _ in windows],
+        starts=[start for _, start in windows],
+        steps=steps,
+        provenance=provenance(
+            model=forecaster.name,
+            parameters=forecaster.parameter_count,
+            store_hash=data.content_hash,
+            split=split,
+            **origin,
+        ),
+        device=device,
+    )
+
+
+def _guard_section(
+    forecasts: ForecastStore | LiveForecasts, truth: TrainingStore
+) -> Section | None:
     """Return the report's section on the guard, with maps of the forecast that left the climate first."""
     if forecasts.guard is None:
         return None

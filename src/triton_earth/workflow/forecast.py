@@ -68,14 +68,14 @@ def forecast(
     where = resolve_device(device)
     forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)
-    _require_same_mask(forecaster, data)
+    require_same_mask(forecaster, data)
     origin = load_provenance(model)
     if steps is None:
         steps = _recipe_steps(origin["training"], model)
     if init:
         windows = _windows_at(data, split, init, forecaster.history)
     else:
-        windows = _windows_of(
+        windows = windows_of(
             data, split, forecaster.history, steps, _init_every(origin["training"])
         )
     return write_forecast(
@@ -113,7 +113,7 @@ def _recipe_steps(training: dict[str, Any], model: Path) -> int:
         ) from error
 
 
-def _require_same_mask(forecaster: NetworkForecaster, store: TrainingStore) -> None:
+def require_same_mask(forecaster: NetworkForecaster, store: TrainingStore) -> None:
     """Refuse a store that is defined elsewhere than where the model was trained to forecast."""
     forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
     predicted = store.variables.indices(forecaster.predicted.names)
@@ -136,7 +136,7 @@ def _init_every(training: dict[str, Any]) -> int | None:
     return None if every is None else int(every)
 
 
-def _windows_of(
+def windows_of(
     store: TrainingStore, split: str, history: int, steps: int, every: int | None
 ) -> list[tuple[int, int]]:
     """Return (trajectory, first time) of the initial states in each trajectory or period of a split.
