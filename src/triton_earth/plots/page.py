@@ -52,7 +52,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media (max-width: 640px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; }
   h1 { font-size: 1.5rem; } .wide > table { min-width: 40rem; }
   figure { overflow-x: auto; } figure img { width: 44rem; max-width: none; } figure img.full { width: 44rem; } }
-@media print { main { max-width: none; padding: 0; } body { font-size: 10pt; } h2 { break-after: avoid; }
+@media print { main { max-width: none; padding: 0; } body { font-size: 10pt; } h2, h3 { break-after: avoid; }
   figure, tr, ul.verdict li { break-inside: avoid; } .moving { display: none; } pre { max-height: none; }
   .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: .15rem .3rem; }
   tbody th { white-space: normal; } img { max-height: 24cm; object-fit: contain; } }
