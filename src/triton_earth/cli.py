@@ -64,7 +64,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 Region = Annotated[
     str | None,
     typer.Option(
-        metavar="SOUTH:NORTH,WEST:EAST", help="Where scores are taken, as --region=-30:30,0:360."
+        metavar="SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
     ),
 ]
 Weights = Annotated[
@@ -218,40 +218,51 @@ def forecast(
     init: Annotated[
         list[str] | None,
         typer.Option(
-            help="Initial time; repeat it for several. The first possible one if not given."
+            help="Initial time, list A,B or range A..B/5D; repeatable. The first possible one if not given."
         ),
     ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            callback=_at_least(1, "--batch-size"), help="Initial conditions forecast together."
-        ),
-    ] = 16,
-    members: Annotated[
-        int,
-        typer.Option(callback=_at_least(1, "--members"), help="Forecasts from each initial state."),
-    ] = 1,
+    forcings: Annotated[
+        Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
+    ] = None,
+    batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
+    members: Annotated[int, typer.Option(callback=_at_least(1, "--members"), help="Per time.")] = 1,
     perturb: Annotated[
-        Literal["noise", "none"],
-        typer.Option(help="What is added to the initial state of each member."),
+        Literal["noise", "bred", "none"], typer.Option(help="What is added to each member.")
     ] = "noise",
-    perturb_size: Annotated[
-        float, typer.Option(help="Its size, in differences between successive training states.")
-    ] = 0.5,
-    seed: Annotated[
-        int, typer.Option(callback=_at_least(0, "--seed"), help="Seed of the members.")
-    ] = 0,
+    perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
+    seed: Annotated[int, typer.Option(callback=_at_least(0, "--seed"), help="Seed.")] = 0,
+    drop_paths: Annotated[
+        bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
+    ] = False,
+    variables: Annotated[
+        str | None, typer.Option(help="What is stored, names or patterns as sst,temperature_*.")
+    ] = None,
+    levels: Annotated[str | None, typer.Option(help="Levels that are stored, as 500,850.")] = None,
+    leads: Annotated[
+        str | None, typer.Option(help="Steps that are stored, as 1,5,10 or 5..365/5.")
+    ] = None,
+    region: Region = None,
+    statistics_only: Annotated[
+        bool, typer.Option("--statistics-only", help="Store means and variances, no fields.")
+    ] = False,
+    mean_and_spread: Annotated[
+        bool, typer.Option("--mean-and-spread", help="Store both over the members too.")
+    ] = False,
     guard: Annotated[
         Literal["warn", "stop", "record"],
         typer.Option(
             help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
         ),
     ] = "warn",
+    stabilize: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
+    ] = None,
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Forecast from states of a training store."""
+    from triton_earth.rollout.batch_size import parse_batch_size
     from triton_earth.workflow.forecast import forecast as run
 
     run(
@@ -261,12 +272,21 @@ def forecast(
         steps=steps,
         split=split,
         init=init,
-        batch_size=batch_size,
+        forcings=forcings,
+        batch_size=parse_batch_size(batch_size),
         members=members,
         perturb=perturb,
         perturb_size=perturb_size,
+        drop_paths=drop_paths,
         seed=seed,
+        variables=variables.split(",") if variables else None,
+        levels=levels.split(",") if levels else None,
+        leads=leads,
+        region=region,
+        statistics_only=statistics_only,
+        mean_and_spread=mean_and_spread,
         guard=guard,
+        stabilizers=stabilize,
         device=device,
         resume=resume,
         overwrite=overwrite,
@@ -423,31 +443,8 @@ def _rank() -> int:
 
 def _show(scores: "xr.Dataset", folder: Path) -> None:
     """Print the score table, the verdict and where the report is."""
-    from triton_earth.evaluation.score_table import score_rows
-    from triton_earth.plots.verdict import models as judged
-    from triton_earth.plots.verdict import verdict
+    from triton_earth.plots.summary import summary
 
-    heading = ("variable", "lead", "forecast", "cases", "RMSE", "relative L2", "correlation")
-    rows = [
-        (
-            row.variable,
-            str(row.lead),
-            row.forecast,
-            str(row.initial_conditions),
-            str(row.rmse),
-            str(row.relative_l2),
-            str(row.correlation),
-        )
-        for row in score_rows(scores)
-    ]
-    widths = [max(len(line[column]) for line in [heading, *rows]) for column in range(len(heading))]
-    for line in [heading, *rows]:
-        typer.echo("  ".join(f"{text:{width}s}" for text, width in zip(line, widths, strict=True)))
-    typer.echo(f"[95 % intervals: {scores.attrs['interval']}]")
-    scored, leads = scores.attrs["evaluated_leads"], scores.attrs["forecast_leads"]
-    if scored < leads:
-        typer.echo(f"[scored over {scored} of the forecast's {leads} leads: the truth ends there]")
-    for name in judged(scores):
-        for finding in verdict(scores, name):
-            typer.echo(f"- {finding.text}")
+    for line in summary(scores):
+        typer.echo(line)
     typer.echo(f"report: {folder / 'report.html'}")

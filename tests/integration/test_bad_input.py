@@ -109,7 +109,7 @@ def test_zero_steps(refused, tiny_run, tiny_store, new):
     line = refused("forecast", tiny_run, tiny_store, "--steps", 0, "--out", new)
     assert line == "error: --steps: expected at least 1, found 0."
     line = refused("forecast", tiny_run, tiny_store, "--batch-size", 0, "--out", new)
-    assert line == "error: --batch-size: expected at least 1, found 0."
+    assert line == "error: --batch-size: expected auto or a number of at least 1, found 0."
     words = [*TINY_RECIPE, "train.steps=0"]
     line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
     assert "key 'train.steps': Input should be greater than or equal to 1, found 0." in line

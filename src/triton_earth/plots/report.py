@@ -1,6 +1,6 @@
 """The report: scores and one example forecast as a single HTML page that explains itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def write_report(
     example: xr.Dataset,
     path: Path,
     title: str,
-    guard: Section | None = None,
+    about_rollout: Sequence[Section] = (),
     others: Mapping[str, xr.Dataset] | None = None,
 ) -> Path:
     """Write the report of one evaluation as a single HTML page, and its animation as a GIF beside it.
@@ -55,7 +55,8 @@ def write_report(
         path: Where the page goes; `animation.gif` goes into the same folder.
         title: Heading of the page.
         others: Of a comparison, examples of the other models by name, of the same initial condition.
-        guard: What the guard saw, as `triton_earth.plots.triage.triage` gives it; None where there was no guard.
+        about_rollout: What the guard saw and stabilisers did, as `triton_earth.plots.triage.triage` and
+            `triton_earth.plots.stabilizers.stabilizers` give it.
 
     Returns:
         The path.
@@ -70,7 +71,7 @@ def write_report(
     pictured = variable_names(example)
     sections = [
         Section("Verdict", _verdict(scores)),
-        *([guard] if guard else []),
+        *about_rollout,
         *([Section("Scorecard", _scorecard(scores))] if others else []),
         Section(
             "One forecast, seen",

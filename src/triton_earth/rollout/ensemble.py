@@ -1,6 +1,7 @@
 """Ensembles: how many members an initial state gives, and what makes them differ."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -11,10 +12,15 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
+from triton_earth.layers.drop_path import drops_paths
 from triton_earth.models.base import Forecaster
-from triton_earth.rollout.perturbation import increment_noise
+from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.rollout.perturbation import Breeding, increment_noise
 
-Perturbation = Literal["none", "noise"]
+Perturbation = Literal["none", "noise", "bred"]
+
+_PATHS = 1
+"""Tells the seeds of dropped paths from those of initial states."""
 
 
 class EnsembleConfig(StrictConfig):
@@ -24,74 +30,138 @@ class EnsembleConfig(StrictConfig):
 
     Attributes:
         members: How many; 1 is a single forecast from the state itself.
-        perturb: What is added to the initial state: ``noise`` with the covariance of training increments, or ``none``.
+        perturb: What is added to the initial state: ``noise`` with the covariance of training increments, ``bred``
+            vectors that have grown out of it up to the initial time, or ``none``.
         perturb_size: Root mean square of what is added, in that of the training increments over a step.
+        drop_paths: Leave out branches of the network at random, as in its training.
+        breeding_cycles: Cycles of growing and rescaling before the initial time.
+        breeding_steps: Steps in each of them.
         seed: Seed of all that is random.
     """
 
     members: int = Field(default=1, ge=1)
     perturb: Perturbation = "noise"
     perturb_size: float = Field(default=0.5, gt=0)
+    drop_paths: bool = False
+    breeding_cycles: int = Field(default=5, ge=1)
+    breeding_steps: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
 
-    def require_different_members(self) -> None:
+    def require_different_members(self, forecaster: Forecaster) -> None:
         """Refuse an ensemble whose members would all be the same.
 
         Raises:
-            UserError: if nothing makes them differ.
+            UserError: if nothing makes them differ, or the model has no paths that could be dropped.
         """
-        if self.members > 1 and self.perturb == "none":
+        if self.members > 1 and self.perturb == "none" and not self.drop_paths:
             raise UserError(
                 f"{self.members} members without a perturbation are {self.members} times the same forecast; "
-                "give --perturb noise, or leave out --members."
+                "give --perturb noise or --drop-paths, or leave out --members."
+            )
+        if self.drop_paths and not (
+            isinstance(forecaster, NetworkForecaster) and drops_paths(forecaster.network)
+        ):
+            raise UserError(
+                f"the model '{forecaster.name}' was trained without dropped paths; leave out --drop-paths, or train "
+                "it with model.network.drop_path above 0."
             )
 
+    def path_seeds(self, trajectories: list[int], starts: list[int]) -> list[list[int]] | None:
+        """Return the seeds of the paths that each row drops; None where none does."""
+        if not self.drop_paths:
+            return None
+        return [
+            [self.seed, trajectory, start, member, _PATHS]
+            for trajectory, start in zip(trajectories, starts, strict=True)
+            for member in range(self.members)
+        ]
 
-def initial_states(
-    forecaster: Forecaster,
-    store: TrainingStore,
-    trajectories: list[int],
-    starts: list[int],
-    rows: slice,
-    ensemble: EnsembleConfig,
-) -> State:
-    """Return the initial states of some rows, row = init · members + member.
 
-    What is added to a state depends on the seed, its trajectory and time and the member only, not on the rows that are
-    asked for with it. All states of a history are given the same perturbation.
+@dataclass(frozen=True)
+class InitialStates:
+    """The initial states of the rows of a forecast, row = init · members + member.
 
-    Args:
+    Attributes:
         forecaster: The model that starts from them.
         store: Where they are.
         trajectories: Trajectory of each initial condition.
-        starts: Index of the first of the `history` times of each initial condition.
-        rows: Which ones.
+        starts: Index of the first of the `history` times of each.
         ensemble: Members and perturbation.
-
-    Returns:
-        Prognostic variables [row, history, channel, y, x].
-
-    Raises:
-        UserError: if a state is not finite where it should be.
+        forcings: Where the forcings are.
+        device: Where the forecaster's weights are.
     """
-    inits, members = np.divmod(np.arange(rows.start, rows.stop), ensemble.members)
-    chosen, row = np.unique(inits, return_inverse=True)
-    window = store.windows(
-        [trajectories[init] for init in chosen],
-        [starts[init] for init in chosen],
-        forecaster.history,
-    ).select(forecaster.prognostic.names)
-    window.require_finite(f"{store.path}: the initial state")
-    window = replace(window, data=window.data[row], valid_times=window.valid_times[row])
-    if ensemble.members == 1 or ensemble.perturb == "none":
+
+    forecaster: Forecaster
+    store: TrainingStore
+    trajectories: list[int]
+    starts: list[int]
+    ensemble: EnsembleConfig
+    forcings: TrainingStore
+    device: torch.device
+
+    def require(self) -> None:
+        """Refuse initial conditions that no forecast can start from; one is in memory at a time.
+
+        Raises:
+            UserError: if a state is not finite where it should be, or bred vectors cannot grow before one of them.
+        """
+        for init in range(len(self.starts)):
+            self._analyses([init])
+        needed = self.ensemble.breeding_cycles * self.ensemble.breeding_steps
+        if self.ensemble.members > 1 and self.ensemble.perturb == "bred":
+            for start in self.starts:
+                if start < needed:
+                    time = self.store.times[start + self.forecaster.history - 1]
+                    raise UserError(
+                        f"bred vectors grow over {needed} times before the initial states, but {self.store.path} has "
+                        f"{start} before those of {time}. Choose a later --init, or --perturb noise."
+                    )
+
+    def read(self, rows: slice) -> State:
+        """Return prognostic variables [row, history, channel, y, x].
+
+        What is added to a state depends on the seed, its trajectory and time and the member only, not on the rows that
+        are asked for with it. All states of a history are given the same perturbation.
+        """
+        inits, members = np.divmod(np.arange(rows.start, rows.stop), self.ensemble.members)
+        chosen, row = np.unique(inits, return_inverse=True)
+        window = self._analyses(chosen.tolist())
+        window = replace(window, data=window.data[row], valid_times=window.valid_times[row])
+        if self.ensemble.members == 1 or self.ensemble.perturb == "none":
+            return window
+        pairs = zip(inits.tolist(), members.tolist(), strict=True)
+        added = np.stack([self._perturbation(init, member) for init, member in pairs])
+        return replace(window, data=window.data + torch.from_numpy(added)[:, None])
+
+    def _analyses(self, inits: list[int]) -> State:
+        window = self.store.windows(
+            [self.trajectories[init] for init in inits],
+            [self.starts[init] for init in inits],
+            self.forecaster.history,
+        ).select(self.forecaster.prognostic.names)
+        window.require_finite(f"{self.store.path}: the initial state")
         return window
-    noise = [
-        increment_noise(
-            store,
-            forecaster.prognostic.names,
-            ensemble.perturb_size,
-            [ensemble.seed, trajectories[init], starts[init], member],
+
+    def _perturbation(self, init: int, member: int) -> np.ndarray:
+        trajectory, start = self.trajectories[init], self.starts[init]
+        noise = increment_noise(
+            self.store,
+            self.forecaster.prognostic.names,
+            self.ensemble.perturb_size,
+            [self.ensemble.seed, trajectory, start, member],
         )
-        for init, member in zip(inits.tolist(), members.tolist(), strict=True)
-    ]
-    return replace(window, data=window.data + torch.from_numpy(np.stack(noise))[:, None])
+        if self.ensemble.perturb == "noise":
+            return noise
+        return self._breeding.grow(noise, trajectory, start)
+
+    @cached_property
+    def _breeding(self) -> Breeding:
+        return Breeding(
+            self.forecaster,
+            self.store,
+            self.forcings,
+            self.ensemble.perturb_size,
+            self.ensemble.breeding_cycles,
+            self.ensemble.breeding_steps,
+            self.device,
+        )

@@ -4,16 +4,21 @@ Layout: ``NAME(init, lead_time, y, x)`` in float32, of an ensemble ``NAME(init, 
 coordinates ``init_time(init)`` and ``trajectory(init)``; valid_time = init_time + lead_time. Where init and member are
 counted together, a row is init · members + member. A chunk holds one lead of a few rows; which is a matter of the grid
 alone, so that the files do not depend on how many rows were forecast together.
+
+Where only statistics are stored they are ``statistics(init[, member], lead_time, variable, statistic)``. Of an ensemble
+there may be ``NAME_mean`` and ``NAME_spread`` ``(init, lead_time, y, x)`` too, and where stabilisers were on
+``stabilizer_change(init[, member], lead_time, corrected, stabilizer)``, the root mean square that each changed each
+prognostic variable.
 """
 
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 import zarr
 import zarr.errors
@@ -21,9 +26,8 @@ from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, grid_from_dict
-from triton_earth.core.state import State
 from triton_earth.core.time import Duration, decode_duration, encode_duration
-from triton_earth.core.variables import Variables
+from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import consolidate
 
 FORMAT = "triton-earth forecast 1"
@@ -34,6 +38,18 @@ CHUNK_BYTES = 4 * 2**20
 CHUNK_FIELDS = 16
 """Most fields in a chunk."""
 
+STATISTICS, STATISTICS_LEADS = "statistics", 64
+"""Name of the array of statistics, and leads in a chunk of it."""
+
+CHANGE = "stabilizer_change"
+"""Name of the array of what stabilisers changed."""
+
+SERIES = (STATISTICS, CHANGE)
+"""Arrays without cells."""
+
+MEAN, SPREAD = "_mean", "_spread"
+"""What is added to the name of a variable for mean and standard deviation over members."""
+
 
 def create_forecast_store(
     path: Path,
@@ -41,40 +57,62 @@ def create_forecast_store(
     variables: Variables,
     grid: Grid,
     time_step: Duration,
-    steps: int,
+    steps: int | Sequence[int],
     init_times: np.ndarray,
     trajectories: np.ndarray,
     provenance: dict[str, Any],
     members: int = 1,
+    statistics: Sequence[str] = (),
+    mean_and_spread: bool = False,
+    corrected: Sequence[str] = (),
+    stabilizers: Sequence[str] = (),
 ) -> None:
     """Write an empty forecast store: coordinates, attributes and the arrays that leads are written into.
 
     Args:
         path: New folder.
-        variables: What is forecast.
+        variables: What is stored.
         grid: Where the cells are.
-        time_step: Step between leads.
-        steps: Number of leads.
+        time_step: Step of the model.
+        steps: Number of leads, or their steps; the first step is 1.
         init_times: Time of each initial condition.
         trajectories: Trajectory of each initial condition.
         provenance: How the forecast is made; plain values.
         members: Members of each ensemble; 1 for single forecasts, which have no such dimension.
+        statistics: Names of the statistics that are stored in place of fields; none for fields.
+        mean_and_spread: Whether there are means and standard deviations over members.
+        corrected: Names of the variables that stabilisers act on.
+        stabilizers: Names of the stabilisers; none where none is on.
     """
     y_name, x_name = grid.axes
+    numbers = np.arange(1, steps + 1) if isinstance(steps, int) else np.asarray(steps)
     coordinates: dict[str, Any] = {
         "init_time": ("init", init_times),
         "trajectory": ("init", trajectories),
-        "lead_time": np.arange(1, steps + 1) * time_step,
-        y_name: grid.y,
-        x_name: grid.x,
+        "lead_time": numbers * time_step,
     }
     together = max(1, min(CHUNK_FIELDS, CHUNK_BYTES // (4 * math.prod(grid.shape))))
-    dimensions, shape = ["init"], [len(init_times)]
-    chunks = [max(1, min(len(init_times), together // members))]
+    rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
+    ensemble = rows
     if members > 1:
         coordinates["member"] = np.arange(members)
-        dimensions, shape = [*dimensions, "member"], [*shape, members]
-        chunks.append(min(members, together))
+        ensemble = _Dimensions(
+            ["init", "member"],
+            [len(init_times), members],
+            [max(1, min(len(init_times), together // members)), min(members, together)],
+        )
+    if statistics:
+        coordinates |= {
+            "variable": np.array(variables.names, dtype=object),
+            "statistic": np.array(statistics, dtype=object),
+        }
+    else:
+        coordinates |= {y_name: grid.y, x_name: grid.x}
+    if stabilizers:
+        coordinates |= {
+            "corrected": np.array(corrected, dtype=object),
+            "stabilizer": np.array(stabilizers, dtype=object),
+        }
     attributes = {
         "format": FORMAT,
         "grid": grid.to_dict(),
@@ -86,15 +124,51 @@ def create_forecast_store(
         path, mode="w", zarr_format=3, consolidated=False
     )
     group = zarr.open_group(path, mode="r+")
-    for variable in variables:
-        array = group.create_array(
-            variable.name,
-            shape=(*shape, steps, *grid.shape),
-            chunks=(*chunks, 1, *grid.shape),
-            dtype="float32",
-            fill_value=float("nan"),
-            dimension_names=[*dimensions, "lead_time", y_name, x_name],
+    lead = _Dimensions(["lead_time"], [len(numbers)], [1])
+    leads = _Dimensions(["lead_time"], [len(numbers)], [min(len(numbers), STATISTICS_LEADS)])
+    if stabilizers:
+        shape = [len(corrected), len(stabilizers)]
+        _create(
+            group, CHANGE, ensemble + leads + _Dimensions(["corrected", "stabilizer"], shape, shape)
         )
+    if statistics:
+        shape = [len(variables), len(statistics)]
+        each = _Dimensions(["variable", "statistic"], shape, shape)
+        _create(group, STATISTICS, ensemble + leads + each)
+        return
+    cells = _Dimensions([y_name, x_name], list(grid.shape), list(grid.shape))
+    for variable in variables:
+        _create(group, variable.name, ensemble + lead + cells, variable)
+        for suffix in (MEAN, SPREAD) if mean_and_spread else ():
+            _create(group, variable.name + suffix, rows + lead + cells, variable)
+
+
+@dataclass(frozen=True)
+class _Dimensions:
+    """Names, sizes and chunks of successive dimensions of an array."""
+
+    names: list[str]
+    shape: list[int]
+    chunks: list[int]
+
+    def __add__(self, other: "_Dimensions") -> "_Dimensions":
+        return _Dimensions(
+            self.names + other.names, self.shape + other.shape, self.chunks + other.chunks
+        )
+
+
+def _create(
+    group: zarr.Group, name: str, dimensions: _Dimensions, variable: Variable | None = None
+) -> None:
+    array = group.create_array(
+        name,
+        shape=dimensions.shape,
+        chunks=tuple(dimensions.chunks),
+        dtype="float32",
+        fill_value=float("nan"),
+        dimension_names=dimensions.names,
+    )
+    if variable is not None:
         array.attrs["units"] = variable.units
         array.attrs["long_name"] = variable.long_name
 
@@ -117,12 +191,14 @@ class ForecastStore:
         path: Its folder.
         variables: What is forecast.
         grid: Where the cells are.
-        time_step: Step between leads.
-        lead_times: Lead times, 1 … n time steps, timedelta64 or float64.
+        time_step: Step of the model.
+        lead_times: Lead times, multiples of the time step, timedelta64 or float64.
         init_times: Time of each initial condition.
         trajectories: Trajectory of each initial condition.
         members: Members of each ensemble; 1 where forecasts are single.
         chunk_inits: Initial conditions in one chunk.
+        statistics: Statistics that were stored in place of fields; None where there are fields.
+        stabilizer_change: Root mean square that each stabiliser changed each variable; None where none was on.
         provenance: How the forecast was made.
         guard: What the guard saw, as `triton_earth.rollout.guard.guard_record` gives it; None where there was none.
     """
@@ -139,7 +215,10 @@ class ForecastStore:
         self.init_times: np.ndarray = coordinates["init_time"].values
         self.trajectories: np.ndarray = coordinates["trajectory"].values
         self.members: int = coordinates.sizes.get("member", 1)
-        self._arrays = [zarr.open_array(path, path=name, mode="r") for name in self.variables.names]
+        self.statistics: xr.DataArray | None = coordinates.get(STATISTICS)
+        self.stabilizer_change: xr.DataArray | None = coordinates.get(CHANGE)
+        names = self.variables.names if self.statistics is None else [STATISTICS]
+        self._arrays = [zarr.open_array(path, path=name, mode="r") for name in names]
         self.chunk_inits: int = self._arrays[0].chunks[0]
 
     @classmethod
@@ -168,12 +247,12 @@ class ForecastStore:
                 raise UserError(
                     f"{path}: the forecast is unfinished; run the same command with --resume."
                 )
-            variables = Variables.from_list(group.attrs["variables"])  # type: ignore[arg-type]
             with warnings.catch_warnings():
                 # An unfinished forecast holds a progress file, which is no part of the group.
                 warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
                 dataset = xr.open_zarr(path, consolidated=False)
-            return cls(path, dataset.drop_vars(variables.names).load())
+            fields = [name for name, array in dataset.data_vars.items() if name not in SERIES]
+            return cls(path, dataset.drop_vars(fields).load())
         except UserError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -207,8 +286,12 @@ class ForecastStore:
             lead: Index into `lead_times`.
 
         Raises:
-            UserError: if a file of the store is damaged.
+            UserError: if the store holds statistics only, or a file of it is damaged.
         """
+        if self.statistics is not None:
+            raise UserError(
+                f"{self.path}: the forecast holds statistics only, no fields; make it without --statistics-only."
+            )
         try:
             if self.members == 1:
                 fields = [np.asarray(array[inits, lead])[:, None] for array in self._arrays]
@@ -220,39 +303,54 @@ class ForecastStore:
             ) from error
         return np.stack(fields, axis=2)
 
-    def state(self, rows: slice, lead: int) -> State:
-        """Read one lead of some rows, counted over inits and members, as a State [row, 1, channel, y, x]."""
-        first, last = rows.start // self.members, (rows.stop - 1) // self.members + 1
-        fields = self.read_members(slice(first, last), lead)
-        fields = fields.reshape(-1, *fields.shape[2:])
-        chosen = fields[rows.start - first * self.members : rows.stop - first * self.members]
-        init_times = np.repeat(self.init_times, self.members)[rows]
-        valid_times = (init_times + self.lead_times[lead])[:, None]
-        return State(torch.from_numpy(chosen)[:, None], self.variables, self.grid, valid_times)
-
 
 def open_for_writing(path: Path, names: Sequence[str]) -> list[zarr.Array]:
     """Open the arrays of a store that leads are written into."""
     return [zarr.open_array(path, path=name, mode="r+") for name in names]
 
 
-def write_lead(arrays: Sequence[zarr.Array], rows: slice, lead: int, state: State) -> None:
-    """Write one forecast state of some rows into a store.
+def write_lead(
+    arrays: Sequence[zarr.Array],
+    rows: slice,
+    members: int,
+    lead: int,
+    values: Sequence[Float32[np.ndarray, "row ..."]],
+) -> None:
+    """Write one lead of some rows into a store.
 
     Args:
-        arrays: One for each channel, open for writing.
+        arrays: Where to, open for writing.
         rows: Which forecasts, counted over initial conditions and members.
+        members: Members of each ensemble.
         lead: Index into the lead times.
-        state: The forecast, [row, 1, channel, y, x].
+        values: What to write into each array.
     """
-    fields = state.data[:, 0].float().cpu().numpy()
-    for channel, array in enumerate(arrays):
-        if array.ndim == fields.ndim:
-            array[rows, lead] = fields[:, channel]
+    for array, value in zip(arrays, values, strict=True):
+        if members == 1:
+            array[rows, lead] = value
             continue
-        for inside, inits, members in boxes(rows, array.shape[1]):
-            box = (inits.stop - inits.start, members.stop - members.start, *fields.shape[2:])
-            array[inits, members, lead] = fields[inside, channel].reshape(box)
+        for inside, inits, chosen in boxes(rows, members):
+            box = (inits.stop - inits.start, chosen.stop - chosen.start, *value.shape[1:])
+            array[inits, chosen, lead] = value[inside].reshape(box)
+
+
+def write_mean_and_spread(path: Path) -> None:
+    """Write mean and standard deviation (divided by M − 1) over members, lead by lead, from the members' fields."""
+    stored = ForecastStore.open(path, complete=False)
+    arrays = {
+        suffix: open_for_writing(path, [name + suffix for name in stored.variables.names])
+        for suffix in (MEAN, SPREAD)
+    }
+    inits = len(stored.init_times)
+    for first in range(0, inits, stored.chunk_inits):
+        some = slice(first, min(first + stored.chunk_inits, inits))
+        for lead in range(len(stored.lead_times)):
+            fields = stored.read_members(some, lead).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # members that are infinite
+                moments = {MEAN: fields.mean(axis=1), SPREAD: fields.std(axis=1, ddof=1)}
+            for suffix, values in moments.items():
+                for channel, array in enumerate(arrays[suffix]):
+                    array[some, lead] = values[:, channel].astype(np.float32)
 
 
 def boxes(rows: slice, members: int) -> Iterator[tuple[slice, slice, slice]]:

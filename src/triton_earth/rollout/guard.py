@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -180,6 +180,28 @@ class Guard:
             self._stopped |= new.any(axis=(1, 2))
         return trips
 
+    def memory(self) -> dict[str, Tensor]:
+        """Return what the guard remembers of the states so far, for `remember`."""
+        return {
+            "guard.history": torch.from_numpy(np.stack(self._history)),
+            "guard.left": torch.from_numpy(self._left),
+            "guard.stopped": torch.from_numpy(self._stopped),
+        }
+
+    def remember(self, step: int, newest: State, memory: dict[str, Tensor]) -> None:
+        """Go on after some steps of an earlier rollout.
+
+        Args:
+            step: How many.
+            newest: The state after them.
+            memory: What `memory` gave then.
+        """
+        self._step = step
+        self._previous = newest.last(1).select(self._climate.statistics.variables.names)
+        self._history.extend(memory["guard.history"].numpy())
+        self._left = memory["guard.left"].numpy()
+        self._stopped = memory["guard.stopped"].numpy()
+
     @property
     def finished(self) -> bool:
         """Whether every forecast has been stopped."""
@@ -204,10 +226,13 @@ class Guard:
 
     def _warn(self, trips: list[Trip]) -> None:
         """Log the first trip of each forecast that trips for the first time."""
-        seen = {(trip.init, trip.member) for trip in self.trips if trip.step < self._step}
+        seen = {
+            divmod(self._first_row + int(row), self._members)
+            for row in np.flatnonzero((self._left < self._step).any(axis=(1, 2)))
+        }
         for trip in trips:
-            if (trip.init, trip.member) not in seen:
-                seen.add((trip.init, trip.member))
+            if (trip.init, trip.member or 0) not in seen:
+                seen.add((trip.init, trip.member or 0))
                 logger.warning("guard: %s", trip.describe())
 
     def _trip(self, state: State, row: int, channel: int, statistic: int) -> Trip:
@@ -293,7 +318,7 @@ class Guard:
         return self._climate.statistics.bands[self._names.index(name) - len(BULK)]
 
 
-def guard_record(config: GuardConfig, climate: Climate, trips: list[Trip]) -> dict[str, Any]:
+def guard_record(config: GuardConfig, climate: Climate, trips: Sequence[Trip]) -> dict[str, Any]:
     """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps."""
     ordered = sorted(trips, key=lambda trip: (trip.step, trip.init, trip.member or 0))
     return {

@@ -1,6 +1,6 @@
 """Autoregressive forecasts: the only time loop of the package. Training, validation and forecasting all consume it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
@@ -8,7 +8,11 @@ from triton_earth.models.base import Forecaster
 
 
 def rollout(
-    forecaster: Forecaster, initial: State, forcings: Iterable[State] | None, steps: int
+    forecaster: Forecaster,
+    initial: State,
+    forcings: Iterable[State] | None,
+    steps: int,
+    correction: Callable[[State], State] | None = None,
 ) -> Iterator[State]:
     """Yield the forecast after each time step.
 
@@ -22,6 +26,8 @@ def rollout(
         forcings: Forcing states, one for each application of the model, valid at its target times; None for a model
             without forcings.
         steps: Number of time steps; the horizon is `steps` Δt.
+        correction: What is done to the states of each application before they are yielded and fed back, for example
+            `triton_earth.rollout.stabilizers.Correction`; None: nothing.
 
     Yields:
         State [batch, 1, channel, y, x] valid at init_time + n Δt, n = 1 … steps. Cells outside the valid mask are
@@ -46,7 +52,10 @@ def rollout(
             forcing = next(forcing_states, None)
             if forcing is None:
                 raise UserError(f"the forcings end after {done} of {steps} steps; give more.")
-        block = forecaster(window, forcing).masked()
+        block = forecaster(window, forcing)
+        if correction is not None:
+            block = correction(block)
+        block = block.masked()
         window = window.append(block).last(forecaster.history)
         for index in range(min(block.data.shape[1], steps - done)):
             yield block.at(slice(index, index + 1))

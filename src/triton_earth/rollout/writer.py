@@ -1,35 +1,45 @@
 """The streaming writer: consumes rollouts into a forecast store, lead by lead, and can go on after a crash."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import zarr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, write_json
+from triton_earth.core.files import claim_output, publish
 from triton_earth.core.progress import progress
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
+from triton_earth.rollout.batch_size import find_batch_size
 from triton_earth.rollout.climate import Climate, training_climate
-from triton_earth.rollout.ensemble import EnsembleConfig, initial_states
+from triton_earth.rollout.ensemble import EnsembleConfig, InitialStates
+from triton_earth.rollout.forcing import Forcings
 from triton_earth.rollout.forecast_store import (
+    CHANGE,
+    STATISTICS,
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,
     open_for_writing,
     write_guard,
     write_lead,
+    write_mean_and_spread,
 )
 from triton_earth.rollout.guard import Guard, GuardConfig, Trip, guard_record
+from triton_earth.rollout.output import STATISTICS as NAMES
+from triton_earth.rollout.output import Output, OutputConfig
+from triton_earth.rollout.restart import NAME, Pace, Restart
 from triton_earth.rollout.rollout import rollout
+from triton_earth.rollout.row_forecaster import RowForecaster
+from triton_earth.rollout.stabilizers import Correction, Stabilizer, StabilizersConfig
 
 logger = logging.getLogger("triton_earth")
-
-PROGRESS = "progress.json"
 
 
 def write_forecast(
@@ -40,31 +50,38 @@ def write_forecast(
     trajectories: list[int],
     starts: list[int],
     steps: int,
-    batch_size: int,
     provenance: dict[str, Any],
+    batch_size: int | None = None,
     ensemble: EnsembleConfig | None = None,
+    output: OutputConfig | None = None,
+    forcings: TrainingStore | None = None,
     guard: GuardConfig | None = None,
+    stabilizers: StabilizersConfig | None = None,
     device: torch.device | str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
 ) -> ForecastStore:
     """Forecast from states of a store and write every lead as it comes; memory does not grow with `steps`.
 
-    After a crash `resume` goes on after the last lead that was written; the finished forecast has the same bits as an
-    uninterrupted one, because a state is stored exactly as it is fed back and batches stay the same.
+    After a crash `resume` goes on from the restart file; the finished forecast has the same bits as an uninterrupted
+    one, because a state is stored exactly as it is fed back and batches stay the same.
 
     Args:
         forecaster: The model.
-        store: Where the initial conditions and forcings are.
+        store: Where the initial conditions are.
         out: New forecast store.
         trajectories: Trajectory of each initial condition.
         starts: Index of the first of the `history` initial times of each initial condition.
-        steps: Number of leads.
-        batch_size: Forecasts that are made together; each member is one.
+        steps: Number of steps.
         provenance: How the forecast is made; plain values. Its `model_hash` says which weights are used.
+        batch_size: Forecasts that are made together, each member is one; None: as many as memory allows.
         ensemble: Members of each initial condition; None: single forecasts.
+        output: What is stored; None: all fields.
+        forcings: Where the forcings are; None: in `store`.
         guard: What watches the prognostic variables, and what it does; its record is stored with the forecast. None:
             nothing does.
+        stabilizers: What corrects each state before it is fed back; None: nothing does. How much each of them changes
+            is stored with the forecast.
         device: Where the forecaster's weights are.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -73,126 +90,223 @@ def write_forecast(
         The finished forecast.
 
     Raises:
-        UserError: if model and store do not fit, an initial state is not finite, the forcings end before the forecast,
-            or `out` exists and neither option allows it.
+        UserError: if model and store do not fit, an initial state is not finite, the forcings do not fit or end before
+            the forecast, what is to be stored is not there, or `out` exists and neither option allows it.
     """
     if steps < 1:
         raise UserError(f"a forecast needs at least one step; found {steps}.")
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise UserError(f"a batch needs at least one initial condition; found {batch_size}.")
+    ensemble, asked = ensemble or EnsembleConfig(), output or OutputConfig()
+    stabilizers = stabilizers or StabilizersConfig()
+    ensemble.require_different_members(forecaster)
     forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
-    last_input = np.array(starts) + forecaster.history - 1
-    available = len(store.times) - 1 - int(last_input.max())
-    needed = -(-steps // forecaster.block) * forecaster.block
-    if len(forecaster.forcing) and needed > available:
-        raise UserError(
-            f"{store.path}: forcings end {available} steps after the last initial time, but a forecast of {steps} "
-            f"steps needs {needed}. Shorten the forecast or start it earlier."
-        )
-    ensemble = ensemble or EnsembleConfig()
-    ensemble.require_different_members()
-    rows = len(starts) * ensemble.members
-    batches = [slice(first, min(first + batch_size, rows)) for first in range(0, rows, batch_size)]
-
-    def initial(batch: slice) -> State:
-        return initial_states(forecaster, store, trajectories, starts, batch, ensemble)
-
-    for number in range(len(starts)):  # all are checked before anything is written
-        initial_states(
-            forecaster, store, trajectories, starts, slice(number, number + 1), EnsembleConfig()
-        )
+    chosen = _output(forecaster, store, asked, steps, ensemble.members)
+    init_times = store.times[np.array(starts) + forecaster.history - 1]
+    source = Forcings(forecaster, forcings or store, trajectories, init_times, steps)
+    initial = InitialStates(
+        forecaster,
+        store,
+        trajectories,
+        starts,
+        ensemble,
+        forcings or store,
+        torch.device(device),
+    )
+    initial.require()
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
         "store_hash": store.content_hash,
+        "forcings_hash": (forcings or store).content_hash,
         "trajectories": trajectories,
         "starts": starts,
         "steps": steps,
         "ensemble": ensemble.model_dump(mode="json"),
-        "batch_size": batch_size,
+        "output": asked.model_dump(mode="json"),
+        "stabilizers": stabilizers.model_dump(mode="json"),
         "stop": guard is not None and guard.policy == "stop",
     }
     climate = (
         None if guard is None else training_climate(store, forecaster.prognostic, guard.margins)
     )
+    corrections = stabilizers.build(store, forecaster.prognostic)
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
         finished = ForecastStore.open(out)
-        _require_same(finished.provenance["identity"], identity, out)
+        _require_same(finished.provenance["identity"], identity, batch_size, out)
         logger.info("%s is complete; nothing to resume.", out)
         return finished
-    if not (resume and (partial / PROGRESS).exists()):
+    if resume and (partial / NAME).exists():
+        restart = Restart.read(partial)
+        _require_same(restart.identity, identity, batch_size, partial)
+    else:
+        rows = len(starts) * ensemble.members
+        size = batch_size or find_batch_size(forecaster, rows, torch.device(device))
+        restart = Restart({**identity, "batch_size": size})
         create_forecast_store(
             partial,
-            variables=forecaster.predicted,
-            grid=forecaster.grid,
+            variables=chosen.variables,
+            grid=chosen.grid,
             time_step=forecaster.time_step,
-            steps=steps,
-            init_times=store.times[last_input],
+            steps=chosen.leads,
+            init_times=init_times,
             trajectories=np.array(trajectories),
             members=ensemble.members,
-            provenance={**provenance, "identity": identity},
+            statistics=NAMES if chosen.statistics_only else (),
+            mean_and_spread=chosen.mean_and_spread,
+            corrected=forecaster.prognostic.names,
+            stabilizers=stabilizers.names,
+            provenance={**provenance, "identity": restart.identity},
         )
-        write_json(partial / PROGRESS, {"identity": identity, "leads": [0] * len(batches)})
-    written = _leads_written(partial, identity)
-    arrays = open_for_writing(partial, forecaster.predicted.names)
-    trips: list[Trip] = []
-    with progress("forecast", len(batches) * steps, done=sum(written)) as advance:
-        for number, batch in enumerate(batches):
-            done, first = written[number], initial(batch)
-            watch = _guard(guard, climate, first, partial, batch, ensemble.members, done, device)
-            if done < steps and not (watch and watch.finished):
-                window = _window_after(done, first, partial, batch, forecaster.block)
-                of_row = np.repeat(trajectories, ensemble.members)[batch].tolist()
-                forcings = _forcings(forecaster, store, of_row, window)
-                with torch.inference_mode():
-                    states = rollout(forecaster, window.to(device), forcings, steps - done)
-                    for state in watch.watch(states) if watch else states:
-                        write_lead(arrays, batch, written[number], state)
-                        written[number] += 1
-                        if written[number] % forecaster.block == 0:
-                            write_json(partial / PROGRESS, {"identity": identity, "leads": written})
-                        advance()
-            if watch:
-                trips += watch.trips
+        restart.write(partial)
+    run = _Run(
+        forecaster=forecaster,
+        initial=initial,
+        forcings=source,
+        steps=steps,
+        ensemble=ensemble,
+        path_seeds=ensemble.path_seeds(trajectories, starts),
+        output=chosen,
+        guard=guard,
+        climate=climate,
+        stabilizers=corrections,
+        device=torch.device(device),
+        folder=partial,
+        arrays=open_for_writing(
+            partial,
+            [
+                *([STATISTICS] if chosen.statistics_only else chosen.variables.names),
+                *([CHANGE] if corrections else []),
+            ],
+        ),
+    )
+    trips = run.complete(restart, len(starts) * ensemble.members)
+    if chosen.mean_and_spread:
+        write_mean_and_spread(partial)
     if guard is not None and climate is not None:
         write_guard(partial, guard_record(guard, climate, trips))
-    (partial / PROGRESS).unlink()
+    (partial / NAME).unlink()
     finish_forecast_store(partial)
     publish(partial, out)
     return ForecastStore.open(out)
 
 
-def _guard(
-    config: GuardConfig | None,
-    climate: Climate | None,
-    initial: State,
-    partial: Path,
-    batch: slice,
-    members: int,
-    done: int,
-    device: torch.device | str,
-) -> Guard | None:
-    """Return a guard that has seen the leads that are written already, so that a resumed record is the same."""
-    if config is None or climate is None:
-        return None
-    guard = Guard(climate, config.policy, initial.to(device), batch.start, members)
-    if done:
-        stored = ForecastStore.open(partial, complete=False)
-        for lead in range(done):
-            guard.check(stored.state(batch, lead).to(device))
-    return guard
+@dataclass(frozen=True)
+class _Run:
+    """A forecast at work: everything that stays the same from its first to its last batch."""
+
+    forecaster: Forecaster
+    initial: InitialStates
+    forcings: Forcings
+    steps: int
+    ensemble: EnsembleConfig
+    path_seeds: list[list[int]] | None
+    output: Output
+    guard: GuardConfig | None
+    climate: Climate | None
+    stabilizers: list[Stabilizer]
+    device: torch.device
+    folder: Path
+    arrays: list[zarr.Array]
+
+    def complete(self, restart: Restart, rows: int) -> list[Trip]:
+        """Make all batches from a restart on, and return what the guard saw in all of them."""
+        size = restart.identity["batch_size"]
+        batches = [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
+        done = restart.batch * self.steps + restart.step
+        with progress("forecast", len(batches) * self.steps, done=done) as advance:
+            for number in range(restart.batch, len(batches)):
+                trips = self._complete_batch(restart, batches[number], advance)
+                restart = Restart(restart.identity, number + 1, trips=trips)
+                restart.write(self.folder)
+        return [Trip(**trip) for trip in restart.trips]
+
+    def _complete_batch(
+        self, restart: Restart, rows: slice, advance: Callable[[], None]
+    ) -> list[dict[str, Any]]:
+        step, initial = restart.step, self.initial.read(rows)
+        window = _window_after(step, initial, restart, self.forecaster)
+        watch = self._guard(initial, rows, restart, window)
+        forecaster = RowForecaster(
+            self.forecaster,
+            one_by_one=self.device.type == "cpu",
+            path_seeds=None if self.path_seeds is None else self.path_seeds[rows],
+            applications=step // self.forecaster.block,
+        )
+        inits = (np.arange(rows.start, rows.stop) // self.ensemble.members).tolist()
+        forcings = self.forcings.states(inits, step, self.device)
+        correction = self._correction(initial)
+        pace = Pace()
+        if step < self.steps and not (watch and watch.finished):
+            with torch.inference_mode():
+                states = rollout(
+                    forecaster, window.to(self.device), forcings, self.steps - step, correction
+                )
+                for state in watch.watch(states) if watch else states:
+                    step += 1
+                    self._write(rows, step, state, correction)
+                    window = window.append(state.to("cpu")).last(self.forecaster.history)
+                    if step % self.forecaster.block == 0 and step < self.steps and pace.due():
+                        memory = watch.memory() if watch else {}
+                        tensors = {"window": window.data, **memory}
+                        trips = restart.trips + _plain(watch)
+                        now = Restart(restart.identity, restart.batch, step, trips, tensors)
+                        pace.write(now, self.folder)
+                    advance()
+        return restart.trips + _plain(watch)
+
+    def _guard(self, initial: State, rows: slice, restart: Restart, window: State) -> Guard | None:
+        if self.guard is None or self.climate is None:
+            return None
+        guard = Guard(
+            self.climate,
+            self.guard.policy,
+            initial.to(self.device),
+            rows.start,
+            self.ensemble.members,
+        )
+        if restart.step:
+            guard.remember(restart.step, window.to(self.device), restart.tensors)
+        return guard
+
+    def _correction(self, initial: State) -> Correction | None:
+        if not self.stabilizers:
+            return None
+        mask = None if initial.valid_mask is None else initial.valid_mask.numpy()
+        return Correction(self.stabilizers, initial.to(self.device), mask)
+
+    def _write(self, rows: slice, step: int, state: State, correction: Correction | None) -> None:
+        changes = [] if correction is None else [correction.changes.popleft()]
+        if step not in self.output.leads:
+            return
+        fields = self.output.fields(state)
+        values = [fields[:, channel] for channel in range(fields.shape[1])]
+        if self.output.statistics_only:
+            values = [self.output.statistics(fields).astype(np.float32)]
+        lead = self.output.leads.index(step)
+        write_lead(self.arrays, rows, self.ensemble.members, lead, [*values, *changes])
 
 
-def _leads_written(partial: Path, identity: dict[str, Any]) -> list[int]:
-    """Return how many leads of each batch an unfinished forecast has."""
-    state = read_json(partial / PROGRESS, "unfinished forecast")
-    _require_same(state["identity"], identity, partial)
-    return list(state["leads"])
+def _output(
+    forecaster: Forecaster, store: TrainingStore, asked: OutputConfig, steps: int, members: int
+) -> Output:
+    """Find out what is stored."""
+    if asked.mean_and_spread and (members == 1 or asked.statistics_only):
+        raise UserError(
+            "mean and spread are those of stored members; give --members, and leave out --statistics-only."
+        )
+    predicted = store.variables.indices(forecaster.predicted.names)
+    mask = None if store.valid_mask is None else store.valid_mask[predicted]
+    return asked.build(forecaster.predicted, forecaster.grid, steps, mask)
 
 
-def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+def _require_same(
+    found: dict[str, Any], wanted: dict[str, Any], batch_size: int | None, path: Path
+) -> None:
     """Refuse to go on with a forecast that another model, store or request made."""
+    if batch_size is not None:
+        wanted = {**wanted, "batch_size": batch_size}
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
         raise UserError(
@@ -201,37 +315,19 @@ def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> 
         )
 
 
-def _window_after(done: int, initial: State, partial: Path, batch: slice, block: int) -> State:
-    """Return the states that the rollout goes on from once `done` leads are written.
-
-    `done` is a multiple of the model's block, so the window is where an uninterrupted rollout applied the model too.
-    """
-    if done % block:
-        raise ValueError(f"leads are counted in blocks of {block}; found {done}.")
-    if done == 0:
+def _window_after(step: int, initial: State, restart: Restart, forecaster: Forecaster) -> State:
+    """Return the states that the rollout goes on from after some steps, a multiple of the model's block."""
+    if step == 0:
         return initial
-    stored = ForecastStore.open(partial, complete=False)
-    window = initial
-    for lead in range(max(0, done - initial.data.shape[1]), done):
-        window = window.append(stored.state(batch, lead))
-    return window.last(initial.data.shape[1])
+    times = np.arange(step - forecaster.history + 1, step + 1) * forecaster.time_step
+    return State(
+        restart.tensors["window"],
+        initial.variables,
+        initial.grid,
+        initial.valid_times[:, -1:] + times,
+        initial.valid_mask,
+    )
 
 
-def _forcings(
-    forecaster: Forecaster, store: TrainingStore, trajectories: list[int], window: State
-) -> Iterator[State] | None:
-    """Yield the true forcings at the target times of each application of the model."""
-    if not len(forecaster.forcing):
-        return None
-
-    def states() -> Iterator[State]:
-        times = window.valid_times[:, -1]
-        starts = [1 + int(np.argmin(np.abs(store.times - time))) for time in times]
-        while True:
-            forcing = store.windows(trajectories, starts, forecaster.block)
-            forcing = forcing.select(forecaster.forcing.names)
-            forcing.require_finite(f"{store.path}: the forcing")
-            yield forcing.to(window.data.device)
-            starts = [start + forecaster.block for start in starts]
-
-    return states()
+def _plain(guard: Guard | None) -> list[dict[str, Any]]:
+    return [] if guard is None else [asdict(trip) for trip in guard.trips]

@@ -1,7 +1,9 @@
 """`triton-earth evaluate`: from a forecast and the truth to scores and a report."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
@@ -15,7 +17,9 @@ from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
+from triton_earth.plots.stabilizers import stabilizers
 from triton_earth.plots.triage import first_trips, steps_around, triage
+from triton_earth.rollout.climate import training_pairs
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.workflow.device import resolve_device
@@ -107,7 +111,7 @@ def evaluate(
         example_case(forecasts, truth),
         partial / REPORT,
         heading,
-        _guard_section(forecasts, truth),
+        _about_rollout(forecasts, truth),
     )
     publish(partial, out)
     return scores
@@ -138,13 +142,25 @@ def _live(model: Path, store: Path, steps: int, split: str) -> LiveForecasts:
     )
 
 
+def _about_rollout(forecasts: ForecastStore | LiveForecasts, truth: TrainingStore) -> list[Section]:
+    """Return the report's sections on what the guard saw and the stabilisers did."""
+    sections = (
+        [] if forecasts.guard is None else [_guard_section(forecasts, forecasts.guard, truth)]
+    )
+    change = forecasts.stabilizer_change if isinstance(forecasts, ForecastStore) else None
+    if change is not None:
+        names = change["corrected"].values.tolist()
+        pairs = [pair.select(names).data.flatten(0, 1) for pair in training_pairs(truth, 16)]
+        deviation = np.nanstd(np.concatenate(pairs), axis=(0, 2, 3))
+        sections.append(stabilizers(change, dict(zip(names, deviation.tolist(), strict=True))))
+    return sections
+
+
 def _guard_section(
-    forecasts: ForecastStore | LiveForecasts, truth: TrainingStore
-) -> Section | None:
+    forecasts: ForecastStore | LiveForecasts, guard: dict[str, Any], truth: TrainingStore
+) -> Section:
     """Return the report's section on the guard, with maps of the forecast that left the climate first."""
-    if forecasts.guard is None:
-        return None
-    first = first_trips(forecasts.guard)[:1]
+    first = first_trips(guard)[:1]
     example = None
     for trip in first:
         alignment = align(forecasts, truth)
@@ -152,4 +168,4 @@ def _guard_section(
         leads = [step for step in steps_around(trip["step"]) if step in reached]
         if leads:
             example = example_case(forecasts, truth, init=trip["init"], leads=leads)
-    return triage(forecasts.guard, len(forecasts.init_times) * forecasts.members, example)
+    return triage(guard, len(forecasts.init_times) * forecasts.members, example)

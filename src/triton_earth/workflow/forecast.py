@@ -5,16 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.rollout.guard import GuardConfig, Policy
+from triton_earth.rollout.output import OutputConfig
+from triton_earth.rollout.stabilizers import StabilizersConfig
 from triton_earth.rollout.writer import write_forecast
 from triton_earth.workflow.device import Device, resolve_device
+from triton_earth.workflow.init_times import initial_times
 from triton_earth.workflow.provenance import provenance
 
 
@@ -26,12 +29,21 @@ def forecast(
     steps: int | None = None,
     split: str = "test",
     init: list[str] | None = None,
-    batch_size: int = 16,
+    forcings: Path | None = None,
+    batch_size: int | None = None,
     members: int = 1,
     perturb: Perturbation = "noise",
     perturb_size: float = 0.5,
+    drop_paths: bool = False,
     seed: int = 0,
+    variables: list[str] | None = None,
+    levels: list[float] | list[str] | None = None,
+    leads: str | None = None,
+    region: str | None = None,
+    statistics_only: bool = False,
+    mean_and_spread: bool = False,
     guard: Policy = "warn",
+    stabilizers: list[str] | None = None,
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -44,16 +56,30 @@ def forecast(
         out: New forecast store.
         steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
         split: Split whose trajectories or periods are forecast.
-        init: Initial times, in the store's time units; by default the first possible one of each trajectory or
-            period, and with the recipe's `forecast.init_every` those that follow it. A month stands for its only time.
-        batch_size: Forecasts that are made together; each member is one.
+        init: Initial times, as ``2018-01-01``, ``2018-01-01,2018-02-01`` or ``2018-01-01..2018-12-31/5D``; by default
+            the first possible one of each trajectory or period, and with the recipe's `forecast.init_every` those that
+            follow it. A month stands for its only time.
+        forcings: Training store with the forcings; by default `store`.
+        batch_size: Forecasts that are made together, each member is one; by default the recipe's, or as many as
+            memory allows. On a CPU
+            the result does not depend on it; on a GPU its last digits do, and it is stored with the forecast.
         members: Forecasts from each initial state; with more than one the store has a dimension `member`.
         perturb: What makes the members differ: ``noise`` with the covariance of the differences between successive
-            training states, added to the initial state, or ``none``.
+            training states, added to the initial state, ``bred`` vectors that grow out of it in the times before,
+            or ``none``.
         perturb_size: Root mean square of what is added, in that of those differences.
+        drop_paths: Leave out branches of the network at random, other ones for each member and step.
         seed: Seed of all that is random.
+        variables: Names or patterns (``temperature_*``) of what is stored; by default all that is predicted.
+        levels: Levels that are stored of variables that have one.
+        leads: Steps that are stored, as ``1,5,10`` or ``FIRST..LAST/EVERY``.
+        region: Where, as SOUTH:NORTH,WEST:EAST in degrees.
+        statistics_only: Store mean, variance, smallest and largest value of each field in place of the field.
+        mean_and_spread: Store mean and standard deviation over the members too.
         guard: What to do about a forecast that leaves the training climate: ``warn`` and go on, ``record`` it only, or
             ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
+        stabilizers: Changes to the `forecast.stabilizers` of the model's recipe, as ``spectral_filter={}``,
+            ``relaxation.steps=50`` or ``range_clamp=null``.
         device: Where to compute.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -72,6 +98,8 @@ def forecast(
     origin = load_provenance(model)
     if steps is None:
         steps = _recipe_steps(origin["training"], model)
+    if batch_size is None:
+        batch_size = _of_recipe(origin["training"], "batch_size")
     if init:
         windows = _windows_at(data, split, init, forecaster.history)
     else:
@@ -94,10 +122,32 @@ def forecast(
             **origin,
         ),
         ensemble=EnsembleConfig.parse(
-            {"members": members, "perturb": perturb, "perturb_size": perturb_size, "seed": seed},
+            {
+                "members": members,
+                "perturb": perturb,
+                "perturb_size": perturb_size,
+                "drop_paths": drop_paths,
+                "seed": seed,
+            },
             "the ensemble",
         ),
+        output=OutputConfig.parse(
+            {
+                "variables": variables,
+                "levels": levels,
+                "leads": leads,
+                "region": region,
+                "statistics_only": statistics_only,
+                "mean_and_spread": mean_and_spread,
+            },
+            "the output",
+        ),
+        forcings=None if forcings is None else TrainingStore.open(forcings),
         guard=GuardConfig(policy=guard),
+        stabilizers=StabilizersConfig.parse(
+            apply_overrides(_of_recipe(origin["training"], "stabilizers") or {}, stabilizers or []),
+            "the stabilizers",
+        ),
         device=where,
         resume=resume,
         overwrite=overwrite,
@@ -130,9 +180,14 @@ def require_same_mask(forecaster: NetworkForecaster, store: TrainingStore) -> No
             )
 
 
+def _of_recipe(training: dict[str, Any], key: str) -> Any:
+    """Return what the forecast part of the model's recipe says; None where it says nothing."""
+    return training.get("recipe", {}).get("forecast", {}).get(key)
+
+
 def _init_every(training: dict[str, Any]) -> int | None:
     """Return the steps between initial times that the model's recipe wishes for."""
-    every = training.get("recipe", {}).get("forecast", {}).get("init_every")
+    every = _of_recipe(training, "init_every")
     return None if every is None else int(every)
 
 
@@ -161,15 +216,7 @@ def _windows_at(
     store: TrainingStore, split: str, init: list[str], history: int
 ) -> list[tuple[int, int]]:
     """Return (trajectory, first time) of the `history` states that lead up to each initial time."""
-    starts = []
-    for text in init:
-        index = store.find_time(_parse_time(text, store.times))
-        if index is None or index < history - 1:
-            raise UserError(
-                f"--init {text}: not a time of {store.path} with {history} states up to it; its times are "
-                f"{store.times[0]} to {store.times[-1]} in steps of {describe_duration(store.time_step)}."
-            )
-        starts.append(index - history + 1)
+    starts = [index - history + 1 for index in initial_times(init, store, history)]
     windows = [
         (trajectory, start)
         for trajectory in store.trajectories_in(split).tolist()
@@ -185,14 +232,3 @@ def _windows_at(
                 "time, or the split with --split."
             )
     return windows
-
-
-def _parse_time(text: str, times: np.ndarray) -> float | np.datetime64:
-    try:
-        if np.issubdtype(times.dtype, np.datetime64):
-            return np.datetime64(text)
-        return float(text)
-    except ValueError as error:
-        raise UserError(
-            f"--init {text}: not a time; the store's times look like {times[0]}."
-        ) from error

@@ -13,6 +13,7 @@ from triton_earth.data.archive import ArchiveData
 from triton_earth.data.prepare import SimulationData
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.models.forecaster import ModelConfig
+from triton_earth.rollout.stabilizers import StabilizersConfig
 from triton_earth.training.config import TrainConfig
 
 
@@ -23,12 +24,14 @@ class ForecastConfig(StrictConfig):
         steps: Number of leads.
         init_every: Time steps between the initial times in a period of the split; only the first possible one if not
             given.
-        batch_size: Initial conditions that are forecast together.
+        batch_size: Forecasts that are made together; as many as memory allows if not given.
+        stabilizers: What corrects each state before it is fed back; nothing if not given.
     """
 
     steps: int = Field(default=99, ge=1)
     init_every: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    stabilizers: StabilizersConfig = StabilizersConfig()
 
 
 def _kind(values: Any) -> str:

@@ -3,7 +3,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 import xarray as xr
 import zarr
 
@@ -39,19 +38,6 @@ def test_any_user_can_open_it_with_xarray(stored, weather):
         np.testing.assert_array_equal(dataset["trajectory"], [4, 4, 5])
         assert dataset["lead_time"].values[-1] == np.timedelta64(24, "h")
         assert dataset.attrs["complete"] is True
-
-
-def test_what_is_read_knows_its_valid_time(stored):
-    state = stored.state(slice(0, 2), 1)
-    assert state.data.shape == (2, 1, 1, 8, 8)
-    assert (
-        state.valid_times.ravel().tolist()
-        == (stored.init_times[:2] + np.timedelta64(12, "h")).tolist()
-    )
-    assert torch.equal(
-        torch.nan_to_num(state.data[:, 0]),
-        torch.nan_to_num(torch.from_numpy(stored.read(slice(0, 2), 1))),
-    )
 
 
 def test_one_lead_of_a_few_forecasts_is_one_chunk(stored):

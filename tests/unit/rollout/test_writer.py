@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -8,8 +7,9 @@ import torch
 from tests.builders import files_below, tiny_forecaster, wave_store, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
-from triton_earth.data.store import write_trajectory
+from triton_earth.data.store import TrainingStore, write_trajectory
 from triton_earth.rollout import writer
+from triton_earth.rollout.restart import Pace, Restart
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.writer import write_forecast
 
@@ -45,22 +45,37 @@ def test_the_stored_forecast_is_the_rollout(waves, tmp_path):
     forecaster = tiny_forecaster(waves)
     stored = write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
     np.testing.assert_allclose(stored.init_times, waves.times[[0, 0, 2]])
-    for batch in (slice(0, 2), slice(2, 3)):
-        initial = waves.windows(REQUEST["trajectories"][batch], REQUEST["starts"][batch], 1)
+    for row in range(3):
+        alone = slice(row, row + 1)
+        initial = waves.windows(REQUEST["trajectories"][alone], REQUEST["starts"][alone], 1)
         with torch.no_grad():
             for lead, state in enumerate(rollout(forecaster, initial, None, 5)):
-                np.testing.assert_array_equal(stored.read(batch, lead), state.data[:, 0].numpy())
+                np.testing.assert_array_equal(stored.read(alone, lead), state.data[:, 0].numpy())
+
+
+@pytest.mark.parametrize("kind", ["waves", "weather"])
+def test_the_bits_do_not_depend_on_the_batch_size(kind, request, tmp_path):
+    store = request.getfixturevalue(kind)
+    fields = []
+    for size in (1, 2, 3, None):
+        path = tmp_path / f"{size}.zarr"
+        write_forecast(tiny_forecaster(store), store, path, **{**REQUEST, "batch_size": size})
+        fields.append({name: data for name, data in files_below(path).items() if "/c/" in name})
+    assert fields[0] == fields[1] == fields[2] == fields[3]
+    assert len(fields[0]) > 5
 
 
 def test_forcings_are_those_of_each_target_time(weather, tmp_path):
     forecaster = tiny_forecaster(weather)
     request = {**REQUEST, "trajectories": [4, 5], "starts": [2, 0], "steps": 3}
     stored = write_forecast(forecaster, weather, tmp_path / "a.zarr", **request)
-    forcings = [weather.windows([4, 5], [2 + n, n], 1) for n in (1, 2, 3)]
-    with torch.no_grad():
-        states = rollout(forecaster, weather.windows([4, 5], [2, 0], 1), forcings, 3)
-        for lead, state in enumerate(states):
-            np.testing.assert_array_equal(stored.read(slice(0, 2), lead), state.data[:, 0].numpy())
+    for row, (trajectory, start) in enumerate([(4, 2), (5, 0)]):
+        forcings = [weather.windows([trajectory], [start + n], 1) for n in (1, 2, 3)]
+        with torch.no_grad():
+            states = rollout(forecaster, weather.windows([trajectory], [start], 1), forcings, 3)
+            for lead, state in enumerate(states):
+                found = stored.read(slice(row, row + 1), lead)
+                np.testing.assert_array_equal(found, state.data[:, 0].numpy())
 
 
 @pytest.mark.parametrize("history", [1, 2])
@@ -71,6 +86,7 @@ def test_a_resumed_forecast_has_the_same_bytes(
 ):
     store = request.getfixturevalue(kind)
     forecaster = tiny_forecaster(store, history=history)
+    monkeypatch.setattr(Pace, "due", lambda _: True)
     whole = tmp_path / "whole.zarr"
     write_forecast(forecaster, store, whole, **REQUEST)
     with monkeypatch.context() as patch:
@@ -87,8 +103,9 @@ def test_a_resumed_forecast_has_the_same_bytes(
     )
     write_forecast(forecaster, store, tmp_path / "cut.zarr", **REQUEST, resume=True)
     assert files_below(tmp_path / "cut.zarr") == files_below(whole)
-    # 10 leads in two batches of 5; what was written is not computed again.
-    assert len(applications) <= (10 - leads + 2) / history + 1
+    # Batches of two and of one row; what was written is not computed again, but for a part of a block.
+    rows = [2] * 5 + [1] * 5
+    assert len(applications) <= sum(rows[max(0, leads - history + 1) :]) / history + 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.zarr", "whole.zarr"]
 
 
@@ -147,11 +164,12 @@ def test_another_store_cannot_resume(waves, tmp_path, monkeypatch):
 def test_a_damaged_progress_file_is_refused(waves, tmp_path, monkeypatch):
     forecaster = tiny_forecaster(waves)
     with monkeypatch.context() as patch:
-        crash_after(patch, 2)
+        patch.setattr(Pace, "due", lambda _: True)
+        crash_after(patch, 1)
         with pytest.raises(Crash):
             write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
-    progress = tmp_path / "a.zarr.partial" / "progress.json"
-    assert json.loads(progress.read_text())["leads"] == [2, 0]
+    progress = tmp_path / "a.zarr.partial" / "restart.safetensors"
+    assert (Restart.read(progress.parent).batch, Restart.read(progress.parent).step) == (0, 1)
     progress.write_text("{")
     with pytest.raises(UserError, match="the unfinished forecast is damaged"):
         write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
@@ -190,7 +208,7 @@ def test_an_initial_state_with_nan_is_refused(waves, tmp_path, number):
     fields = store.read(number, slice(None))
     fields[0, 0, 3, 2] = np.nan
     write_trajectory(store.path, number, fields)
-    text = refusal(tiny_forecaster(waves), store, tmp_path)
+    text = refusal(tiny_forecaster(waves), TrainingStore.open(store.path), tmp_path)
     assert "the initial state holds 1 values that are not finite" in text
     assert "'vorticity' at time 0.0, cell (3, 2)" in text
 
@@ -223,13 +241,9 @@ def test_a_forcing_with_nan_is_refused(weather, tmp_path):
     fields = store.read(5, slice(None))
     fields[3, 1, 0, 0] = np.nan
     write_trajectory(store.path, 5, fields)
+    store = TrainingStore.open(store.path)
     with pytest.raises(UserError, match="the forcing holds 1 values that are not finite"):
         write_forecast(forecaster, store, tmp_path / "a.zarr", **REQUEST)
-
-
-def test_leads_between_blocks_cannot_be_gone_on_from(waves, tmp_path):
-    with pytest.raises(ValueError, match="leads are counted in blocks of 2; found 3"):
-        writer._window_after(3, waves.windows([0], [0], 2), tmp_path, slice(0, 1), 2)
 
 
 def test_a_forecast_may_go_beyond_the_end_of_its_store(waves, tmp_path):
