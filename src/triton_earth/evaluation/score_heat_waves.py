@@ -13,6 +13,7 @@ from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.alignment import Alignment, Forecasts
 from triton_earth.evaluation.baselines import Baselines
+from triton_earth.evaluation.heat_wave_errors import NAMES, heat_wave_errors
 from triton_earth.evaluation.heat_waves import HeatWaveClimate, detect_events, heat_wave_climate
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.resampling import Resampling
@@ -65,7 +66,8 @@ def score_heat_waves(
 
     Returns:
         `heat_wave_hit_rate`, `heat_wave_false_alarm_ratio`, `heat_wave_iou` (forecast, lead_time), each with
-        NAME_interval (…, bound), and `heat_wave_area` (source, lead_time), the part of the area under a heat wave.
+        NAME_interval (…, bound); `heat_wave_area` (source, lead_time), the part of the area under a heat wave; and
+        `heat_wave_onset_error`, `heat_wave_duration_error`, `heat_wave_intensity_error` (forecast), with intervals.
 
     Raises:
         UserError: if the variable is not there, steps are not days, or there is no training split of a year or more.
@@ -80,6 +82,7 @@ def score_heat_waves(
     sources = 1 + len(baselines.references)
     area = np.zeros((sources + 1, inits, leads))
     hits = np.zeros((sources, inits, leads))
+    shared, errors = np.zeros((sources, inits)), np.zeros((sources, inits, len(NAMES)))
     with progress("heat waves", inits) as advance:
         for init in range(inits):
             there = np.flatnonzero(alignment.available[init])
@@ -90,6 +93,7 @@ def score_heat_waves(
             all_times = np.concatenate([times, valid])
             true = reader.read(init, alignment.offsets[there])[:, channel]
             mask = _mask(past, true, all_times, climate)
+            seasonal, _ = climate.at(valid)
             area[-1, init, there] = _weighted(mask, weights)
             for source in range(sources):
                 fields = [
@@ -97,10 +101,15 @@ def score_heat_waves(
                     for lead in alignment.leads[there]
                 ]
                 found = _mask(past, np.stack(fields), all_times, climate)
+                shared[source, init], errors[source, init] = heat_wave_errors(
+                    found, mask, np.stack(fields) - seasonal, true - seasonal, weights
+                )
                 area[source, init, there] = _weighted(found, weights)
                 hits[source, init, there] = _weighted(found & mask, weights)
             advance()
-    return _dataset(area, hits, resampling)
+    (temperature,) = forecast.variables.select([variable])
+    scores = _dataset(area, hits, resampling)
+    return scores.assign(_errors(shared, errors, resampling, temperature.units))
 
 
 def _dataset(
@@ -141,6 +150,38 @@ def _dataset(
         },
     )
     return xr.Dataset(data)
+
+
+def _errors(
+    shared: Float64[np.ndarray, "forecast init"],
+    errors: Float64[np.ndarray, "forecast init name"],
+    resampling: Resampling,
+    units: str,
+) -> dict[str, tuple]:
+    weights = resampling.weights_and_plain
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = np.einsum("si,fin->sfn", weights, errors) / (weights @ shared.T)[..., None]
+    bounds = resampling.interval(samples)
+    words = {
+        "onset": ("day", "first heat-wave day within the forecast"),
+        "duration": ("day", "number of heat-wave days within the forecast"),
+        "intensity": (units, "largest departure from the seasonal climatology on heat-wave days"),
+    }
+    data: dict[str, tuple] = {}
+    for position, name in enumerate(NAMES):
+        unit, what = words[name]
+        attributes = {
+            "long_name": f"error of the {name} of heat waves",
+            "units": unit,
+            "definition": f"forecast minus truth of the {what}; area-weighted mean over cells in which both have one",
+        }
+        data[f"heat_wave_{name}_error"] = ("forecast", samples[0, :, position], attributes)
+        data[f"heat_wave_{name}_error_interval"] = (
+            ("forecast", "bound"),
+            bounds[:, position],
+            {**attributes, "long_name": f"95 % interval of the {attributes['long_name']}"},
+        )
+    return data
 
 
 def _climate(truth: TrainingStore, variable: str, forecast: Forecasts) -> HeatWaveClimate:
