@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.builders import TINY_RECIPE
+from tests.builders import TINY_RECIPE, wave_store
 from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
@@ -180,3 +180,13 @@ def test_a_run_ends_with_a_report_of_its_logs(tiny_store, tmp_path):
     assert logs["lead_loss"].shape == (2, 2, 1)
     assert logs["rmse"].sel(validated_step=6, validation_lead=3, variable="vorticity") > 0
     assert float(logs["loss"][0]) == pytest.approx(float(logs["lead_loss"][0].mean()), rel=1e-5)
+
+
+def test_an_empty_split_is_refused_before_anything_is_written(tmp_path):
+    wave_store(tmp_path / "waves.zarr", splits=("train", "train", "test"))
+    with pytest.raises(UserError) as caught:
+        train("turbulence_small", tmp_path / "waves.zarr", tmp_path / "run", TINY_RECIPE)
+    assert str(caught.value) == (
+        f"{tmp_path / 'waves.zarr'}: no trajectory is in split 'valid'; it has ['test', 'train']."
+    )
+    assert not (tmp_path / "run").exists()
