@@ -184,7 +184,7 @@ class GriddedData(StrictConfig):
     Attributes:
         kind: Tag by which a recipe says that its data is of this class.
         path: NetCDF file, several of them, a pattern such as ``era5/*.nc``, a Zarr folder or address, or
-            ``shipped:NAME`` for data that comes with the package.
+            ``shipped:NAME`` for data that comes with the package, or ``jcm:DAYS`` for weather that is simulated.
         variables: What to take.
         derive: What to compute: forcings that follow from time and place, by name, and variables from other variables.
         splits: Which periods are for training, validation and test.

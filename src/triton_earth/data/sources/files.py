@@ -15,6 +15,7 @@ from triton_earth.core.errors import UserError, nearest
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
+from triton_earth.data.sources.speedy import JCM, run_speedy
 
 SHIPPED = "shipped:"
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
@@ -75,7 +76,7 @@ def _find(path: str) -> list[str]:
                 f"{path}: no data of that name comes with the package; {nearest(name, shipped)}"
             )
         return [str(shipped[name])]
-    if "://" in path or path.startswith(COPERNICUS):
+    if "://" in path or path.startswith((COPERNICUS, JCM)):
         return [path]
     if Path(path).exists():
         return [path]
@@ -94,6 +95,8 @@ def _find(path: str) -> list[str]:
 def _open(path: str, storage_options: dict[str, Any], variables: list[str]) -> xr.Dataset:
     if path.startswith(COPERNICUS):
         return open_copernicus(path, variables)
+    if path.startswith(JCM):
+        return run_speedy(path)
     if "://" in path:
         return _open_remote(path, storage_options)
     if Path(path).suffix.lower() in GRIB:
