@@ -193,15 +193,18 @@ class TrainingStore:
     def read(
         self, trajectory: SupportsIndex, times: slice
     ) -> Float32[np.ndarray, "time channel y x"]:
-        """Read consecutive times of one trajectory.
+        """Read ascending times of one trajectory; consecutive ones are one read.
 
         Raises:
             UserError: if a file of the store is damaged.
         """
-        start, stop, _ = times.indices(self.times.size)
-        shape = (max(0, stop - start), len(self.variables), *self.grid.shape)
-        fields = np.empty(shape, dtype=np.float32)
-        self.read_into(fields, int(trajectory), start)
+        wanted = range(*times.indices(self.times.size))
+        fields = np.empty((len(wanted), len(self.variables), *self.grid.shape), dtype=np.float32)
+        if wanted.step == 1:
+            self.read_into(fields, int(trajectory), wanted.start)
+        else:
+            for field, time in zip(fields, wanted, strict=True):
+                self.read_into(field[None], int(trajectory), time)
         return fields
 
     def read_into(

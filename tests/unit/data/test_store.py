@@ -102,6 +102,13 @@ def test_blocks_are_the_segment(waves):
         np.testing.assert_array_equal(np.concatenate(blocks), waves.read(3, slice(None)))
 
 
+@pytest.mark.parametrize(
+    "times", [slice(1, 10, 3), slice(2, None, 4), slice(-3, None), slice(5, 5)]
+)
+def test_times_are_chosen_as_of_an_array(waves, times):
+    np.testing.assert_array_equal(waves.read(2, times), waves.read(2, slice(0, None))[times])
+
+
 def test_times_are_found_to_a_thousandth_of_the_step(waves, weather):
     assert waves.find_time(0.3) == 3
     assert waves.find_time(0.30005) == 3

@@ -124,3 +124,12 @@ def test_no_training_split_is_refused(tmp_path):
         UserError, match=r"needs a training split; the store has \['test'\]. Evaluate"
     ):
         fit_climatology(store, ["vorticity"])
+
+
+def test_of_a_long_training_split_evenly_spread_states_are_taken(tmp_path, monkeypatch):
+    store = wave_store(tmp_path / "waves.zarr", cells=8, times=12)
+    monkeypatch.setattr("triton_earth.models.climatology.MOST_STATES", 9)  # of 3 x 12: every 4th
+    found = fit_climatology(store, store.variables.names).coefficients[0, :, 0, 0]
+    taken = [store.read(number, slice(0, None))[::4] for number in range(3)]
+    expected = np.concatenate(taken).astype(np.float64).mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
