@@ -7,6 +7,7 @@ import numpy as np
 
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
+from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
@@ -106,52 +107,55 @@ def forecast(
         windows = windows_of(
             data, split, forecaster.history, steps, _init_every(origin["training"])
         )
-    return write_forecast(
-        forecaster,
-        data,
-        out,
-        trajectories=[trajectory for trajectory, _ in windows],
-        starts=[start for _, start in windows],
-        steps=steps,
-        batch_size=batch_size,
-        provenance=provenance(
-            model=forecaster.name,
-            parameters=forecaster.parameter_count,
-            store_hash=data.content_hash,
-            split=split,
-            **origin,
-        ),
-        ensemble=EnsembleConfig.parse(
-            {
-                "members": members,
-                "perturb": perturb,
-                "perturb_size": perturb_size,
-                "drop_paths": drop_paths,
-                "seed": seed,
-            },
-            "the ensemble",
-        ),
-        output=OutputConfig.parse(
-            {
-                "variables": variables,
-                "levels": levels,
-                "leads": leads,
-                "region": region,
-                "statistics_only": statistics_only,
-                "mean_and_spread": mean_and_spread,
-            },
-            "the output",
-        ),
-        forcings=None if forcings is None else TrainingStore.open(forcings),
-        guard=GuardConfig(policy=guard),
-        stabilizers=StabilizersConfig.parse(
-            apply_overrides(_of_recipe(origin["training"], "stabilizers") or {}, stabilizers or []),
-            "the stabilizers",
-        ),
-        device=where,
-        resume=resume,
-        overwrite=overwrite,
-    )
+    with torch_threads(_of_recipe(origin["training"], "threads")):
+        return write_forecast(
+            forecaster,
+            data,
+            out,
+            trajectories=[trajectory for trajectory, _ in windows],
+            starts=[start for _, start in windows],
+            steps=steps,
+            batch_size=batch_size,
+            provenance=provenance(
+                model=forecaster.name,
+                parameters=forecaster.parameter_count,
+                store_hash=data.content_hash,
+                split=split,
+                **origin,
+            ),
+            ensemble=EnsembleConfig.parse(
+                {
+                    "members": members,
+                    "perturb": perturb,
+                    "perturb_size": perturb_size,
+                    "drop_paths": drop_paths,
+                    "seed": seed,
+                },
+                "the ensemble",
+            ),
+            output=OutputConfig.parse(
+                {
+                    "variables": variables,
+                    "levels": levels,
+                    "leads": leads,
+                    "region": region,
+                    "statistics_only": statistics_only,
+                    "mean_and_spread": mean_and_spread,
+                },
+                "the output",
+            ),
+            forcings=None if forcings is None else TrainingStore.open(forcings),
+            guard=GuardConfig(policy=guard),
+            stabilizers=StabilizersConfig.parse(
+                apply_overrides(
+                    _of_recipe(origin["training"], "stabilizers") or {}, stabilizers or []
+                ),
+                "the stabilizers",
+            ),
+            device=where,
+            resume=resume,
+            overwrite=overwrite,
+        )
 
 
 def _recipe_steps(training: dict[str, Any], model: Path) -> int:

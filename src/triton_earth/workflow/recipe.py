@@ -26,12 +26,14 @@ class ForecastConfig(StrictConfig):
             given.
         batch_size: Forecasts that are made together; as many as memory allows if not given.
         stabilizers: What corrects each state before it is fed back; nothing if not given.
+        threads: Threads of torch on a CPU, its own choice if not given. Small networks gain nothing from a second.
     """
 
     steps: int = Field(default=99, ge=1)
     init_every: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     stabilizers: StabilizersConfig = StabilizersConfig()
+    threads: int | None = Field(default=None, ge=1)
 
 
 def _kind(values: Any) -> str:

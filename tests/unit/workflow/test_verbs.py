@@ -13,6 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
 from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.writer import write_forecast
 from triton_earth.training import step as training_step
 from triton_earth.workflow import demo as demo_module
 from triton_earth.workflow.demo import demo
@@ -25,7 +26,7 @@ from triton_earth.workflow.train import train
 
 def test_a_run_folder_explains_itself(tiny_run, tiny_store):
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "config.yaml", "forecaster", "log.csv", "losses.csv", "store.json",
+        "config.yaml", "forecaster", "forecaster_last", "log.csv", "losses.csv", "store.json",
         "training_state.previous.pt", "training_state.pt",
     ]  # fmt: skip
     resolved = load_recipe("turbulence_small", TINY_RECIPE)
@@ -262,3 +263,21 @@ def test_a_second_demo_uses_what_the_first_has_made(tmp_path, monkeypatch):
     for name, before in kept.items():
         assert files_below(tmp_path / "demo" / name) == before
     assert first.identical(second)
+
+
+def test_the_recipe_says_how_many_threads_a_forecast_has(
+    tiny_run, tiny_store, tmp_path, monkeypatch
+):
+    seen = []
+
+    def write(*arguments, **options):
+        seen.append(torch.get_num_threads())
+        return write_forecast(*arguments, **options)
+
+    monkeypatch.setattr("triton_earth.workflow.forecast.write_forecast", write)
+    torch.set_num_threads(2)
+    try:
+        forecast(tiny_run, tiny_store, tmp_path / "a.zarr")
+    finally:
+        torch.set_num_threads(1)
+    assert seen == [1]
