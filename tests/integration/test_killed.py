@@ -53,7 +53,7 @@ def test_forecast_goes_on_after_a_kill(tmp_path, tiny_run, tiny_store):
     words = ["forecast", tiny_run, tiny_store, "--steps", 400, "--batch-size", 1, "--out"]
     whole, cut = tmp_path / "whole.zarr", tmp_path / "cut.zarr"
     finish(*words, whole)
-    leads = cut.with_name("cut.zarr.partial") / "vorticity" / "c" / "1"
+    leads = cut.with_name("cut.zarr.partial") / "vorticity" / "c" / "0"
     assert kill_when(start(*words, cut), lambda: leads.exists() and len(list(leads.iterdir())) > 99)
     assert not cut.exists()
     finish(*words, cut, "--resume")
