@@ -183,8 +183,7 @@ def _climatology(source: GriddedSource, pieces: list[slice], split: np.ndarray) 
             if inside.any():
                 fit.add(source.times[times][inside], source.before_anomalies(times)[inside])
             advance(times.stop - times.start)
-    words = f"mean of the training period by time of the year ({fit.harmonics} harmonics)"
-    return Climatology(fit.coefficients(), words)
+    return fit.climatology("training period")
 
 
 def _valid_mask(source: GriddedSource) -> Bool[np.ndarray, "channel y x"]:

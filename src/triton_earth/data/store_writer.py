@@ -115,7 +115,11 @@ def write_climatology(
         "climatology",
         data=climatology.coefficients,
         dimension_names=["basis", "anomaly", *axes],
-        attributes={"anomalies": names, "definition": climatology.definition},
+        attributes={
+            "anomalies": names,
+            "definition": climatology.definition,
+            "daily_harmonics": climatology.daily_harmonics,
+        },
     )
 
 

@@ -1,13 +1,15 @@
 """Climatology and lag correlation of a training split: what simple forecasts and anomaly scores are made of."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.time import Duration
 from triton_earth.data.climatology import Climatology, ClimatologyFit
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
@@ -20,7 +22,8 @@ __all__ = [
 ]
 
 MOST_STATES = 1500
-"""Training states that a climatology is fitted to, evenly spread; more would not change it visibly."""
+"""Training states, evenly spread, that a climatology is fitted to at most: weather forgets itself in days, so that the
+states between them would tell little more."""
 
 MOST_STARTS, MOST_LAGS = 32, 12
 """Initial times and lags that lag correlations are fitted from."""
@@ -59,7 +62,7 @@ def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
         names: Variables wanted.
 
     Returns:
-        The climatology, smoothed by `data.climatology.HARMONICS` harmonics of the year.
+        The climatology, smoothed by harmonics of the year and, for steps below a day, of the day.
 
     Raises:
         UserError: if the store has no training split.
@@ -70,16 +73,17 @@ def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
     fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
     for when, fields in _states(store, segments, channels):
         fit.add(when, fields)
-    coefficients, harmonics = fit.coefficients(), fit.harmonics
-    words = f"mean of the training split by time of the year ({harmonics} harmonics)"
-    if not harmonics:
-        words = "mean of the training split, the same at all times"
+    climatology = fit.climatology()
     if isinstance(store.grid, PeriodicGrid) and store.valid_mask is None:
-        coefficients[:] = coefficients.mean(axis=(-2, -1), keepdims=True)
-        words += " and in all cells"
+        everywhere = climatology.coefficients.mean(axis=(-2, -1), keepdims=True)
+        return replace(
+            climatology,
+            coefficients=np.broadcast_to(everywhere, climatology.coefficients.shape).copy(),
+            definition=f"{climatology.definition} and in all cells",
+        )
     if store.valid_mask is not None:
-        coefficients[:, ~store.valid_mask[channels]] = np.nan
-    return Climatology(coefficients, words)
+        climatology.coefficients[:, ~store.valid_mask[channels]] = np.nan
+    return climatology
 
 
 def fit_lag_correlation(
@@ -141,7 +145,7 @@ def _states(
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "time channel y x"]]]:
     """Yield times and fields of evenly spread training states, a few at a time."""
     total = sum(len(segment) for segment in segments)
-    stride = -(-total // MOST_STATES)
+    stride = _stride(total, store.time_step)
     seen = 0
     for segment in segments:
         times = np.arange(segment.start + (-seen) % stride, segment.stop, stride)
@@ -149,6 +153,16 @@ def _states(
         for chunk in np.array_split(times, -(-len(times) // 32)) if len(times) else []:
             read = slice(int(chunk[0]), int(chunk[-1]) + 1, stride)
             yield store.times[chunk], store.read(segment.trajectory, read)[:, channels]
+
+
+def _stride(total: int, time_step: Duration) -> int:
+    """Return the distance of states taken: without a common divisor with a year's steps, it sees all hours and days."""
+    stride = -(-total // MOST_STATES)
+    if isinstance(time_step, np.timedelta64):
+        year = round(np.timedelta64(365, "D") / time_step)
+        while year > 1 and gcd(stride, year) > 1:
+            stride += 1
+    return stride
 
 
 def _anomaly(

@@ -141,7 +141,9 @@ def test_anomalies_are_from_the_climatology_of_the_training_period_only(seasonal
     # The climatology is in the store, so that the field can be had back.
     array = zarr.open_array(tmp_path / "a.zarr", path="climatology", mode="r")
     assert array.attrs["anomalies"] == ["sst_anomaly"]
-    normal = Climatology(np.asarray(array), "").at(store.times[:1])[0, 0]
+    normal = Climatology(np.asarray(array), "", array.attrs["daily_harmonics"]).at(store.times[:1])[
+        0, 0
+    ]
     with xr.open_dataset(seasonal) as data:
         first = data["sst"].values[0] + 273.15
     np.testing.assert_allclose(fields[0] + normal, first, atol=1e-4)

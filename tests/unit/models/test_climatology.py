@@ -6,11 +6,13 @@ import pytest
 from tests.builders import wave_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.core.time import year_fraction
+from triton_earth.core.time import day_fraction, year_fraction
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.models.climatology import (
+    MOST_STATES,
     LagCorrelation,
+    _stride,
     fit_climatology,
     fit_lag_correlation,
 )
@@ -30,13 +32,13 @@ def season(times):
     return 280 + cells + (3 + cells) * np.cos(phase) + 1.5 * np.sin(2 * phase)
 
 
-def daily_store(path, fields, splits=None):
-    split = np.array([["train"] * len(DAYS)], dtype=object) if splits is None else splits
+def daily_store(path, fields, splits=None, times=DAYS):
+    split = np.array([["train"] * len(times)], dtype=object) if splits is None else splits
     create_store(
         path,
         variables=Variables((SST,)),
         grid=GRID,
-        times=DAYS,
+        times=times,
         splits=split,
         provenance={},
         valid_mask=MASK,
@@ -68,6 +70,54 @@ def test_seasonal_cycle_is_found(seasonal):
     assert np.isnan(found[:, ~MASK]).all()
     assert "by time of the year (3 harmonics)" in climatology.definition
     assert np.abs(found[2, MASK] - found[3, MASK]).max() < 0.06  # one day of the second harmonic
+
+
+def day(times):
+    """A daily cycle of two harmonics that is stronger in summer, with the seasons of `season`."""
+    year = 2 * np.pi * year_fraction(times)[:, None, None, None]
+    hour = 2 * np.pi * day_fraction(times)[:, None, None, None]
+    local = hour + np.deg2rad(np.array(GRID.longitude))
+    return season(times) + (5 - 2 * np.cos(year)) * np.cos(local) + np.sin(2 * local)
+
+
+def test_daily_cycle_is_found_from_few_states(tmp_path, monkeypatch):
+    times = np.arange(*np.array(["2003-01-01", "2005-01-01"], "M8[ns]"), np.timedelta64(6, "h"))
+    assert -(-len(times) // 183) % 4 == 0  # every state so far apart is at one hour
+    monkeypatch.setattr("triton_earth.models.climatology.MOST_STATES", 183)
+    store = daily_store(tmp_path / "a.zarr", day(times), times=times)
+    climatology = fit_climatology(store, ["sst"])
+    assert climatology.definition == (
+        "mean of the training split by time of the year (3 harmonics) and of the day (2 harmonics)"
+    )
+    when = np.array(["2004-02-29T06", "2004-03-01", "2013-07-15T18", "2009-12-31T12"], "M8[ns]")
+    np.testing.assert_allclose(climatology.at(when)[:, MASK], day(when)[:, MASK], atol=1e-3)
+
+
+def test_twelve_hours_tell_one_harmonic_of_the_day(tmp_path):
+    times = np.arange(
+        *np.array(["2003-01-01T06", "2003-02-01T06"], "M8[ns]"), np.timedelta64(12, "h")
+    )
+    fields = 280 + 3 * np.sin(2 * np.pi * day_fraction(times))[:, None, None, None] * np.ones(
+        (1, 2, 3)
+    )
+    climatology = fit_climatology(daily_store(tmp_path / "a.zarr", fields, times=times), ["sst"])
+    assert climatology.definition.endswith("by time of the day (1 harmonics)")
+    found = climatology.at(np.array(["2010-05-05T06", "2010-05-05T18"], "M8[ns]"))[:, 0, 0, 0]
+    np.testing.assert_allclose(found, [283, 277], atol=1e-4)
+
+
+@pytest.mark.parametrize(("hours", "years"), [(6, 30), (6, 40), (1, 30), (24, 300), (12, 17)])
+def test_states_of_long_splits_see_all_hours_and_seasons(hours, years):
+    total = int(years * 365.25 * 24 / hours)
+    stride = _stride(total, np.timedelta64(hours, "h"))
+    taken = np.arange(0, total, stride) * hours
+    assert 0.7 * MOST_STATES < len(taken) <= MOST_STATES
+    _, counts = np.unique(taken % 24, return_counts=True)
+    assert len(counts) == 24 // hours
+    assert np.ptp(counts) <= 1
+    _, counts = np.unique(taken // 24 % 365 // 30, return_counts=True)
+    assert len(counts) == 13
+    assert counts[:12].min() > 0.8 * counts[:12].mean()
 
 
 def test_only_the_training_split_counts(tmp_path):
