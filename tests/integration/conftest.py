@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.builders import files_below
 from triton_earth.cli import main
 
 
@@ -37,5 +38,22 @@ def command(monkeypatch, capsys):
             root.handlers = handlers
             ours.setLevel(level)
         return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(command, tmp_path):
+    """Run a command that must fail, and return its one line of error."""
+
+    def run(*words):
+        before = files_below(tmp_path)
+        outcome = command(*words)
+        assert outcome.code == 2, outcome
+        assert outcome.out == ""
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("error: ")
+        assert files_below(tmp_path) == before
+        return line
 
     return run

@@ -11,30 +11,12 @@ import zarr
 
 from tests.builders import (
     TINY_RECIPE,
-    files_below,
     tiny_forecaster,
     wave_store,
     weather_store,
 )
 from triton_earth.data.store import write_trajectory
 from triton_earth.models.checkpoint import save_forecaster
-
-
-@pytest.fixture
-def refused(command, tmp_path):
-    """Run a command that must fail, and return its one line of error."""
-
-    def run(*words):
-        before = files_below(tmp_path)
-        outcome = command(*words)
-        assert outcome.code == 2, outcome
-        assert outcome.out == ""
-        (line,) = outcome.err.splitlines()
-        assert line.startswith("error: ")
-        assert files_below(tmp_path) == before
-        return line
-
-    return run
 
 
 @pytest.fixture
@@ -325,6 +307,13 @@ def test_an_output_in_a_folder_that_may_not_be_written(refused, tmp_path, words)
     (tmp_path / "locked").mkdir(mode=0o500)
     line = refused(*words, "--out", tmp_path / "locked" / "out")
     assert "may not be written. Choose another path." in line
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="only Linux has it")
+@pytest.mark.parametrize("words", VERBS, indirect=True)
+def test_an_output_where_the_system_makes_no_folder(refused, words):
+    line = refused(*words, "--out", "/proc/new/output")
+    assert "/proc/new/output cannot be made: /proc may not be written. Choose another path." in line
 
 
 def test_resume_with_another_recipe(command, refused, tiny_store, tmp_path):

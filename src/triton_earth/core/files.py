@@ -1,8 +1,12 @@
 """Outputs that are whole or absent: written under a temporary name beside the final one, then renamed."""
 
+import itertools
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,28 +51,72 @@ def claim_output(path: Path, *, resume: bool, overwrite: bool) -> Path:
     return partial
 
 
+def require_apart(out: Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse an output that is, holds or lies within what it is made from, which replacing it would destroy.
+
+    Args:
+        out: Final path of the output.
+        inputs: Files and folders that are read; those that are not there, such as addresses, are passed over.
+
+    Raises:
+        UserError: naming the output and the input; or if the output has no name of its own, such as ``..``.
+    """
+    for given in inputs:
+        if not Path(given).exists():
+            continue
+        source = Path(given).resolve()
+        for target in (out.resolve(), partial_path(out.resolve())):
+            if source.is_relative_to(target) or target.is_relative_to(source):
+                raise UserError(
+                    f"{out} is, holds or lies within {given}, which this command reads. Choose another path."
+                )
+    if out.name in ("", ".."):
+        raise UserError(f"{out} is no name for a new output. Choose another path.")
+
+
 def require_writable(path: Path) -> None:
-    """Refuse a path that nothing can be written to; nothing is made on disk.
+    """Refuse a path that nothing can be written to; nothing stays on disk.
 
     Raises:
         UserError: if the nearest folder above that exists is no folder, or may not be written.
     """
     above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        what = "may not be written" if above.is_dir() else "is no folder"
-        raise UserError(f"{path} cannot be made: {above} {what}. Choose another path.")
+    if not above.is_dir():
+        raise UserError(f"{path} cannot be made: {above} is no folder. Choose another path.")
+    try:
+        # Permissions do not tell: the folder may be the system's own, or of a read-only disk.
+        os.rmdir(tempfile.mkdtemp(dir=above))
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be made: {above} may not be written. Choose another path."
+        ) from error
 
 
 def publish(partial: Path, path: Path) -> None:
     """Give a complete output its final name; an old output of that name goes away only then."""
     if path.exists():
-        old = path.with_name(path.name + ".old")
-        remove(old)
-        path.rename(old)
+        old = set_aside(path)
         partial.rename(path)
         remove(old)
     else:
         partial.rename(path)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename an output to a hidden name beside it that nothing else has, and return that name."""
+    names = (f".{path.name}.{os.getpid()}.{number}.old" for number in itertools.count())
+    with _writing(path):
+        return path.rename(next(p for name in names if not (p := path.with_name(name)).exists()))
+
+
+def make_folder(path: Path) -> None:
+    """Make a new folder, and those above it that are not there.
+
+    Raises:
+        UserError: if the system does not let us.
+    """
+    with _writing(path):
+        path.mkdir(parents=True)
 
 
 def remove(path: Path) -> None:
@@ -98,19 +146,26 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+    finally:
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Choose another place."
         ) from error
-    finally:
-        if path.parent.is_dir():
-            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

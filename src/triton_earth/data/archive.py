@@ -10,7 +10,7 @@ from pydantic import Field
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import partial_path, remove
+from triton_earth.core.files import partial_path, remove, require_apart
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.prepare import Splits, prepare_trajectories
@@ -72,9 +72,10 @@ def prepare_archive(
 
     Raises:
         UserError: if the file is no such archive, has fewer trajectories than the splits need, or holds values that are
-            not finite; if `out` exists and neither option allows it.
+            not finite; if `out` exists and neither option allows it, or holds the file.
     """
     path = local_copy(data.path)
+    require_apart(out, [path])
     array = _open(path, data)
     splits = data.splits.names()
     _, times, ny, nx = array.shape

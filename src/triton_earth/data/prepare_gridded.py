@@ -14,6 +14,7 @@ from triton_earth.core.files import (
     read_json,
     remove,
     remove_leftovers,
+    require_apart,
     write_json,
 )
 from triton_earth.core.progress import progress
@@ -68,10 +69,12 @@ def prepare_gridded(
 
     Raises:
         UserError: naming file, variable, time and cell of what is wrong with the files; if the splits overlap or leak;
-            if `out` exists and neither option allows it, or is of another recipe or of other files.
+            if `out` exists and neither option allows it, or is of another recipe or of other files, or is, holds or
+            lies within one of the files.
     """
     with tasks(workers, cluster) as place:
         source = GriddedSource(data)
+        require_apart(out, source.files)
         split = split_of_times(source.times, data.splits, max(window, data.gap or 0), source.name)
         pieces = _pieces(source, data.memory_mb, place.processes)
         if source.anomalies:

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, write_bytes, write_json
+from triton_earth.core.files import (
+    claim_output,
+    make_folder,
+    publish,
+    read_json,
+    write_bytes,
+    write_json,
+)
 from triton_earth.core.grid import grid_from_dict
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
@@ -36,9 +43,12 @@ def save_forecaster(
         folder: Its folder.
         provenance: How it was trained: recipe, seed, data hash, versions; plain values.
         weights: Weights to save in place of the network's own, for example their moving average.
+
+    Raises:
+        UserError: if the folder cannot be made or written.
     """
     partial = claim_output(folder, resume=False, overwrite=True)
-    partial.mkdir(parents=True)
+    make_folder(partial)
     state = forecaster.network.state_dict() if weights is None else weights
     tensors = {
         _NETWORK + name: tensor.detach().cpu().contiguous() for name, tensor in state.items()

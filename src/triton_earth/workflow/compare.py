@@ -6,7 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish
+from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
@@ -50,13 +50,14 @@ def compare(
 
     Raises:
         UserError: if there are fewer than two forecasts, they have nothing in common, they and the truth do not fit, or
-            `out` exists and may not be replaced.
+            `out` exists and may not be replaced, or is, holds or lies within what is read.
     """
     if len(forecasts) < 2:
         raise UserError(
             f"compare: expected at least two forecasts and a store, found {len(forecasts)} forecasts. "
             "Judge a single one with `triton-earth evaluate`."
         )
+    require_apart(out, [*forecasts, store])
     called = list(names or [path.name.removesuffix(".zarr") for path in forecasts])
     if len(called) != len(forecasts):
         raise UserError(

@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish
+from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
-from triton_earth.models.checkpoint import load_forecaster, load_provenance
+from triton_earth.models.checkpoint import forecaster_folder, load_forecaster, load_provenance
 from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
 from triton_earth.plots.stabilizers import stabilizers
@@ -71,8 +71,10 @@ def evaluate(
         The scores.
 
     Raises:
-        UserError: if forecast and truth do not fit, or `out` exists and may not be replaced.
+        UserError: if forecast and truth do not fit, `out` exists and may not be replaced, or is, holds or lies within
+            what is read.
     """
+    require_apart(out, [forecast if steps is None else forecaster_folder(forecast), store])
     if steps is not None and (workers > 1 or dask is not None):
         raise UserError(
             "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."

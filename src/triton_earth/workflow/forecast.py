@@ -7,9 +7,10 @@ import numpy as np
 
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
+from triton_earth.core.files import require_apart
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
-from triton_earth.models.checkpoint import load_forecaster, load_provenance
+from triton_earth.models.checkpoint import forecaster_folder, load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.forecast_store import ForecastStore
@@ -89,9 +90,10 @@ def forecast(
         The forecast.
 
     Raises:
-        UserError: if model and store do not fit, an initial time is not in the store, or `out` exists and neither
-            option allows it.
+        UserError: if model and store do not fit, an initial time is not in the store, `out` exists and neither option
+            allows it, or `out` is, holds or lies within what is read.
     """
+    require_apart(out, [forecaster_folder(model), store, *([] if forcings is None else [forcings])])
     where = resolve_device(device)
     forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)

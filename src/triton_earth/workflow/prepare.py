@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.files import require_apart
 from triton_earth.data.archive import ArchiveData, prepare_archive
 from triton_earth.data.prepare import prepare_store
 from triton_earth.data.prepare_gridded import prepare_gridded
@@ -10,7 +11,7 @@ from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.store import TrainingStore
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipe import find_recipe, load_recipe
 
 
 def prepare(
@@ -40,9 +41,11 @@ def prepare(
         The store.
 
     Raises:
-        UserError: if the recipe is wrong, or `out` exists and neither option allows it.
+        UserError: if the recipe is wrong, `out` exists and neither option allows it, or `out` is, holds or lies within
+            what is read.
     """
     resolved = load_recipe(recipe, overrides)
+    require_apart(out, [find_recipe(recipe)])
     origin = provenance(recipe=str(recipe))
     if isinstance(resolved.data, GriddedData):
         return prepare_gridded(

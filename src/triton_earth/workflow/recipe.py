@@ -84,7 +84,7 @@ def load_recipe(recipe: str | Path, overrides: list[str] | None = None) -> Recip
     Raises:
         UserError: if there is no such recipe, or a key of it is unknown, missing or wrong.
     """
-    path = _find(str(recipe))
+    path = find_recipe(recipe)
     return Recipe.parse(apply_overrides(read_yaml(path), overrides or []), str(recipe))
 
 
@@ -96,7 +96,13 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _find(recipe: str) -> Path:
+def find_recipe(recipe: str | Path) -> Path:
+    """Return the file of a recipe that is given by its path, or by its name if it comes with the package.
+
+    Raises:
+        UserError: if there is none.
+    """
+    recipe = str(recipe)
     if Path(recipe).is_file():
         return Path(recipe)
     shipped = shipped_recipes()

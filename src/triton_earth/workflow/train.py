@@ -13,10 +13,13 @@ from torch import Tensor
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import (
+    make_folder,
     read_json,
     remove,
     remove_leftovers,
+    require_apart,
     require_writable,
+    set_aside,
     write_json,
     write_text,
 )
@@ -25,10 +28,16 @@ from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import NormalizationConfig, Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Windows, require_batch
-from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
+from triton_earth.models.checkpoint import (
+    forecaster_folder,
+    load_forecaster,
+    load_provenance,
+    save_forecaster,
+)
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
+from triton_earth.training.interruption import Interrupted
 from triton_earth.training.log import read_logs
 from triton_earth.training.loggers import require_loggers
 from triton_earth.training.loop import fit
@@ -38,12 +47,14 @@ from triton_earth.training.sharding import gathered
 from triton_earth.training.shares import own_parts
 from triton_earth.workflow.device import resolve_device
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipe import Recipe, load_recipe
+from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
 
 logger = logging.getLogger("triton_earth")
 
 CONFIG, STORE = "config.yaml", "store.json"
 FORECASTER, LAST, REPORT = "forecaster", "forecaster_last", "report.html"
+REPLACED = "replaced"
+"""What a run replaces, kept within its folder until it has a forecaster of its own."""
 
 
 def train(
@@ -63,6 +74,9 @@ def train(
     (``forecaster/``). In the end it gets the forecaster with the weights of the last step as they are
     (``forecaster_last/``) and a report of the logs (``report.html``).
 
+    What is replaced stays in ``replaced/`` until the run has its first forecaster; if the run fails before, it comes
+    back.
+
     Args:
         recipe: Recipe file, or name of a shipped recipe.
         store: Training store.
@@ -75,10 +89,15 @@ def train(
         The trained forecaster.
 
     Raises:
-        UserError: if recipe and store do not fit, or `out` exists and neither option allows it.
+        UserError: if recipe and store do not fit, the training diverges, `out` exists and neither option allows it, or
+            `out` is, holds or lies within what is read.
         Interrupted: if SIGTERM or SIGUSR1 asked to stop; all that was done is saved.
     """
     resolved = load_recipe(recipe, overrides)
+    start = resolved.train.init_from
+    require_apart(
+        out, [find_recipe(recipe), store, *([] if start is None else [forecaster_folder(start)])]
+    )
     with torch_threads(resolved.train.threads), joined() as processes:
         return _train(resolved, store, out, processes, resume=resume, overwrite=overwrite)
 
@@ -140,19 +159,28 @@ def _train(
             weights,
         )
         # A process that was killed between the renames may have left one.
-        remove(out / f"{FORECASTER}.old")
+        for left in out.glob(f".{FORECASTER}.*.old"):
+            remove(left)
+        remove(out / REPLACED)
 
-    fit(
-        forecaster,
-        training,
-        validation,
-        config,
-        recipe.seed,
-        out,
-        save_best,
-        rollouts=rollouts,
-        processes=processes,
-    )
+    try:
+        fit(
+            forecaster,
+            training,
+            validation,
+            config,
+            recipe.seed,
+            out,
+            save_best,
+            rollouts=rollouts,
+            processes=processes,
+        )
+    except Interrupted:
+        raise
+    except Exception:
+        if processes.is_main:
+            _put_back(out)
+        raise
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
@@ -271,7 +299,31 @@ def _claim_run(
             "or --overwrite to replace it."
         )
     require_writable(out)
-    remove(out)
-    out.mkdir(parents=True)
+    _make_way(out)
     write_json(out / STORE, {"path": str(store.path), "content_hash": store.content_hash})
     write_text(out / CONFIG, text)
+
+
+def _make_way(out: Path) -> None:
+    """Make an empty run folder; what it replaces is kept within."""
+    replaced = out / REPLACED
+    if replaced.exists():
+        # An unfinished run that was to replace another is worth less than that.
+        for path in out.iterdir():
+            if path != replaced:
+                remove(path)
+    elif out.exists():
+        old = set_aside(out)
+        make_folder(out)
+        old.rename(replaced)
+    else:
+        make_folder(out)
+
+
+def _put_back(out: Path) -> None:
+    """Remove a run that failed before it had a forecaster, if it was to replace something."""
+    if (out / REPLACED).exists():
+        failed = set_aside(out)
+        (failed / REPLACED).rename(out)
+        remove(failed)
+        logger.warning("%s: what was there before is back.", out)

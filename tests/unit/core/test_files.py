@@ -1,15 +1,19 @@
 import os
+from pathlib import Path
 
 import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import (
     claim_output,
+    make_folder,
     partial_path,
     publish,
     read_json,
     remove,
+    require_apart,
     require_writable,
+    set_aside,
     write_json,
     write_text,
 )
@@ -62,6 +66,60 @@ def test_overwrite_keeps_the_old_output_until_the_new_one_is_complete(tmp_path):
     publish(partial, out)
     assert (out / "a.txt").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_else_lies_beside_an_output_that_is_replaced_stays(tmp_path):
+    out = tmp_path / "out"
+    ours = f".out.{os.getpid()}.0.old"
+    for name in ("out", "out.old", ours, "out.partial"):
+        folder_with(tmp_path / name, name)
+    publish(tmp_path / "out.partial", out)
+    assert (out / "a.txt").read_text() == "out.partial"
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.old", ours}
+    assert (tmp_path / "out.old" / "a.txt").read_text() == "out.old"
+    assert (tmp_path / ours / "a.txt").read_text() == ours
+
+
+def test_what_is_set_aside_gets_a_hidden_name(tmp_path):
+    folder_with(tmp_path / "out", "old")
+    aside = set_aside(tmp_path / "out")
+    assert aside == tmp_path / f".out.{os.getpid()}.0.old"
+    assert [path.name for path in tmp_path.iterdir()] == [aside.name]
+    assert (aside / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("out", "given"),
+    [
+        ("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a/../a", "a"), ("link", "a"), ("a", "link"), ("c", "c.partial"),
+    ],
+)  # fmt: skip
+def test_an_output_apart_from_its_inputs(tmp_path, out, given):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "c.partial").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(UserError, match="is, holds or lies within") as caught:
+        require_apart(tmp_path / out, [tmp_path / "no", tmp_path / given])
+    assert f"{tmp_path / given}, which this command reads. Choose another path." in str(
+        caught.value
+    )
+
+
+def test_an_output_beside_its_inputs_is_fine(tmp_path):
+    (tmp_path / "a").mkdir()
+    require_apart(tmp_path / "ab", [tmp_path / "a", "https://example.org/a"])
+
+
+@pytest.mark.parametrize("out", [".", "..", "a/.."])
+def test_an_output_without_a_name(out):
+    with pytest.raises(UserError, match=r"is no name for a new output. Choose another path\."):
+        require_apart(Path(out), [])
+
+
+def test_a_folder_that_the_system_refuses(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/out cannot be written \(Not a directory\)"):
+        make_folder(tmp_path / "file" / "out")
 
 
 def test_resume_and_overwrite_exclude_each_other(tmp_path):

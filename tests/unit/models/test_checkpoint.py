@@ -35,6 +35,12 @@ def refusal(folder):
     return str(caught.value)
 
 
+def test_a_forecaster_below_a_file_is_refused(waves, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file is no folder. Choose another path"):
+        save_forecaster(tiny_forecaster(waves), tmp_path / "file" / "forecaster", {})
+
+
 def test_a_loaded_forecaster_gives_the_same_bits(waves, saved):
     original, loaded = tiny_forecaster(waves, seed=3), load_forecaster(saved)
     assert not loaded.network.training
