@@ -11,6 +11,7 @@ from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
+from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.coordinates import Axis, find_axis, latitude_axis, longitude_axis
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import open_files, require_chunks
@@ -147,7 +148,12 @@ def _inspect_variable(
     time: str | None,
 ) -> None:
     latitude, longitude = find_axis(dataset, "latitude"), find_axis(dataset, "longitude")
-    axes = {dataset.variables[axis].dims[0] for axis in (latitude, longitude) if axis is not None}
+    axes = {
+        dimension
+        for axis in (latitude, longitude)
+        if axis is not None
+        for dimension in dataset.variables[axis].dims
+    }
     if array.ndim < 2 or not axes <= set(array.dims):
         return
     if array.dtype.kind not in "iufb":
@@ -155,9 +161,9 @@ def _inspect_variable(
             "no-numbers", Severity.WARNING, f"it is of type {array.dtype}.", "Leave it out.", name
         )
         return
-    units = array.attrs.get("units")
+    units = text_of(array, "units")
     if units is None:
-        known = known_variable(name, array.attrs.get("standard_name"))
+        known = known_variable(name, text_of(array, "standard_name"))
         inspection.add(
             "units-missing",
             Severity.WARNING,
@@ -187,8 +193,8 @@ def _inspect_variable(
         name,
         scan,
         (times or []) if changes else ["constant"],
-        units=None if units is None else str(units),
-        standard_name=array.attrs.get("standard_name"),
+        units=units,
+        standard_name=text_of(array, "standard_name"),
         changes=changes,
     )
 

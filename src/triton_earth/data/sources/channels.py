@@ -9,12 +9,34 @@ from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.variables import Role, Variable
+from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import VariableChoice
-from triton_earth.data.sources.coordinates import Axis, find_axis, level_indices
+from triton_earth.data.sources.coordinates import Axis, find_axis, level_indices, level_values
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.names import BY_NAME, KnownVariable, known_variable
 from triton_earth.data.sources.time_axis import find_time
 from triton_earth.data.sources.units import canonical_units, conversion
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one file holds a variable.
+
+    Attributes:
+        scale: value = scale · stored value + offset.
+        offset: See `scale`.
+        level: Level dimension, or None.
+        indices: Index of each channel's level.
+        only_level: The level of a variable that has one and is asked for none, or None.
+        has_time: Whether the variable changes in time.
+    """
+
+    scale: float
+    offset: float
+    level: str | None
+    indices: tuple[int, ...]
+    only_level: float | None
+    has_time: bool
 
 
 @dataclass(frozen=True)
@@ -24,20 +46,19 @@ class Channels:
     Attributes:
         source_name: Name in the files.
         variables: What each channel is.
-        scale: value = scale · stored value + offset.
-        offset: See `scale`.
-        level: Level dimension, or None.
-        indices: Index of each channel's level.
-        has_time: Whether the variable changes in time.
+        layouts: How each file that has the variable holds it, by the file's name.
+        known: What is known of the variable, or None.
     """
 
     source_name: str
     variables: tuple[Variable, ...]
-    scale: float
-    offset: float
-    level: str | None
-    indices: tuple[int, ...]
-    has_time: bool
+    layouts: dict[str, Layout]
+    known: KnownVariable | None
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the variable changes in time."""
+        return next(iter(self.layouts.values())).has_time
 
     def read(
         self,
@@ -59,19 +80,20 @@ class Channels:
         Raises:
             UserError: if the file is damaged.
         """
+        layout = self.layouts[source]
         rows, columns = _enclosing(latitude.order), _enclosing(longitude.order)
         chosen = dataset[self.source_name].isel(
             {**(times or {}), latitude.name: rows, longitude.name: columns}
         )
         order = [
             *(times or {}),
-            *([self.level] if self.level else []),
+            *([layout.level] if layout.level else []),
             latitude.name,
             longitude.name,
         ]
         try:
-            if self.level is not None:
-                chosen = chosen.isel({self.level: list(self.indices)})
+            if layout.level is not None:
+                chosen = chosen.isel({layout.level: list(layout.indices)})
             values = (
                 chosen.squeeze([d for d in chosen.dims if d not in order], drop=True)
                 .transpose(*order)
@@ -84,14 +106,14 @@ class Channels:
             ) from error
         if times is None:
             values = values[None]
-        if self.level is None:
+        if layout.level is None:
             values = values[:, None]
         values = values[..., latitude.order - rows.start, :][..., longitude.order - columns.start]
-        return self.scale * values.astype(np.float64) + self.offset
+        return layout.scale * values.astype(np.float64) + layout.offset
 
 
 def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> Channels:
-    """Find a recipe's variable in the files, and its units and levels.
+    """Find a recipe's variable in the files, and its units and levels in each of them.
 
     Args:
         choice: What the recipe says.
@@ -102,14 +124,52 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
 
     Raises:
         UserError: if the variable, a level or the time is missing, it is no map of numbers, or its units are unknown or
-            cannot be converted.
+            cannot be converted; if files hold it in ways that cannot be brought together.
     """
-    source, dataset, name = _find(choice, files)
+    first, name = _find(choice, files)
+    holding = [source for source, dataset in files.items() if name in dataset.data_vars]
+    array = files[first][name]
+    standard_name = text_of(array, "standard_name")
+    known = known_variable(choice.name, name, standard_name)
+    stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
+    units = choice.units or (known.units if known else stated)
+    layouts = {
+        source: _layout(choice, source, files[source], name, known, units) for source in holding
+    }
+    for source in holding[1:]:
+        _require_same_kind(name, first, layouts[first], source, layouts[source])
+    # A file's `u` may be wind or current: only a canonical or standard name says in words what it is.
+    described = BY_NAME.get(choice.name) or known_variable(standard_name)
+    own_words = text_of(array, "long_name") or choice.name
+    long_name = choice.long_name or (described.long_name if described else own_words)
+    asked = choice.levels if layouts[first].level is not None else None
+    variables = tuple(
+        Variable(
+            choice.name if each is None else f"{choice.name}_{each:g}",
+            canonical_units(units or ""),
+            long_name if each is None else f"{long_name} at {each:g}",
+            each,
+            choice.role,
+        )
+        for each in asked or (None,)
+    )
+    return Channels(name, variables, layouts, known)
+
+
+def _layout(
+    choice: VariableChoice,
+    source: str,
+    dataset: xr.Dataset,
+    name: str,
+    known: KnownVariable | None,
+    units: str | None,
+) -> Layout:
+    """Return how one file holds the variable; `units` are those of the store."""
     array = dataset[name]
     what = f"{source}: variable '{name}'"
     if array.dtype.kind not in "iufb":
         raise UserError(
-            f"{what} is of type {array.dtype}, which holds no numbers. Choose another variable."
+            f"{what} is of type {array.dtype}, which holds no numbers. Choose another variable, or leave the file out."
         )
     _require_map(dataset, array, what)
     time = find_time(dataset)
@@ -118,28 +178,28 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
         raise UserError(
             f"{what} has dimensions {array.dims} without time. Give it `role: static`, or choose another variable."
         )
-    level, levels, indices = _levels(choice, dataset, array, what)
+    level, indices, only = _levels(choice, dataset, array, what)
     _require_no_other_dimension(dataset, array, level, what)
-    known = known_variable(choice.name, name, array.attrs.get("standard_name"))
-    units, scale, offset = _units(choice, array, known, what)
-    # A file's `u` may be wind or current: only a canonical or standard name says in words what it is.
-    described = BY_NAME.get(choice.name) or known_variable(array.attrs.get("standard_name"))
-    own_words = str(array.attrs.get("long_name", choice.name))
-    long_name = choice.long_name or (described.long_name if described else own_words)
-    variables = tuple(
-        Variable(
-            choice.name if each is None else f"{choice.name}_{each:g}",
-            units,
-            long_name if each is None else f"{long_name} at {each:g}",
-            each,
-            choice.role,
+    scale, offset = _units(choice, array, known, units, what)
+    return Layout(scale, offset, level, indices, only, has_time)
+
+
+def _require_same_kind(name: str, first: str, one: Layout, source: str, other: Layout) -> None:
+    """Refuse files of which one has time, or another single level, and the other has not."""
+    if one.has_time != other.has_time:
+        having, lacking = (first, source) if one.has_time else (source, first)
+        raise UserError(
+            f"{lacking}: variable '{name}' has no time, but in {having} it has. Leave one of the files out."
         )
-        for each in levels
-    )
-    return Channels(name, variables, scale, offset, level, indices, has_time)
+    if one.only_level != other.only_level:
+        raise UserError(
+            f"{source}: variable '{name}' is at level {other.only_level}, but in {first} at {one.only_level}. Choose "
+            "one with `levels: [...]`, and files that have it."
+        )
 
 
-def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str, xr.Dataset, str]:
+def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str, str]:
+    """Return the first file that has the variable, and its name there."""
     everywhere = {
         str(name): (source, dataset)
         for source, dataset in reversed(list(files.items()))
@@ -167,8 +227,8 @@ def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str,
             f"{next(iter(files))}: there is no variable '{choice.source or choice.name}' for '{choice.name}'; "
             f"{nearest(choice.source or choice.name, everywhere)} Correct data.variables."
         )
-    source, dataset = everywhere[candidates[0]]
-    return source, dataset, candidates[0]
+    source, _ = everywhere[candidates[0]]
+    return source, candidates[0]
 
 
 def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
@@ -182,23 +242,21 @@ def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
 
 def _levels(
     choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray, what: str
-) -> tuple[str | None, tuple[float | None, ...], tuple[int, ...]]:
-    name = find_axis(dataset, "level")
-    dimension = (
-        None
-        if name is None or dataset.variables[name].ndim != 1
-        else str(dataset.variables[name].dims[0])
-    )
-    if name is None or dimension not in array.dims:
+) -> tuple[str | None, tuple[int, ...], float | None]:
+    """Return the level dimension, the index of each level, and the only level of a variable that is asked for none."""
+    name = find_axis(dataset, "level", array.dims)
+    if name is None:
         if choice.levels is not None:
             raise UserError(f"{what} has no levels (dimensions {array.dims}). Leave out `levels`.")
-        return None, (None,), ()
+        return None, (), None
+    dimension = str(dataset.variables[name].dims[0])
     if choice.levels is None:
+        values = level_values(dataset, name, what)
         if array.sizes[dimension] == 1:
-            return None, (None,), ()
-        known = ", ".join(f"{value:g}" for value in dataset[name].values[:40])
+            return None, (), float(values[0])
+        known = ", ".join(f"{value:g}" for value in values[:40])
         raise UserError(f"{what} has levels {known}; choose some with `levels: [...]`.")
-    return dimension, choice.levels, tuple(level_indices(dataset, name, choice.levels, what))
+    return dimension, tuple(level_indices(dataset, name, choice.levels, what)), None
 
 
 def _require_no_other_dimension(
@@ -219,27 +277,28 @@ def _axes(dataset: xr.Dataset) -> list[str]:
 
 
 def _units(
-    choice: VariableChoice, array: xr.DataArray, known: KnownVariable | None, what: str
-) -> tuple[str, float, float]:
-    """Return the units in the store and the linear map to them; nothing is guessed."""
-    stated = choice.source_units if choice.source_units is not None else array.attrs.get("units")
-    wanted = choice.units or (known.units if known else stated)
+    choice: VariableChoice,
+    array: xr.DataArray,
+    known: KnownVariable | None,
+    wanted: str | None,
+    what: str,
+) -> tuple[float, float]:
+    """Return the linear map from a file's units to those of the store; nothing is guessed."""
+    stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
     if stated is None or wanted is None:
         raise UserError(
             f"{what} does not say its units{f'; expected {wanted}' if wanted else ''}. "
             "Say them in data.variables with `source_units:`."
         )
     found = (
-        known.conversion(str(stated))
-        if known and choice.units is None
-        else conversion(str(stated), wanted)
+        known.conversion(stated) if known and choice.units is None else conversion(stated, wanted)
     )
     if found is None:
         raise UserError(
             f"{what} is in '{stated}', which cannot be converted to '{wanted}'. Correct `source_units:`, or keep the "
             f"file's own with `units: {stated}`."
         )
-    return canonical_units(wanted), *found
+    return found
 
 
 def _enclosing(order: np.ndarray) -> slice:

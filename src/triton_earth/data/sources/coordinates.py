@@ -1,5 +1,6 @@
 """Coordinates of files: which ones are latitude, longitude and level, and the way they have to be turned."""
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,36 @@ from jaxtyping import Float64, Int64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import Region
+from triton_earth.data.sources.units import canonical_units, conversion
 
-LATITUDE_NAMES = ("latitude", "lat", "nav_lat", "yt_ocean", "nlat", "rlat")
-LONGITUDE_NAMES = ("longitude", "lon", "nav_lon", "xt_ocean", "nlon", "rlon")
-LEVEL_NAMES = (
-    "level", "pressure_level", "lev", "plev", "isobaricInhPa", "depth", "deptht", "depthu", "depthv",
-    "elevation", "olevel", "st_ocean", "zt", "height",
-)  # fmt: skip
+_NAMES = {
+    "latitude": ("latitude", "lat", "nav_lat", "yt_ocean"),
+    "longitude": ("longitude", "lon", "nav_lon", "xt_ocean"),
+    "level": (
+        "level", "pressure_level", "lev", "plev", "isobaricinhpa", "isobaric", "depth", "deptht", "depthu", "depthv",
+        "elevation", "olevel", "st_ocean", "zt", "height", "altitude",
+    ),
+}  # fmt: skip
+_STANDARD_NAMES = {
+    "latitude": ("latitude",),
+    "longitude": ("longitude",),
+    "level": (
+        "air_pressure", "depth", "height", "altitude", "model_level_number", "atmosphere_sigma_coordinate",
+        "atmosphere_hybrid_sigma_pressure_coordinate", "ocean_sigma_coordinate", "ocean_s_coordinate",
+    ),
+}  # fmt: skip
+_UNITS = {
+    "latitude": ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"),
+    "longitude": ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
+    "level": (),
+}
+_LEVEL_UNITS = {"hPa": ("Pa", "kPa"), "m": ("cm", "km")}
+"""Units of levels, and what is converted to them."""
+_RADIANS = ("radian", "radians", "rad")
+_RANK = {1: 0, 0: 2}
+"""One dimension, then several, then none."""
 
 
 @dataclass(frozen=True)
@@ -34,35 +57,42 @@ class Axis:
     values: Float64[np.ndarray, " cell"]
 
 
-def find_axis(dataset: xr.Dataset, kind: str) -> str | None:
+def find_axis(
+    dataset: xr.Dataset, kind: str, dimensions: Iterable[Hashable] | None = None
+) -> str | None:
     """Return the name of a dataset's latitude, longitude or level coordinate, or None.
+
+    What describes itself comes before what only has a usual name, one dimension before several. Bounds of cells are
+    no coordinates.
 
     Args:
         dataset: The file.
         kind: ``latitude``, ``longitude`` or ``level``.
+        dimensions: Look only for coordinates of one dimension, which is one of these.
     """
-    names = {"latitude": LATITUDE_NAMES, "longitude": LONGITUDE_NAMES, "level": LEVEL_NAMES}[kind]
-    units = {
-        "latitude": ("degrees_north", "degree_north", "degrees_N"),
-        "longitude": ("degrees_east", "degree_east", "degrees_E"),
-        "level": (),
-    }[kind]
-    for name, variable in dataset.variables.items():
-        attributes = variable.attrs
-        if attributes.get("standard_name") == kind or attributes.get("units") in units:
-            return str(name)
-    lower = {str(name).lower(): str(name) for name in dataset.variables}
-    found = next((lower[name.lower()] for name in names if name.lower() in lower), None)
-    if found is None and kind == "level":
-        return next(
-            (
-                str(n)
-                for n, v in dataset.variables.items()
-                if v.attrs.get("axis") == "Z" and v.ndim == 1
-            ),
-            None,
-        )
-    return found
+    bounds = {text_of(variable, "bounds") for variable in dataset.variables.values()}
+    ranked = []
+    for key, variable in dataset.variables.items():
+        name = str(key)
+        if name in bounds or (variable.ndim == 2 and variable.shape[1] == 2):
+            continue
+        if dimensions is not None and (variable.ndim != 1 or variable.dims[0] not in dimensions):
+            continue
+        described = _is_described(variable, kind)
+        if described or name.lower() in _NAMES[kind]:
+            usual = _NAMES[kind].index(name.lower()) if name.lower() in _NAMES[kind] else 99
+            own = variable.dims == (name,)
+            ranked.append((_RANK.get(variable.ndim, 1), not described, not own, usual, name))
+    return min(ranked)[-1] if ranked else None
+
+
+def _is_described(variable: xr.Variable, kind: str) -> bool:
+    """Whether attributes say that a variable is latitude, longitude or level."""
+    if text_of(variable, "standard_name") in _STANDARD_NAMES[kind]:
+        return True
+    if kind == "level":
+        return text_of(variable, "axis") == "Z" or text_of(variable, "positive") in ("up", "down")
+    return (text_of(variable, "units") or "").lower() in _UNITS[kind]
 
 
 def latitude_axis(dataset: xr.Dataset, source: str, region: Region | None) -> Axis:
@@ -136,14 +166,12 @@ def longitude_axis(dataset: xr.Dataset, source: str, region: Region | None) -> A
 def level_indices(
     dataset: xr.Dataset, name: str, levels: tuple[float, ...], what: str
 ) -> list[int]:
-    """Return the index of each level in a file's level coordinate, to a thousandth; Pa are taken as hPa.
+    """Return the index of each level in a file's level coordinate, to a thousandth.
 
     Raises:
         UserError: naming the levels that there are, if one is missing.
     """
-    values = dataset[name].values.astype(np.float64)
-    if dataset[name].attrs.get("units") in ("Pa", "pascal"):
-        values = values / 100
+    values = level_values(dataset, name, what)
     indices = []
     for level in levels:
         distance = np.abs(np.abs(values) - abs(level))
@@ -155,6 +183,27 @@ def level_indices(
     return indices
 
 
+def level_values(dataset: xr.Dataset, name: str, what: str) -> Float64[np.ndarray, " level"]:
+    """Return the levels of a file, pressures in hPa and lengths in m.
+
+    Raises:
+        UserError: if they are no numbers.
+    """
+    variable = dataset.variables[name]
+    if variable.dtype.kind not in "iuf":
+        raise UserError(
+            f"{what}: level '{name}' holds {variable.values[:2].tolist()} and no numbers, so nobody can tell how high "
+            "they are. Give it numbers in hPa or m (xarray: ds.assign_coords)."
+        )
+    values = variable.values.astype(np.float64)
+    units = canonical_units(text_of(variable, "units") or "")
+    for wanted, others in _LEVEL_UNITS.items():
+        if units in others:
+            scale, _ = conversion(units, wanted) or (1.0, 0.0)
+            return scale * values
+    return values
+
+
 def _coordinate(dataset: xr.Dataset, kind: str, source: str) -> tuple[str, np.ndarray]:
     name = find_axis(dataset, kind)
     if name is None:
@@ -164,6 +213,17 @@ def _coordinate(dataset: xr.Dataset, kind: str, source: str) -> tuple[str, np.nd
             "Rename or add it."
         )
     variable: Any = dataset.variables[name]
+    other = find_axis(dataset, "longitude" if kind == "latitude" else "latitude")
+    if variable.ndim == 1 and other is not None and dataset.variables[other].dims == variable.dims:
+        raise UserError(
+            f"{source}: '{name}' and '{other}' both lie along '{variable.dims[0]}': these are points of an "
+            "unstructured grid. Interpolate them onto latitudes times longitudes first (cdo remapnn,r360x180 IN OUT)."
+        )
+    if variable.ndim == 0:
+        raise UserError(
+            f"{source}: {kind} '{name}' is a single value, {variable.values}; a map has at least two rows and columns. "
+            "Choose another file."
+        )
     if variable.ndim != 1:
         raise UserError(
             f"{source}: {kind} '{name}' has {variable.ndim} dimensions {variable.dims}; a grid of latitude times "
@@ -175,7 +235,17 @@ def _coordinate(dataset: xr.Dataset, kind: str, source: str) -> tuple[str, np.nd
             f"{source}: {kind} '{name}' must hold at least two finite numbers; found {values.size} of type "
             f"{values.dtype}. Repair the file."
         )
-    return str(variable.dims[0]), values.astype(np.float64)
+    values = values.astype(np.float64)
+    units = (text_of(variable, "units") or "").strip().lower()
+    if units in _RADIANS:
+        # Single precision in radians is coarser than in degrees.
+        values = np.round(np.rad2deg(values), 4 if variable.dtype.itemsize < 8 else 9)
+    elif units and not units.startswith(("deg", "°")):
+        raise UserError(
+            f"{source}: {kind} '{name}' is in '{units}'; expected degrees or radians. Correct the attribute `units`; "
+            "projected coordinates have to be regridded first."
+        )
+    return str(variable.dims[0]), values
 
 
 def _axis(name: str, order: np.ndarray, values: np.ndarray, source: str) -> Axis:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import uniform_step
+from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.errors import first_line
 
 TIME_NAMES = ("time", "t", "valid_time", "time_counter", "date", "Time")
@@ -32,8 +33,8 @@ def find_time(dataset: xr.Dataset) -> str | None:
         for name, variable in dataset.variables.items()
         if variable.ndim == 1
         and (
-            variable.attrs.get("axis") == "T"
-            or " since " in str(variable.attrs.get("units", ""))
+            text_of(variable, "axis") == "T"
+            or " since " in (text_of(variable, "units") or "")
             or np.issubdtype(variable.dtype, np.datetime64)
         )
     ]
