@@ -17,7 +17,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import ClosedGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.core.workers import Workers
-from triton_earth.data.sources.names import BY_NAME
+from triton_earth.data.sources.known_variables import BY_NAME
 from triton_earth.physics.quasi_geostrophic import QuasiGeostrophic
 from triton_earth.physics.simulation import Count, GridSize, NotNegative, Positive, Seed, Simulation
 from triton_earth.physics.sine_transform import SineTransform

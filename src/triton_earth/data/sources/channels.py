@@ -11,9 +11,16 @@ from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.variables import Role, Variable
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import VariableChoice
-from triton_earth.data.sources.coordinates import Axis, find_axis, level_indices, level_values
+from triton_earth.data.sources.coordinates import (
+    Axis,
+    find_axis,
+    level_indices,
+    level_values,
+    lies_under_water,
+)
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
-from triton_earth.data.sources.names import BY_NAME, KnownVariable, known_variable
+from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
+from triton_earth.data.sources.names import is_vague, known_in_file, known_variable
 from triton_earth.data.sources.time_axis import find_time
 from triton_earth.data.sources.units import canonical_units, conversion
 
@@ -130,7 +137,7 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
     holding = [source for source, dataset in files.items() if name in dataset.data_vars]
     array = files[first][name]
     standard_name = text_of(array, "standard_name")
-    known = known_variable(choice.name, name, standard_name)
+    known = _known(choice, files[first], array)
     stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
     units = choice.units or (known.units if known else stated)
     layouts = {
@@ -214,8 +221,7 @@ def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str,
         candidates = [
             name
             for name, (_, dataset) in everywhere.items()
-            if wanted is not None
-            and known_variable(name, dataset[name].attrs.get("standard_name")) is wanted
+            if wanted is not None and _meaning(dataset, dataset[name]) is wanted
         ]
     if len(candidates) > 1:
         raise UserError(
@@ -229,6 +235,22 @@ def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str,
         )
     source, _ = everywhere[candidates[0]]
     return source, candidates[0]
+
+
+def _known(
+    choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray
+) -> KnownVariable | None:
+    """Return what the recipe's name means, else what the file's does."""
+    named = None if is_vague(choice.name) else known_variable(choice.name)
+    return named or _meaning(dataset, array)
+
+
+def _meaning(dataset: xr.Dataset, array: xr.DataArray) -> KnownVariable | None:
+    return known_in_file(
+        str(array.name),
+        text_of(array, "standard_name"),
+        under_water=lies_under_water(dataset, array.dims),
+    )
 
 
 def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
@@ -290,15 +312,28 @@ def _units(
             f"{what} does not say its units{f'; expected {wanted}' if wanted else ''}. "
             "Say them in data.variables with `source_units:`."
         )
-    found = (
-        known.conversion(stated) if known and choice.units is None else conversion(stated, wanted)
-    )
+    found = _conversion(stated, wanted, known)
     if found is None:
         raise UserError(
             f"{what} is in '{stated}', which cannot be converted to '{wanted}'. Correct `source_units:`, or keep the "
             f"file's own with `units: {stated}`."
         )
+    names = (choice.name, str(array.name), text_of(array, "standard_name") or "")
+    if text_of(array, "units_metadata") == "temperature: difference" or any(
+        "anom" in name.lower() for name in names
+    ):
+        return found[0], 0.0
     return found
+
+
+def _conversion(
+    stated: str, wanted: str, known: KnownVariable | None
+) -> tuple[float, float] | None:
+    """Return (scale, offset) between units of a variable, by way of its canonical ones where they are known."""
+    to, back = (known.conversion(stated), known.conversion(wanted)) if known else (None, None)
+    if to is None or back is None:
+        return conversion(stated, wanted)
+    return to[0] / back[0], (to[1] - back[1]) / back[0]
 
 
 def _enclosing(order: np.ndarray) -> slice:

@@ -20,8 +20,8 @@ class VariableChoice(StrictConfig):
     """One variable to take from the files; a plain name stands for one with the defaults below.
 
     Attributes:
-        name: Name in the store. A canonical name (`data/sources/names.py`) finds the file's own by itself and brings
-            its units along.
+        name: Name in the store. A canonical name (`data/sources/known_variables.py`) finds the file's own by itself and
+            brings its units along.
         source: Name in the files, where it is neither `name` nor a known other name of it.
         levels: Levels to take, in hPa or m; each becomes a channel ``NAME_LEVEL``. None for a variable without levels.
         role: Part in the forecast.

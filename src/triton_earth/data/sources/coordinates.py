@@ -35,6 +35,7 @@ _UNITS = {
     "longitude": ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
     "level": (),
 }
+_DEPTHS = ("depth", "deptht", "depthu", "depthv", "olevel", "st_ocean", "zt")
 _LEVEL_UNITS = {"hPa": ("Pa", "kPa"), "m": ("cm", "km")}
 """Units of levels, and what is converted to them."""
 _RADIANS = ("radian", "radians", "rad")
@@ -202,6 +203,18 @@ def level_values(dataset: xr.Dataset, name: str, what: str) -> Float64[np.ndarra
             scale, _ = conversion(units, wanted) or (1.0, 0.0)
             return scale * values
     return values
+
+
+def lies_under_water(dataset: xr.Dataset, dimensions: Iterable[Hashable]) -> bool:
+    """Return whether the levels of a variable of these dimensions are depths."""
+    name = find_axis(dataset, "level", dimensions)
+    if name is None:
+        return False
+    variable = dataset.variables[name]
+    if name.lower() in _DEPTHS or text_of(variable, "standard_name") == "depth":
+        return True
+    length = conversion(text_of(variable, "units") or "", "m") is not None
+    return length and text_of(variable, "positive") == "down"
 
 
 def _coordinate(dataset: xr.Dataset, kind: str, source: str) -> tuple[str, np.ndarray]:

@@ -19,6 +19,10 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "cm s-1": ("speed", 0.01, 0.0),
     "km h-1": ("speed", 1 / 3.6, 0.0),
     "knot": ("speed", 1852 / 3600, 0.0),
+    "mm s-1": ("speed", 0.001, 0.0),
+    "mm h-1": ("speed", 0.001 / 3600, 0.0),
+    "mm d-1": ("speed", 0.001 / 86400, 0.0),
+    "m d-1": ("speed", 1 / 86400, 0.0),
     "1": ("ratio", 1.0, 0.0),
     "kg kg-1": ("ratio", 1.0, 0.0),
     "g kg-1": ("ratio", 0.001, 0.0),
@@ -29,6 +33,7 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "W m-2": ("flux", 1.0, 0.0),
     "N m-2": ("stress", 1.0, 0.0),
     "kg m-2 s-1": ("mass flux", 1.0, 0.0),
+    "kg m-2 d-1": ("mass flux", 1 / 86400, 0.0),
     "J m-2": ("energy", 1.0, 0.0),
     "Pa s-1": ("pressure tendency", 1.0, 0.0),
     "kg m-2": ("mass per area", 1.0, 0.0),
@@ -66,6 +71,7 @@ def canonical_units(text: str) -> str:
     numerator, *denominators = spaced.split("/")
     inverse = [re.sub(r"^([A-Za-z]+)(\d*)$", _inverted, part.strip()) for part in denominators]
     joined = " ".join([numerator.strip(), *inverse])
+    joined = re.sub(r"\bdays?-1\b", "d-1", re.sub(r"\b(hr|hour|hours)-1\b", "h-1", joined))
     if joined in _LINEAR:
         return joined
     # Some archives shout: M/S, DEG C.

@@ -111,3 +111,45 @@ def test_units_that_are_several_numbers_say_nothing(tmp_path):
     data["t2m"].attrs["units"] = np.array([1.0, 2.0])
     with pytest.raises(UserError, match="'t2m' does not say its units; expected K"):
         source(write(tmp_path / "a.nc", data))
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [("ssta", {}), ("t2m_anom", {}), ("change", {"units_metadata": "temperature: difference"})],
+)
+def test_an_anomaly_in_degrees_celsius_is_one_in_kelvin(tmp_path, name, attributes):
+    data = dataset()
+    anomaly = (data["t2m"] - 280).assign_attrs(units="degC", **attributes)
+    path = write(tmp_path / "a.nc", xr.Dataset({name: anomaly}))
+    opened = source(path, variables=[{"name": name, "units": "K"}])
+    np.testing.assert_allclose(opened.read(EVERYTHING)[:, 0], anomaly, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("wanted", [None, "1e-3", "g kg-1", "1"])
+def test_practical_salinity_without_units_stays_what_it_is(tmp_path, wanted):
+    data = dataset()
+    salt = (data["t2m"] - 245).assign_attrs(units="1", standard_name="sea_water_practical_salinity")
+    choice = {"name": "salinity"} if wanted is None else {"name": "salinity", "units": wanted}
+    opened = source(write(tmp_path / "a.nc", xr.Dataset({"s_an": salt})), variables=[choice])
+    np.testing.assert_allclose(opened.read(EVERYTHING)[:, 0], salt, rtol=1e-5)
+    assert opened.variables.channels[0].units == (wanted or "1e-3")
+
+
+def test_currents_of_an_ocean_model_are_no_wind(tmp_path):
+    data = dataset()
+    current = (data["flux"] / 1e3).expand_dims(zt=[-10.0]).assign_attrs(units="m/s")
+    ocean = xr.Dataset({"u": current, "v": current})
+    ocean["zt"].attrs["units"] = "m"
+    path = write(tmp_path / "a.nc", ocean)
+    names = ["eastward_sea_water_velocity", "northward_sea_water_velocity"]
+    assert source(path, variables=names).variables.names == names
+    with pytest.raises(UserError, match="there is no variable 'u_component_of_wind'"):
+        source(path, variables=["u_component_of_wind"])
+
+
+def test_the_temperature_of_the_ground_is_not_that_of_the_sea(tmp_path):
+    land = dataset()["t2m"].assign_attrs(standard_name="surface_temperature")
+    path = write(tmp_path / "a.nc", xr.Dataset({"LST": land}))
+    with pytest.raises(UserError, match="there is no variable 'sea_surface_temperature'"):
+        source(path, variables=["sea_surface_temperature"])
+    assert source(path, variables=["skin_temperature"]).variables.names == ["skin_temperature"]

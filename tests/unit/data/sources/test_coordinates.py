@@ -79,8 +79,8 @@ def test_levels_are_found_by_what_they_say(tmp_path, attributes):
     fields = xr.concat([data["t2m"], data["t2m"] - 50], "k").assign_coords(
         k=("k", [850.0, 500.0], attributes)
     )
-    path = write(tmp_path / "a.nc", xr.Dataset({"t": fields.assign_attrs(units="K")}))
-    opened = source(path, variables=[{"name": "temperature", "levels": [500]}])
+    path = write(tmp_path / "a.nc", xr.Dataset({"warmth": fields.assign_attrs(units="K")}))
+    opened = source(path, variables=[{"name": "warmth", "levels": [500]}])
     np.testing.assert_allclose(opened.read(slice(0, 2))[:, 0], data["t2m"][:2] - 50, rtol=1e-6)
 
 

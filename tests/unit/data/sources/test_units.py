@@ -1,6 +1,7 @@
 import pytest
 
-from triton_earth.data.sources.names import KNOWN, known_variable
+from triton_earth.data.sources.known_variables import KNOWN
+from triton_earth.data.sources.names import known_in_file, known_variable
 from triton_earth.data.sources.units import canonical_units, conversion
 
 
@@ -11,6 +12,7 @@ from triton_earth.data.sources.units import canonical_units, conversion
         ("degrees_C", "degC"), ("Celsius", "degC"), ("°C", "degC"), ("W/m2", "W m-2"), ("W m**-2", "W m-2"),
         ("m**2 s**-2", "m2 s-2"), ("m2/s2", "m2 s-2"), ("kg kg**-1", "kg kg-1"), ("kg/kg", "kg kg-1"),
         ("millibars", "hPa"), ("(0 - 1)", "1"), ("", "1"), ("PSU", "1e-3"), ("furlong", "furlong"), ("km", "km"),
+        ("mm/day", "mm d-1"), ("mm day-1", "mm d-1"), ("mm/d", "mm d-1"), ("mm hr-1", "mm h-1"), ("mm/hr", "mm h-1"),
         ("M/S", "m s-1"), ("DEG C", "degC"), ("METERS", "m"), ("G/KG", "g kg-1"), ("MB", "hPa"), ("FURLONG", "FURLONG"),
     ],
 )  # fmt: skip
@@ -23,6 +25,7 @@ def test_spellings(text, expected):
     [
         ("degC", "K", 20.0, 293.15), ("K", "degC", 273.15, 0.0), ("degF", "K", 32.0, 273.15),
         ("hPa", "Pa", 1013.25, 101325.0), ("%", "1", 50.0, 0.5), ("g kg-1", "kg kg-1", 7.0, 0.007),
+        ("mm/day", "m s-1", 86.4, 1e-6), ("kg m-2 day-1", "kg m-2 s-1", 8.64, 1e-4),
         ("cm/s", "m s-1", 25.0, 0.25), ("knots", "m/s", 1.0, 0.514444), ("furlong", "furlong", 3.0, 3.0),
     ],
 )  # fmt: skip
@@ -44,6 +47,50 @@ def test_geopotential_height_becomes_geopotential():
     assert known.conversion("K") is None
 
 
+@pytest.mark.parametrize(
+    ("units", "value", "expected"),
+    [("mm/day", 86.4, 1e-3), ("mm day-1", 86.4, 1e-3), ("m s-1", 1e-6, 1e-3), ("mm/hr", 3.6, 1e-3),
+     ("kg m-2 s-1", 1e-3, 1e-3), ("kg m**-2 s**-1", 1e-3, 1e-3), ("kg m-2 day-1", 86.4, 1e-3)],
+)  # fmt: skip
+def test_a_millimetre_of_rain_weighs_a_kilogram(units, value, expected):
+    scale, offset = known_variable("pr").conversion(units)
+    assert (scale * value, offset) == (pytest.approx(expected), 0.0)
+
+
+def test_an_amount_of_rain_is_no_rate():
+    assert known_variable("tp").conversion("mm") == (0.001, 0.0)
+    assert known_variable("tp").conversion("kg m-2") == (0.001, 0.0)
+    assert known_variable("tp").conversion("mm/day") is None
+
+
+@pytest.mark.parametrize("units", ["1", "", "psu", "PSU", "1e-3", "0.001", "g/kg", "g kg-1"])
+def test_practical_salinity_is_a_number(units):
+    for name in ("so", "sea_water_practical_salinity"):
+        assert known_variable(name).conversion(units) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["ssta", "sst_anomaly", "tas_anomaly", "air_temperature_anomaly"])
+def test_a_difference_has_no_offset(name):
+    assert known_variable(name).conversion("degC") == (1.0, 0.0)
+    assert known_variable(name).conversion("degF") == (pytest.approx(5 / 9), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "standard_name", "under_water", "expected"),
+    [
+        ("u", None, False, "u_component_of_wind"), ("u", None, True, "eastward_sea_water_velocity"),
+        ("v", "sea_water_y_velocity", False, "northward_sea_water_velocity"), ("t", None, True, None),
+        ("u", "grid_eastward_wind", False, None), ("temp", None, False, None),
+        ("temp", None, True, "potential_temperature"),
+        ("LST", "surface_temperature", False, "skin_temperature"), ("tas", "air_temperature", False, "2m_temperature"),
+        ("x1", "air_temperature", False, "temperature"), ("x1", None, False, None),
+    ],
+)  # fmt: skip
+def test_a_vague_name_needs_a_context(name, standard_name, under_water, expected):
+    found = known_in_file(name, standard_name, under_water=under_water)
+    assert (found.name if found else None) == expected
+
+
 def test_every_alias_means_one_variable():
     aliases = [alias for known in KNOWN for alias in (known.name, *known.aliases)]
     assert sorted({alias for alias in aliases if aliases.count(alias) > 1}) == []
@@ -58,6 +105,14 @@ def test_every_alias_means_one_variable():
         ("rsds", "surface_downward_shortwave_flux"), ("surface_taux", "surface_downward_eastward_stress"),
         ("cloud_area_fraction", "total_cloud_cover"), ("mlotst", "ocean_mixed_layer_thickness"),
         ("salt", "salinity"), ("skt", "skin_temperature"),
+        ("siconc", "sea_ice_concentration"), ("sithick", "sea_ice_thickness"), ("usi", "eastward_sea_ice_velocity"),
+        ("vsi", "northward_sea_ice_velocity"), ("bottomT", "bottom_temperature"), ("zos", "sea_surface_height"),
+        ("sla", "sea_level_anomaly"), ("err_sla", "sea_level_anomaly_error"),
+        ("ugosa", "surface_geostrophic_eastward_velocity_anomaly"), ("tp", "total_precipitation"),
+        ("err_vgosa", "surface_geostrophic_northward_velocity_anomaly_error"), ("sp", "surface_pressure"),
+        ("sea_ice_cover", "sea_ice_concentration"), ("tcwv", "total_column_water_vapour"),
+        ("precip", "precipitation_flux"),
+        ("surface_temperature", "skin_temperature"), ("ts", "skin_temperature"), ("huss", "2m_specific_humidity"),
         ("t_sigma835", "temperature"), ("ssta", "sea_surface_temperature_anomaly"),
     ],
 )  # fmt: skip
