@@ -1,5 +1,6 @@
 """Strict configuration: YAML to frozen pydantic models, dotted overrides, errors that name the nearest valid key."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -41,7 +42,20 @@ class StrictConfig(pydantic.BaseModel):
         try:
             return cls.model_validate(values)
         except pydantic.ValidationError as error:
-            raise UserError(f"{source}: {_explain(cls, error.errors()[0])}") from error
+            raise WrongValueError(cls, error, source) from error
+
+
+class WrongValueError(UserError):
+    """One wrong key or value of a configuration, of which a configuration around it can tell the whole key."""
+
+    def __init__(
+        self, config: type[pydantic.BaseModel], error: pydantic.ValidationError, source: str
+    ) -> None:
+        """Take the first unknown key, for what is missing may be that; the first problem where all keys are known."""
+        errors: list[Any] = list(error.errors())
+        unknown = [problem for problem in errors if problem["type"] == "extra_forbidden"]
+        self.config, self.problem = config, (unknown or errors)[0]
+        super().__init__(f"{source}: {_explain(config, self.problem, [])}")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -65,6 +79,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = f" at line {where.line + 1}" if where else ""
         problem = getattr(error, "problem", None) or "syntax error"
         raise UserError(f"{path}: not valid YAML{line}: {problem}.") from error
+    if values is None:
+        raise UserError(
+            f"{path}: the file is empty; expected a mapping of keys to values. "
+            "Start from one of the recipes: `triton-earth recipes`."
+        )
     if not isinstance(values, dict):
         raise UserError(
             f"{path}: expected a mapping of keys to values, found {type(values).__name__}."
@@ -118,21 +137,45 @@ def _copy(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _explain(root: type[pydantic.BaseModel], error: Any) -> str:
-    """Put one pydantic error into one line: the dotted key, what was found, what to do."""
+def _explain(root: type[pydantic.BaseModel], error: Any, above: list[str]) -> str:
+    """Put one pydantic error into one line: the dotted key, what was found, what to do.
+
+    Args:
+        root: What was validated.
+        error: One of `pydantic.ValidationError.errors()`.
+        above: Key that `root` stands under.
+    """
     *parents, last = [str(part) for part in error["loc"]] or [""]
     written, siblings = _follow(root, parents)
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{'.'.join([*written, last])}'; {nearest(last, siblings)}"
+        return f"unknown key '{'.'.join([*above, *written, last])}'; {nearest(last, siblings)}"
     if error["type"] == "missing":
-        return f"key '{'.'.join([*written, last])}' is missing; add it."
-    key = ".".join(_follow(root, [*parents, last])[0])
-    cause = error.get("ctx", {}).get("error")
+        return f"key '{'.'.join([*above, *written, last])}' is missing; add it."
+    written, below = _follow(root, [*parents, last])
+    key = ".".join([*above, *written])
+    context = error.get("ctx", {})
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _explain_tag(key, context, error["input"], below)
+    cause = context.get("error")
+    if isinstance(cause, WrongValueError):
+        return _explain(cause.config, cause.problem, [*above, *written])
     if isinstance(cause, UserError):
         return f"{key}: {cause}"
     found = error.get("input")
     received = "" if isinstance(found, dict) else f", found {found!r}"
     return f"key '{key}': {_sentence(error['msg'])}{received}."
+
+
+def _explain_tag(key: str, context: Any, found: Any, known: list[str]) -> str:
+    """Explain why no member of a union, which are told apart by the value of one of their keys, is meant."""
+    tag = context["discriminator"].strip("'_()")
+    if "tag" in context:
+        expected = re.findall(r"'([^']+)'", context["expected_tags"])
+        return f"key '{key}.{tag}': unknown {tag} '{context['tag']}'; {nearest(context['tag'], expected)}"
+    unknown = [name for name in found if name not in known] if isinstance(found, dict) else []
+    if unknown:
+        return f"unknown key '{key}.{unknown[0]}'; {nearest(unknown[0], known)}"
+    return f"key '{key}.{tag}' is missing; add it."
 
 
 def _sentence(message: str) -> str:

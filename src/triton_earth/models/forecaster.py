@@ -23,7 +23,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def _network(values: Any) -> NetworkConfig:
-    return values if isinstance(values, NetworkConfig) else create(values, "network")
+    return values if isinstance(values, NetworkConfig) else create(values)
 
 
 class ModelConfig(StrictConfig):

@@ -49,22 +49,25 @@ def config_class(name: str) -> type[NetworkConfig]:
     return _CONFIGS[name]
 
 
-def create(values: Any, source: str = "network") -> NetworkConfig:
+def create(values: Any) -> NetworkConfig:
     """Validate a recipe's mapping by the architecture that its key `name` names.
 
     Args:
         values: A mapping with `name` and hyper-parameters.
-        source: Where it comes from, for the error message.
 
     Raises:
         UserError: if there is no name, or the name, another key or a value is wrong.
     """
     if not isinstance(values, Mapping) or "name" not in values:
+        known = {key for config in _CONFIGS.values() for key in config.model_fields}
+        unknown = [key for key in values if key not in known] if isinstance(values, Mapping) else []
+        if unknown:
+            raise UserError(f"unknown key '{unknown[0]}'; {nearest(str(unknown[0]), known)}")
         raise UserError(
-            f"{source}: expected a mapping with the key 'name', found {values!r}; "
+            f"expected a mapping with the key 'name', found {values!r}; "
             f"add 'name', one of {', '.join(list_networks())}."
         )
-    return config_class(str(values["name"])).parse(dict(values), source)
+    return config_class(str(values["name"])).parse(dict(values), "network")
 
 
 def list_networks() -> list[str]:

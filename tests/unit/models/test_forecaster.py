@@ -164,17 +164,16 @@ def test_the_configuration_survives_json():
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
-        ({"name": "tritno"}, "unknown network 'tritno'; did you mean 'triton'?"),
-        ({"name": "triton", "depth": 3}, "unknown key 'depth'"),
-        (5, "expected a mapping with the key 'name', found 5"),
-        ({}, "expected a mapping with the key 'name', found {}"),
+        ({"name": "tritno"}, "network: unknown network 'tritno'; did you mean 'triton'?"),
+        ({"name": "triton", "depth": 3}, "unknown key 'network.depth'"),
+        (5, "network: expected a mapping with the key 'name', found 5"),
+        ({}, "network: expected a mapping with the key 'name', found {}"),
     ],
 )
 def test_a_wrong_network_is_refused(network, expected):
     with pytest.raises(UserError) as caught:
         ModelConfig.parse({"network": network}, "recipe.yaml")
-    assert str(caught.value).startswith("recipe.yaml: network: ")
-    assert expected in str(caught.value)
+    assert str(caught.value).startswith(f"recipe.yaml: {expected}")
 
 
 @pytest.mark.parametrize("prediction", ["tendency", "state"])

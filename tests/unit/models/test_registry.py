@@ -13,7 +13,7 @@ from triton_earth.models.triton import TritonConfig
 
 def test_triton_is_listed_and_created_by_name():
     assert "triton" in list_networks()
-    config = create({"name": "triton", "spatial_hidden_dim": 16}, "recipe.yaml")
+    config = create({"name": "triton", "spatial_hidden_dim": 16})
     assert config == TritonConfig(spatial_hidden_dim=16)
 
 
@@ -33,9 +33,14 @@ def test_an_unknown_name_brings_the_nearest():
 @pytest.mark.parametrize("values", [{}, "triton", None])
 def test_a_mapping_without_a_name_is_refused(values):
     with pytest.raises(
-        UserError, match=r"recipe: expected a mapping with the key 'name', found .*one of triton"
+        UserError, match=r"^expected a mapping with the key 'name', found .*one of triton"
     ):
-        create(values, "recipe")
+        create(values)
+
+
+def test_a_misspelt_name_is_named():
+    with pytest.raises(UserError, match=r"^unknown key 'nme'; did you mean 'name'\?"):
+        create({"spatial_hidden_dim": 8, "nme": "triton"})
 
 
 def test_an_unknown_hyper_parameter_is_named():

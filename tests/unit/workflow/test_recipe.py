@@ -35,7 +35,7 @@ def test_overrides_change_it():
         (["train.stepps=7"], "unknown key 'train.stepps'; did you mean 'steps'?"),
         (["data.source.reynold=7"], "unknown key 'data.source.reynold'; did you mean 'reynolds'?"),
         (["modle.history=7"], "unknown key 'modle'; did you mean 'model'?"),
-        (["model.network.blcoks=7"], "unknown key 'blcoks'; did you mean 'blocks'?"),
+        (["model.network.blcoks=7"], "unknown key 'model.network.blcoks'; did you mean 'blocks'?"),
         (["model.network.name=unet"], "unknown network 'unet'; "),
         (["model.network=5"], "expected a mapping with the key 'name', found 5"),
         (
@@ -44,7 +44,7 @@ def test_overrides_change_it():
         ),
         (["train.learning_rate=fast"], "key 'train.learning_rate': Input should be a valid number"),
         (["data.splits.test=0"], "key 'data.splits.test': Input should be greater than or equal"),
-        (["data.source.kind=rain"], "key 'data.source': Input tag 'rain' found using 'kind'"),
+        (["data.source.kind=rain"], "key 'data.source.kind': unknown kind 'rain'; known are"),
         (
             ["data.source.simulation_grid=32"],
             "key 'data.source': expected simulation_grid of at least",
