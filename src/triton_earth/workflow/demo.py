@@ -6,6 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.evaluation.scores_file import JSON
 from triton_earth.workflow.evaluate import evaluate
 from triton_earth.workflow.forecast import forecast
 from triton_earth.workflow.prepare import prepare
@@ -45,6 +46,12 @@ def demo(
     folder = out or Path("demo") / task
     recipe = TASKS[task]
     store, run, forecasts = folder / "truth.zarr", folder / "run", folder / "forecast.zarr"
+    report = folder / "report"
+    if report.exists() and not overwrite and not (report / JSON).is_file():
+        raise UserError(
+            f"{report} exists already and is no report of ours (no {JSON}). Choose another folder, or add --overwrite "
+            "to replace all that the demonstration makes."
+        )
     resume = not overwrite
     logger.info("1/4 prepare: the truth into %s", store)
     prepare(recipe, store, resume=resume, overwrite=overwrite)
@@ -52,5 +59,5 @@ def demo(
     train(recipe, store, run, resume=resume, overwrite=overwrite)
     logger.info("3/4 forecast: from unseen initial states into %s", forecasts)
     forecast(run, store, forecasts, resume=resume, overwrite=overwrite)
-    logger.info("4/4 evaluate: scores and report into %s", folder / "report")
-    return evaluate(forecasts, store, folder / "report", overwrite=True)
+    logger.info("4/4 evaluate: scores and report into %s", report)
+    return evaluate(forecasts, store, report, overwrite=True)

@@ -239,6 +239,20 @@ def test_an_unknown_demonstration_names_the_nearest():
         demo("turbulense")
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_demonstration_does_not_replace_a_report_of_another(tmp_path, kind):
+    report = tmp_path / "report"
+    if kind == "file":
+        report.write_text("precious")
+    else:
+        report.mkdir()
+        (report / "thesis.txt").write_text("precious")
+    before = files_below(tmp_path)
+    with pytest.raises(UserError, match=r"report exists already and is no report of ours"):
+        demo("turbulence", tmp_path)
+    assert files_below(tmp_path) == before
+
+
 def test_every_demonstration_has_a_small_recipe():
     assert list(demo_module.TASKS) == ["turbulence", "weather", "ocean", "kuroshio"]
     for name in demo_module.TASKS.values():
