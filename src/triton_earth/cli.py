@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="triton-earth",
     help="Train, run and judge AI forecasts of the Earth system over very long rollouts.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+UsageError: Any = typer.BadParameter.__base__
+"""What wrong words on the command line raise; typer has no public name for it."""
 
 
 def _at_least(least: int, option: str) -> Callable[[int | None], int | None]:
@@ -148,10 +148,8 @@ def inspect(
     from triton_earth.workflow.inspect import inspect as run
 
     inspection = run(path)
-    if as_json:
-        typer.echo(json.dumps(inspection.to_dict(), indent=1, allow_nan=False))
-    else:
-        typer.echo(inspection.to_text())
+    as_dict = inspection.to_dict()
+    typer.echo(json.dumps(as_dict, indent=1, allow_nan=False) if as_json else inspection.to_text())
     if inspection.is_fatal:
         raise typer.Exit(1)
 
@@ -409,8 +407,7 @@ def models() -> None:
     """List the network architectures."""
     from triton_earth.models.registry import list_networks
 
-    for name in list_networks():
-        typer.echo(name)
+    typer.echo("\n".join(list_networks()))
 
 
 def main() -> None:
@@ -419,7 +416,11 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="triton-earth", standalone_mode=False)
+    except UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        typer.echo(f"error: {message}. See `{error.ctx.command_path} --help`.", err=True)
+        sys.exit(2)
     except UserError as error:
         typer.echo(f"error{f' of process {_rank()}' if _rank() else ''}: {error}", err=True)
         sys.exit(2)
@@ -430,10 +431,10 @@ def main() -> None:
         if _rank() == 0:
             typer.echo(str(stop), err=True)
         sys.exit(REQUEUE)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this
-            typer.echo("interrupted; the same command with --resume goes on.", err=True)
-        raise
+    if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this
+        typer.echo("interrupted; the same command with --resume goes on.", err=True)
+    if code:
+        sys.exit(code)
 
 
 def _rank() -> int:
@@ -445,6 +446,4 @@ def _show(scores: "xr.Dataset", folder: Path) -> None:
     """Print the score table, the verdict and where the report is."""
     from triton_earth.plots.summary import summary
 
-    for line in summary(scores):
-        typer.echo(line)
-    typer.echo(f"report: {folder / 'report.html'}")
+    typer.echo("\n".join([*summary(scores), f"report: {folder / 'report.html'}"]))

@@ -17,6 +17,7 @@ from tests.builders import (
 )
 from triton_earth.data.store import write_trajectory
 from triton_earth.models.checkpoint import save_forecaster
+from triton_earth.workflow.recipe import find_recipe
 
 
 @pytest.fixture
@@ -45,10 +46,33 @@ def test_an_unknown_recipe_key_names_the_nearest(refused, tiny_store, new):
 
 def test_an_unknown_key_in_a_recipe_file(refused, tmp_path, new):
     path = tmp_path / "mine.yaml"
-    path.write_text("title: a\nsed: 3\n")
-    assert refused("prepare", path, "--out", new) == (
-        f"error: {path}: unknown key 'sed'; did you mean 'seed'?"
-    ) or refused("prepare", path, "--out", new).startswith(f"error: {path}: key 'data' is missing")
+    recipe = find_recipe("turbulence_small").read_text(encoding="utf-8")
+    for key, misspelt, problem in [
+        ("seed", "sed", "unknown key 'sed'; did you mean 'seed'?"),
+        ("data", "dta", "unknown key 'dta'; did you mean 'data'?"),
+        ("splits", "split", "unknown key 'data.split'; did you mean 'splits'?"),
+        ("name", "nme", "model.network: unknown key 'nme'; did you mean 'name'?"),
+        (
+            "spatial_hidden_dim",
+            "spatial_hiden_dim",
+            "unknown key 'model.network.spatial_hiden_dim'; did you mean 'spatial_hidden_dim'?",
+        ),
+        (
+            "kind: decaying_turbulence",
+            "kind: decayin",
+            "key 'data.source.kind': unknown kind 'decayin'; did you mean 'decaying_turbulence'?",
+        ),
+    ]:
+        assert key in recipe
+        path.write_text(recipe.replace(key, misspelt, 1), encoding="utf-8")
+        assert refused("prepare", path, "--out", new) == f"error: {path}: {problem}"
+
+
+def test_an_empty_recipe_file(refused, tmp_path, new):
+    path = tmp_path / "mine.yaml"
+    path.write_text("")
+    line = refused("prepare", path, "--out", new)
+    assert line.startswith(f"error: {path}: the file is empty; expected a mapping")
 
 
 def test_a_missing_recipe(refused, new):
@@ -95,6 +119,21 @@ def test_zero_steps(refused, tiny_run, tiny_store, new):
     words = [*TINY_RECIPE, "train.steps=0"]
     line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
     assert "key 'train.steps': Input should be greater than or equal to 1, found 0." in line
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["forecast", "a", "b", "--out", "c", "--steps", "many"], "Invalid value for '--steps': "),
+        (["forecast", "--out", "c"], "Missing argument 'MODEL'. See `triton-earth forecast --help`."),
+        (["train", "a", "--out", "c"], "Missing option '--store' / '-s'. See `triton-earth train --help`."),
+        (["evaluate", "a", "b", "--out", "c", "--weights", "no"], "'no' is not one of 'cell_area', 'cos_latitude'."),
+        (["forecast", "--stepps", "2"], "No such option: --stepps"),
+        (["forecats"], "No such command 'forecats'"),
+    ],
+)  # fmt: skip
+def test_wrong_words(refused, words, expected):
+    assert expected in refused(*words)
 
 
 # --- stores

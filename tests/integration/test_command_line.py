@@ -122,7 +122,7 @@ def test_an_interrupted_command_says_how_to_go_on(command, tmp_path, monkeypatch
 NO_TORCH = """
 import sys, time
 sys.argv = {words}
-start = time.perf_counter()
+code = 0
 from triton_earth.cli import main
 try:
     main()
@@ -142,6 +142,7 @@ print(code, "torch" in sys.modules, time.process_time())
         (["forecast", "a", "b", "--out", "c", "--steps", "0"], 2),
         (["forecast", "a", "b", "--out", "c", "--steps", "many"], 2),
         (["forecats"], 2),
+        ([], 0),
     ],
 )
 def test_help_and_wrong_arguments_do_not_import_torch(words, code):
@@ -150,6 +151,7 @@ def test_help_and_wrong_arguments_do_not_import_torch(words, code):
     found_code, torch_is_there, seconds = done.stdout.splitlines()[-1].split()
     assert int(found_code) == code
     assert torch_is_there == "False"
+    assert len(done.stderr.splitlines()) == (code == 2)
     assert float(seconds) < 1.5  # of processor time, so that a busy machine does not matter
 
 

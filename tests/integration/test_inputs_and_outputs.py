@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import TINY_RECIPE, files_below
 from tests.gridded import dataset, write, write_recipe
+from triton_earth.workflow.recipe import find_recipe
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def case(tmp_path, tiny_store, tiny_run, tiny_forecast):
     shutil.copytree(tiny_store, folder / "truth.zarr")
     shutil.copytree(tiny_run, folder / "run")
     shutil.copytree(tiny_forecast, folder / "forecast.zarr")
-    shutil.copyfile("recipes/turbulence_small.yaml", folder / "recipe.yaml")
+    shutil.copyfile(find_recipe("turbulence_small"), folder / "recipe.yaml")
     return folder
 
 
