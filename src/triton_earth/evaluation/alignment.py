@@ -136,10 +136,24 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
             f"initial time, and the truth has steps of {describe_duration(truth.time_step)} until {truth.times[-1]}. "
             "Forecast from earlier initial times, or prepare a truth that goes on for longer."
         )
-    numbers = np.rint((forecast.lead_times / forecast.time_step).astype(np.float64)).astype(
-        np.int64
-    )
-    return Alignment(starts, offsets[scored], scored, numbers[scored], channels, reached[:, scored])
+    numbers = lead_numbers(forecast)[scored]
+    return Alignment(starts, offsets[scored], scored, numbers, channels, reached[:, scored])
+
+
+def lead_numbers(forecast: Forecasts) -> Int[np.ndarray, " lead"]:
+    """Return the number of time steps from the initial time to each stored lead; the first step is 1."""
+    steps = np.asarray(forecast.lead_times) / forecast.time_step
+    return np.rint(steps.astype(np.float64)).astype(np.int64)
+
+
+def describe_numbers(numbers: Int[np.ndarray, " lead"]) -> str:
+    """Return ascending numbers in words: 1 to 365, or 5 to 365 by 5, or some of them and the last."""
+    steps = np.unique(np.diff(numbers))
+    if len(numbers) > 2 and steps.size == 1:
+        by = "" if steps[0] == 1 else f" by {steps[0]}"
+        return f"{numbers[0]} to {numbers[-1]}{by}"
+    shown = ", ".join(str(number) for number in numbers[:8])
+    return shown if len(numbers) <= 8 else f"{shown}, … {numbers[-1]}"
 
 
 def _channels(forecast: Forecasts, truth: Truth) -> list[int]:

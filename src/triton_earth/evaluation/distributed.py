@@ -53,7 +53,8 @@ def record_with(tasks: Tasks, work: Recording) -> Records:
 
 def _record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Records:
     first, *others = (
-        Selected(model, rows, len(model.lead_times), model.variables) for model in work.models
+        Selected(model, rows, np.arange(len(model.lead_times)), model.variables)
+        for model in work.models
     )
     return record(
         first,

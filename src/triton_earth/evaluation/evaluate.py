@@ -17,6 +17,7 @@ from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.regions import Region, WeightsName
+from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
@@ -48,13 +49,14 @@ def evaluate_forecast(
     eddies: str | None = None,
     workers: int = 1,
     dask: str | None = None,
+    remarks: Sequence[str] = (),
 ) -> xr.Dataset:
     """Score forecasts against the truth, lead by lead, with 95 % intervals, beside the baselines.
 
     The baselines are persistence and, where the truth has a training split, damped persistence and climatology. Leads
-    for which no forecast has a truth are left out; the attributes `evaluated_leads` and `forecast_leads` say how many
-    there are. A forecast that is not finite is a result: its mse, rmse and relative_l2 are +∞, its bias and correlation
-    NaN, and its stability horizon ends there.
+    for which no forecast has a truth are left out; the attribute `remarks` says in sentences what was scored. A
+    forecast that is not finite is a result: its mse, rmse and relative_l2 are +∞, its bias and correlation NaN, and its
+    stability horizon ends there.
 
     Args:
         forecast: Stored forecasts, in physical units.
@@ -70,6 +72,7 @@ def evaluate_forecast(
         eddies: Sea level whose eddies are scored too; None: none. Of one model only.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
+        remarks: Sentences for the reader that stand before those on what was scored.
 
     Returns:
         Scores over the dimensions `forecast`, `source` (forecasts and truth), `variable`, `lead_time`, `wavenumber`,
@@ -149,6 +152,7 @@ def evaluate_forecast(
         "time_step": describe_duration(forecast.time_step),
         "evaluated_leads": len(alignment.leads),
         "forecast_leads": len(forecast.lead_times),
+        REMARKS: "\n".join([*remarks, *coverage(forecast, alignment)]),
     }
     return scores
 

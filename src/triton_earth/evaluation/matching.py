@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.alignment import Forecasts
+from triton_earth.evaluation.alignment import Forecasts, describe_numbers, lead_numbers
 
 
 class Selected:
@@ -19,15 +19,15 @@ class Selected:
         self,
         forecasts: Forecasts,
         inits: Int[np.ndarray, " init"],
-        leads: int,
+        leads: Int[np.ndarray, " lead"],
         variables: Variables,
     ) -> None:
-        """Choose the given rows, the first `leads` leads and some variables."""
-        self._forecasts, self._inits = forecasts, inits
+        """Choose the given rows, some leads (indices into the lead times) and some variables."""
+        self._forecasts, self._inits, self._leads = forecasts, inits, leads
         self._channels = forecasts.variables.indices(variables.names)
         self.variables = variables
         self.grid, self.time_step = forecasts.grid, forecasts.time_step
-        self.lead_times = np.asarray(forecasts.lead_times)[:leads]
+        self.lead_times = np.asarray(forecasts.lead_times)[leads]
         self.init_times = np.asarray(forecasts.init_times)[inits]
         self.trajectories = np.asarray(forecasts.trajectories)[inits]
         self.chunk_inits = forecasts.chunk_inits
@@ -38,7 +38,7 @@ class Selected:
         rows = self._inits[inits]
         stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
         fields = [
-            self._forecasts.read(slice(int(some[0]), int(some[-1]) + 1), lead)
+            self._forecasts.read(slice(int(some[0]), int(some[-1]) + 1), int(self._leads[lead]))
             for some in stretches
             if some.size
         ]
@@ -53,10 +53,11 @@ def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected
         names: What to call them in messages.
 
     Returns:
-        Their common part, in the order of the first.
+        Their common part, in the order of the first; leads are the same when their lead times are.
 
     Raises:
-        UserError: if grids, time steps or units differ, or they have no initial condition or variable in common.
+        UserError: if grids, time steps or units differ, or they have no initial condition, variable or lead time in
+            common.
     """
     first = forecasts[0]
     for other, name in zip(forecasts[1:], names[1:], strict=True):
@@ -75,16 +76,37 @@ def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected
     ]
     if not shared:
         raise UserError(f"the forecasts {', '.join(names)} have no variable in common.")
-    leads = min(len(forecast.lead_times) for forecast in forecasts)
+    steps = [lead_numbers(forecast) for forecast in forecasts]
+    both = [step for step in steps[0].tolist() if all(step in rest for rest in steps[1:])]
+    if not both:
+        stored = "; ".join(
+            f"{name} has {describe_numbers(own)}" for name, own in zip(names, steps, strict=True)
+        )
+        raise UserError(
+            f"the forecasts {', '.join(names)} have no lead time in common: {stored} (in steps of "
+            f"{describe_duration(first.time_step)}). Forecast all of them with the same --leads."
+        )
     return [
         Selected(
             forecast,
             np.array([rows[key] for key in common]),
-            leads,
+            np.flatnonzero(np.isin(own, both)),
             first.variables.select(shared),
         )
-        for forecast, rows in zip(forecasts, keys, strict=True)
+        for forecast, rows, own in zip(forecasts, keys, steps, strict=True)
     ]
+
+
+def describe_match(forecasts: Sequence[Forecasts], names: Sequence[str], matched: Forecasts) -> str:
+    """Return in a sentence which leads and how many initial conditions are compared, and what each forecast has."""
+    stored = ", ".join(
+        f"{name} has {len(forecast.lead_times)} leads and {len(forecast.init_times)} initial conditions"
+        for name, forecast in zip(names, forecasts, strict=True)
+    )
+    return (
+        f"Compared at steps {describe_numbers(lead_numbers(matched))} of {len(matched.init_times)} initial conditions, "
+        f"which all have: {stored}."
+    )
 
 
 def _require_like(first: Forecasts, its_name: str, other: Forecasts, name: str) -> None:

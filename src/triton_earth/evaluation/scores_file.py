@@ -12,6 +12,7 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
 from triton_earth.core.time import describe_duration
+from triton_earth.evaluation.remarks import REMARKS
 
 NETCDF = "scores.nc"
 JSON = "scores.json"
@@ -123,8 +124,9 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
         **{
             key: json.loads(value) if key in ("provenance", "stability_bands") else _plain(value)
             for key, value in scores.attrs.items()
-            if key != "title"
+            if key not in ("title", REMARKS)
         },
+        REMARKS: scores.attrs.get(REMARKS, "").splitlines(),
     }
 
 

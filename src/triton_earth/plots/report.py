@@ -26,7 +26,7 @@ from triton_earth.plots.scorecard import scorecard
 from triton_earth.plots.seen import MOST_VARIABLES, one_forecast, several_models
 from triton_earth.plots.spectra import SPECTRA, spectra
 from triton_earth.plots.tables import definitions_table, score_table
-from triton_earth.plots.verdict import cases, models, verdict
+from triton_earth.plots.verdict import cases, models, remarks, verdict
 from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 ANIMATION_NAME = "animation.gif"
@@ -138,10 +138,7 @@ def _verdict(scores: xr.Dataset) -> str:
         )
         heading = f"<h3>{escape(name)}</h3>" if len(names) > 1 else ""
         parts.append(f'{heading}<ul class="verdict">{findings}</ul>')
-    evaluated, forecast = (scores.attrs.get(f"{kind}_leads") for kind in ("evaluated", "forecast"))
-    if evaluated is not None and forecast is not None and str(evaluated) != str(forecast):
-        words = f"Scored over {evaluated} of the forecast's {forecast} leads: the truth ends there."
-        parts.append(f"<p>{escape(words)}</p>")
+    parts += [f"<p>{escape(remark)}</p>" for remark in remarks(scores)]
     return "".join(parts)
 
 

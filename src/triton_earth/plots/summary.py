@@ -3,7 +3,7 @@
 import xarray as xr
 
 from triton_earth.evaluation.score_table import score_rows
-from triton_earth.plots.verdict import models, verdict
+from triton_earth.plots.verdict import models, remarks, verdict
 
 _HEADING = ("variable", "lead", "forecast", "cases", "RMSE", "relative L2", "correlation")
 
@@ -29,10 +29,6 @@ def summary(scores: xr.Dataset) -> list[str]:
         for line in table
     ]
     lines.append(f"[95 % intervals: {scores.attrs['interval']}]")
-    scored, leads = scores.attrs["evaluated_leads"], scores.attrs["forecast_leads"]
-    if scored < leads:
-        lines.append(
-            f"[scored over {scored} of the forecast's {leads} leads: the truth ends there]"
-        )
+    lines += [f"[{remark}]" for remark in remarks(scores)]
     lines += [f"- {finding.text}" for name in models(scores) for finding in verdict(scores, name)]
     return lines

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from triton_earth.evaluation.remarks import REMARKS
 from triton_earth.evaluation.score_errors import difference_name
 from triton_earth.plots.labels import interval, number, one_variable, units_of
 from triton_earth.plots.lead_times import LeadTimes, lead_times
@@ -53,6 +54,11 @@ def models(scores: xr.Dataset) -> list[str]:
     """Return the forecasts that are judged: all but the baselines, or all where there is nothing else."""
     names = [str(name) for name in scores["forecast"].values]
     return [name for name in names if not is_baseline(name)] or names
+
+
+def remarks(scores: xr.Dataset) -> list[str]:
+    """Return the sentences on what was scored, and what was not."""
+    return str(scores.attrs.get(REMARKS, "")).splitlines()
 
 
 def cases(scores: xr.Dataset) -> int | None:

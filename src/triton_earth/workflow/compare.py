@@ -10,7 +10,7 @@ from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
-from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.matching import describe_match, match
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.plots.report import write_report
@@ -64,7 +64,8 @@ def compare(
             f"compare: expected a --name for each of {len(forecasts)} forecasts, found {len(called)}."
         )
     where = None if region is None else Region.parse(region)
-    first, *others = match([ForecastStore.open(path) for path in forecasts], called)
+    stored = [ForecastStore.open(path) for path in forecasts]
+    first, *others = match(stored, called)
     truth = TrainingStore.open(store).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     scores = evaluate_forecast(
@@ -76,6 +77,7 @@ def compare(
         weights=weights,
         others=others,
         names=called,
+        remarks=[describe_match(stored, called, first)],
     )
     scores.attrs["command"] = (
         f"triton-earth compare {' '.join(map(str, forecasts))} {store} --out {out} --seed {seed} "

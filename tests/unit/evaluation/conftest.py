@@ -48,12 +48,14 @@ class MemoryForecasts:
         time_step=0.5,
         chunk=2,
         model="triton",
+        leads=None,
     ):
         self.fields = fields.astype(np.float32)
         self.variables = variables or Variables((VORTICITY,))
         self.grid = grid or PeriodicGrid(*fields.shape[-2:])
         self.time_step = time_step
-        self.lead_times = np.arange(1, fields.shape[1] + 1) * time_step
+        numbers = np.arange(1, fields.shape[1] + 1) if leads is None else np.asarray(leads)
+        self.lead_times = numbers * time_step
         self.init_times = np.zeros(len(fields)) if init_times is None else init_times
         self.trajectories = np.arange(len(fields)) if trajectories is None else trajectories
         self.chunk_inits = chunk

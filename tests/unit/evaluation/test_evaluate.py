@@ -203,6 +203,11 @@ def test_forecast_longer_than_the_truth(flow, forecasts_of, truth_of):
     forecast = forecasts_of(np.concatenate([flow, flow], axis=1), init_times=start)
     scores = evaluate_forecast(forecast, truth_of(flow), resamples=100)
     assert (scores.attrs["evaluated_leads"], scores.attrs["forecast_leads"]) == (7, 16)
+    assert scores.attrs["remarks"].splitlines() == [
+        "Scored over 7 of the forecast's 16 leads: the truth ends there.",
+        "Of 6 initial conditions those with a truth are scored: 6 at step 1, 6 at step 3, 6 at step 4, 4 at step 5, "
+        "3 at step 7.",
+    ]
     assert scores["initial_conditions"].values.tolist() == [6, 6, 6, 6, 4, 4, 3]
     assert scores.sizes["lead_time"] == 7
     assert np.isfinite(scores["rmse"]).all()

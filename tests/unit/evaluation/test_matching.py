@@ -5,7 +5,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.matching import describe_match, match
 
 WARM = Variable("temperature", "K")
 NAMES = ["a", "b"]
@@ -33,6 +33,47 @@ def test_common_initial_conditions_leads_and_variables(fields, forecasts_of):
         np.testing.assert_array_equal(
             first.read(rows, 2), fields[[1, 2, 4]][rows, 2, 1:].astype(np.float32)
         )
+
+
+def test_leads_are_matched_by_lead_time(fields, forecasts_of):
+    one = forecasts_of(fields[:, :, :1], leads=[1, 2, 3, 4, 6, 9])
+    two = forecasts_of(fields[:, :4, :1], leads=[3, 6, 9, 12])
+    first, second = match([one, two], NAMES)
+    np.testing.assert_allclose(first.lead_times, [1.5, 3.0, 4.5])
+    np.testing.assert_array_equal(first.lead_times, second.lead_times)
+    everything = slice(0, 5)
+    for position, (mine, theirs) in enumerate([(2, 0), (4, 1), (5, 2)]):
+        np.testing.assert_array_equal(
+            first.read(everything, position), one.fields[everything, mine]
+        )
+        np.testing.assert_array_equal(
+            second.read(everything, position), two.fields[everything, theirs]
+        )
+    assert describe_match([one, two], NAMES, first) == (
+        "Compared at steps 3 to 9 by 3 of 5 initial conditions, which all have: a has 6 leads and 5 initial "
+        "conditions, b has 4 leads and 5 initial conditions."
+    )
+
+
+def test_the_same_forecast_stored_at_other_leads_does_not_differ(flow, forecasts_of, truth_of):
+    stored = flow[:, 1:] + 0.01 * np.random.default_rng(0).standard_normal(flow[:, 1:].shape)
+    some = [1, 2, 3, 4], [2, 4, 6]
+    both = [forecasts_of(stored[:, np.array(leads) - 1], leads=leads) for leads in some]
+    first, second = match(both, NAMES)
+    scores = evaluate_forecast(first, truth_of(flow), others=[second], names=NAMES, resamples=20)
+    assert scores["lead"].values.tolist() == [2, 4]
+    np.testing.assert_array_equal(scores["mse_minus_a"].sel(forecast="b"), 0)
+
+
+def test_no_lead_time_in_common(fields, forecasts_of):
+    one = forecasts_of(fields[:, :, :1], leads=[1, 3, 5, 7, 9, 11])
+    two = forecasts_of(fields[:, :2, :1], leads=[2, 4])
+    with pytest.raises(UserError) as refusal:
+        match([one, two], NAMES)
+    assert str(refusal.value) == (
+        "the forecasts a, b have no lead time in common: a has 1 to 11 by 2; b has 2, 4 (in steps of 0.5). "
+        "Forecast all of them with the same --leads."
+    )
 
 
 def test_calendar_times_are_matched(fields, forecasts_of):

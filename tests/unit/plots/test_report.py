@@ -218,7 +218,7 @@ def test_many_variables_are_cut_and_named(report, make_scores, make_example, mon
 
 def test_truth_that_ends_early_is_said(report, make_scores, make_example):
     scores = make_scores(leads=3, turbulence=False)
-    scores.attrs["forecast_leads"] = 120
+    scores.attrs["remarks"] = "Scored over 3 of the forecast's 120 leads: the truth ends there."
     example = make_example(leads=3, size=8)
     assert "Scored over 3 of the forecast's 120 leads" in report(scores, example).words
 

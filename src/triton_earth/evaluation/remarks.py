@@ -1,0 +1,33 @@
+"""Remarks: what a reader of the scores must know about what was scored, in sentences."""
+
+import numpy as np
+
+from triton_earth.evaluation.alignment import Alignment, Forecasts
+
+REMARKS = "remarks"
+"""Attribute of the scores that holds them, one a line."""
+
+
+def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:
+    """Return what of the forecast has a truth: leads, and initial conditions at some of them.
+
+    Args:
+        forecast: Stored forecasts.
+        alignment: Which of them have a truth.
+    """
+    found = []
+    scored, stored = len(alignment.leads), len(forecast.lead_times)
+    if scored < stored:
+        ends = alignment.leads[-1] < stored - 1
+        why = "the truth ends there" if ends else "the truth has no such times between"
+        found.append(f"Scored over {scored} of the forecast's {stored} leads: {why}.")
+    counts = alignment.available.sum(axis=0)
+    if counts.min() < len(alignment.starts):
+        shown = np.unique(np.linspace(0, scored - 1, 5).round().astype(np.int64))
+        parts = ", ".join(
+            f"{counts[lead]} at step {alignment.numbers[lead]}" for lead in shown.tolist()
+        )
+        found.append(
+            f"Of {len(alignment.starts)} initial conditions those with a truth are scored: {parts}."
+        )
+    return found
