@@ -26,6 +26,7 @@ import torch
 from plain_triton import PlainTriton
 from torch import Tensor, nn
 
+from triton_earth.interop.official import load_network
 from triton_earth.models.triton import Triton
 
 CASES: dict[str, dict[str, Any]] = {
@@ -113,12 +114,12 @@ def _networks(case: str) -> tuple[dict[str, nn.Module], Tensor]:
     """Return one network per variant, all with the same weights, and an input."""
     torch.manual_seed(0)
     arguments = CASES[case]
-    ours = Triton(**arguments, drop_path=0.0)
-    for name, parameter in ours.named_parameters():
-        if name.endswith("_scale"):  # so that an error inside the blocks shows in the output
+    plain = PlainTriton(**arguments, local_ends=arguments["shape_in"][0] > 1)
+    for name, parameter in plain.named_parameters():
+        if "gamma" in name:  # so that an error inside the blocks shows in the output
             nn.init.normal_(parameter, std=0.5)
-    plain = PlainTriton(**arguments)
-    plain.load_state_dict(ours.state_dict())
+    ours = Triton(**arguments, drop_path=0.0)
+    ours.load_state_dict(load_network(plain.state_dict()).state_dict())
     return {"plain": plain, "float32": ours, "bfloat16": ours}, torch.randn(
         1, *arguments["shape_in"]
     )

@@ -11,6 +11,10 @@ from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.triton import Triton
 
 _CONTAINER = "model_state"
+_SKIPPED = ("ged",)
+"""Keys of some checkpoints that are no part of the network."""
+_COUNT = "num_batches_tracked"
+"""How many batches a norm has averaged over; older checkpoints lack it, and it changes no output."""
 _PARTS = {
     "atmospheric_encoder": "encoder",
     "Turbulence_encoder": "encoder",
@@ -54,7 +58,8 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
     Args:
         state_dict: Tensors by original key, with or without the prefix ``module.``; or a training
             checkpoint that holds them under ``model_state``. Part names of the turbulence
-            ablations (``Turbulence_encoder``, ``LDC``, ``Turbulence_decoder``) are understood.
+            ablations (``Turbulence_encoder``, ``LDC``, ``Turbulence_decoder``) are understood,
+            the key ``ged`` is passed over.
 
     Returns:
         The network, float32, with `zero` padding and the full-resolution skip of the original.
@@ -63,6 +68,10 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
         UserError: if a key is unknown or missing, or a shape does not fit; the message names it.
     """
     original = _bare(state_dict)
+    if not original:
+        raise UserError(
+            "official weights: the dict is empty; pass the whole state dict of one network."
+        )
     weights: dict[str, Tensor] = {}
     names: dict[str, str] = {}
     kinds = _kinds(original)
@@ -84,12 +93,15 @@ def _bare(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
         state_dict = state_dict[_CONTAINER]
     bare: dict[str, Tensor] = {}
     for key, value in state_dict.items():
+        name = key.removeprefix("module.")
+        if name in _SKIPPED:
+            continue
         if not isinstance(value, Tensor):
             raise UserError(
                 f"official weights: expected a tensor under '{key}', found {type(value).__name__}; "
                 f"pass the state dict, or a checkpoint that holds it under '{_CONTAINER}'."
             )
-        bare[key.removeprefix("module.")] = value
+        bare[name] = value
     return bare
 
 
@@ -163,7 +175,7 @@ def _empty_network(weights: Mapping[str, Tensor], kinds: list[str]) -> Triton:
         num_spatial_layers=len(stages),
         num_temporal_layers=len(kinds),
         blocks=kinds,
-    )
+    ).float()
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:
@@ -191,7 +203,7 @@ def _fill(network: Triton, weights: Mapping[str, Tensor], names: Mapping[str, st
                 f"found {list(weights[name].shape)}."
             )
         target[name].copy_(tensor)
-    missing = sorted(set(target) - set(weights))
+    missing = sorted(name for name in set(target) - set(weights) if not name.endswith(f".{_COUNT}"))
     if missing:
         kinds = {i: _kind(layer) for i, layer in enumerate(network.dynamics.layers)}
         raise UserError(_missing(missing[0], kinds))

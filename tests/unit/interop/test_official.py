@@ -134,3 +134,9 @@ def test_a_weight_named_twice_is_refused():
     }
     with pytest.raises(UserError, match="name the same weight"):
         load_network(weights)
+
+
+@pytest.mark.parametrize("weights", [{}, {"model_state": {}}, {"ged": 3}])
+def test_an_empty_dict_is_refused(weights):
+    with pytest.raises(UserError, match="the dict is empty; pass the whole state dict"):
+        load_network(weights)
