@@ -143,11 +143,12 @@ def inspect(
         str, typer.Argument(metavar="STORE_OR_FILE", help="Training store, file or pattern.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    times: Annotated[int | None, typer.Option(min=2, help="Look at so many times only.")] = None,
 ) -> None:
     """Say what is in a store or file and what is wrong with it; exit code 1 when something is fatal."""
     from triton_earth.workflow.inspect import inspect as run
 
-    inspection = run(path)
+    inspection = run(path, times)
     as_dict = inspection.to_dict()
     typer.echo(json.dumps(as_dict, indent=1, allow_nan=False) if as_json else inspection.to_text())
     if inspection.is_fatal:

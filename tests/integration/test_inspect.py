@@ -43,6 +43,36 @@ def test_fatal_findings_exit_with_1(command, tmp_path):
     assert [finding["kind"] for finding in values["findings"]] == ["holes", "orientation"]
 
 
+def test_several_files_and_some_times(command, tmp_path):
+    data = dataset()
+    write(tmp_path / "a.nc", data.isel(time=slice(0, 15)))
+    write(tmp_path / "b.nc", data.isel(time=slice(20, 40)))
+    outcome = command("inspect", tmp_path / "*.nc", "--times", 5)
+    assert outcome.code == 1
+    assert "sampled: " in outcome.out
+    assert f"fatal: time-gaps: between {tmp_path / 'a.nc'} and {tmp_path / 'b.nc'}" in outcome.out
+    values = json.loads(command("inspect", tmp_path / "*.nc", "--json").out)
+    assert {row["file"] for row in values["variables"]} == {
+        str(tmp_path / "a.nc"), str(tmp_path / "b.nc"),
+    }  # fmt: skip
+
+
+def test_an_archive_of_trajectories(command, tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(2, 5, 8, 8)))
+    outcome = command("inspect", tmp_path / "a.npy")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "data.kind: trajectories" in outcome.out
+
+
+def test_a_store_is_read_whole(command, tmp_path):
+    path = write(tmp_path / "a.nc", dataset())
+    recipe = write_recipe(tmp_path / "recipe.yaml", path)
+    assert command("prepare", recipe, "--out", tmp_path / "a.zarr").code == 0
+    outcome = command("inspect", tmp_path / "a.zarr", "--times", 5)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Leave out --times" in outcome.err
+
+
 def test_what_is_not_there(command, tmp_path):
     outcome = command("inspect", tmp_path / "nothing.nc")
     assert (outcome.code, outcome.out) == (2, "")

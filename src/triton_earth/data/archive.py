@@ -118,27 +118,39 @@ def prepare_archive(
         raise
 
 
-def _open(path: Path, data: ArchiveData) -> Any:
-    """Return the array, a torch tensor or numpy array that is read from disk as it is used."""
+def archive_arrays(path: Path) -> dict[str, Any]:
+    """Return the arrays in a ``.pt`` or ``.npy`` file, read from disk as they are used; no code in it is run.
+
+    Returns:
+        Torch tensors or numpy arrays, or whatever else is there, by name; a single array without name has none.
+
+    Raises:
+        UserError: if the file is of another format, is damaged, or holds code.
+    """
     if path.suffix not in (".pt", ".npy"):
         raise UserError(f"{path}: expected a file that ends in .pt or .npy. Correct data.path.")
     try:
         if path.suffix == ".npy":
-            array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-            if isinstance(content, dict) and data.key not in content:
-                raise UserError(
-                    f"{path}: there is no '{data.key}'; found {sorted(map(str, content))}. Correct data.key."
-                )
-            array = content[data.key] if isinstance(content, dict) else content
-    except UserError:
-        raise
+            return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(
             f"{path}: cannot be read as an archive of tensors ({first_line(error)}). It is damaged, or holds "
             "code, which is not run; fetch it again."
         ) from error
+    if isinstance(content, dict):
+        return {str(name): array for name, array in content.items()}
+    return {"": content}
+
+
+def _open(path: Path, data: ArchiveData) -> Any:
+    """Return the array, a torch tensor or numpy array that is read from disk as it is used."""
+    arrays = archive_arrays(path)
+    if "" not in arrays and data.key not in arrays:
+        raise UserError(
+            f"{path}: there is no '{data.key}'; found {sorted(arrays)}. Correct data.key."
+        )
+    array = arrays[data.key] if data.key in arrays else arrays[""]
     if not isinstance(array, torch.Tensor | np.ndarray) or array.ndim != 4:
         found = getattr(array, "shape", type(array).__name__)
         raise UserError(

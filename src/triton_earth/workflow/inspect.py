@@ -6,34 +6,50 @@ import zarr
 import zarr.errors
 
 from triton_earth.core.errors import UserError
+from triton_earth.data.inspection.archive_checks import inspect_archive
 from triton_earth.data.inspection.findings import Inspection
 from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.inspection.store_checks import inspect_store
+from triton_earth.data.sources.files import SHIPPED
+from triton_earth.data.sources.hub import HUB
 from triton_earth.data.store import FORMAT
 
 
-def inspect(path: str) -> Inspection:
+def inspect(path: str, times: int | None = None) -> Inspection:
     """Say what is in a training store or in files, and what is wrong with them.
 
     Args:
-        path: Training store, file, pattern, Zarr folder or address, or ``shipped:NAME``.
+        path: Training store, file, pattern, Zarr folder or address, ``shipped:NAME`` or ``hf:OWNER/DATASET/FILE``.
+        times: How many times of each file to look at, evenly spread; if not given all, or of large files as many as
+            are read in a while.
 
     Returns:
         Facts, variables and findings.
 
     Raises:
-        UserError: if there is nothing at the path.
+        UserError: if there is nothing at the path, or some times are wanted of a training store, whose checksums and
+            leaks need all of them.
     """
-    if "://" in path or path.startswith("shipped:"):
-        return inspect_files(path)
+    if path.startswith(HUB):
+        return inspect_archive(path, times)
+    if "://" in path or path.startswith(SHIPPED):
+        return inspect_files(path, times)
     local = Path(path)
+    if local.is_file() and local.suffix in (".pt", ".npy"):
+        return inspect_archive(path, times)
+    if _is_store(local):
+        if times is not None:
+            raise UserError(
+                f"{path}: a training store is read whole, for its checksums. Leave out --times."
+            )
+        return inspect_store(local)
     if local.exists():
-        return inspect_store(local) if _is_store(local) else inspect_files(path)
+        return inspect_files(path, times)
     if local.with_name(local.name + ".partial").exists():
         raise UserError(f"{path} is unfinished; run the same `triton-earth prepare` with --resume.")
     if not any(character in path for character in "*?["):
         raise UserError(f"{path}: there is no such file or store.")
-    return inspect_files(path)
+    return inspect_files(path, times)
 
 
 def _is_store(path: Path) -> bool:

@@ -1,8 +1,14 @@
 """Findings: what the data doctor says about a file or store."""
 
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from triton_earth.core.errors import UserError
+
+_LAST_SENTENCE = re.compile(r"(?<=[.)]) (?=[A-Z`])")
 
 
 class Severity(StrEnum):
@@ -25,7 +31,8 @@ class Finding:
         severity: How bad it is.
         message: What was found, where.
         remedy: What to do.
-        variable: The variable it is about, or None.
+        variable: The variable it is about, with its level, or None.
+        file: The file it is about, or None where it is about all that was inspected.
     """
 
     kind: str
@@ -33,6 +40,7 @@ class Finding:
     message: str
     remedy: str
     variable: str | None = None
+    file: str | None = None
 
 
 @dataclass
@@ -56,6 +64,26 @@ class Inspection:
     ) -> None:
         """Write down a finding."""
         self.findings.append(Finding(kind, severity, message, remedy, variable))
+
+    def refused(self, kind: str, error: UserError, variable: str | None = None) -> None:
+        """Write down as fatal what `prepare` would refuse: the last sentence of a refusal says what to do."""
+        *message, remedy = _LAST_SENTENCE.split(str(error))
+        if not message:
+            message, remedy = [remedy], "Repair the file, or leave it out."
+        self.add(kind, Severity.FATAL, " ".join(message), remedy, variable)
+
+    def take(self, parts: Iterable["Inspection"]) -> None:
+        """Write down what was found in each of several files, with its name; facts that all share are told once."""
+        several = list(parts)
+        for part in several:
+            self.findings += [replace(finding, file=part.path) for finding in part.findings]
+            self.variables += [{"file": part.path, **row} for row in part.variables]
+        for name in dict.fromkeys(name for part in several for name in part.facts):
+            told = {part.path: part.facts[name] for part in several if name in part.facts}
+            if len(set(told.values())) == 1:
+                self.facts[name] = next(iter(told.values()))
+            else:
+                self.facts[name] = "; ".join(f"{path}: {fact}" for path, fact in told.items())
 
     @property
     def kinds(self) -> list[str]:
@@ -87,7 +115,11 @@ class Inspection:
         """Return what a reader at a terminal wants to see."""
         lines = [self.path, *(f"  {name}: {value}" for name, value in self.facts.items())]
         if self.variables:
-            names = list(self.variables[0])
+            names = [
+                name
+                for name in self.variables[0]
+                if any(row[name] is not None for row in self.variables)
+            ]
             table = [names, *([_short(row[name]) for name in names] for row in self.variables)]
             widths = [max(len(row[column]) for row in table) for column in range(len(names))]
             lines += [
@@ -97,6 +129,7 @@ class Inspection:
             ]
         for finding in self.sorted():
             about = f" '{finding.variable}'" if finding.variable else ""
+            about += f" in {finding.file}" if finding.file else ""
             lines.append(
                 f"{finding.severity}: {finding.kind}{about}: {finding.message} {finding.remedy}"
             )

@@ -1,6 +1,7 @@
 """The scan: one pass over all values of a variable, in bounded memory, that remembers what the checks ask for."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,7 @@ class Scan:
     """What is known of a variable after the blocks added so far.
 
     Attributes:
+        place: What to call a cell, by its number in the map.
         valid: Cells that have a value at the first time.
         holes: Number of values that are missing where the first time has one, or there where it has none.
         first_hole: Where the first of them is, in words.
@@ -47,6 +49,7 @@ class Scan:
         digests: Hash of each map.
     """
 
+    place: Callable[[int], str] = "cell {}".format
     valid: np.ndarray | None = None
     holes: int = 0
     first_hole: str = ""
@@ -105,13 +108,19 @@ class Scan:
         assert self.cell_highest is not None
         return self.cell_lowest == self.cell_highest
 
+    @property
+    def constant(self) -> bool:
+        """Whether no cell ever changes."""
+        cells = self.constant_cells
+        return bool(cells[self.valid if self.valid is not None else cells].all())
+
     def _look_for_holes(self, there: Bool[np.ndarray, "time cell"], times: list[str]) -> None:
         if self.valid is None:
             self.valid = there[0].copy()
         wrong = there != self.valid
         if wrong.any() and not self.holes:
             time, cell = (int(index) for index in np.argwhere(wrong)[0])
-            self.first_hole = f"{times[time]}, cell {cell}"
+            self.first_hole = f"{times[time]}, {self.place(cell)}"
         self.holes += int(wrong.sum())
 
     def _add_moments(self, values: Float64[np.ndarray, " value"]) -> None:
@@ -141,7 +150,9 @@ class Scan:
             self.cell_highest = np.maximum(self.cell_highest, high.max(axis=0))
         if low.min() < self.lowest.value:
             time, cell = np.unravel_index(low.argmin(), low.shape)
-            self.lowest = Extreme(float(low.min()), f"{times[int(time)]}, cell {cell}")
+            self.lowest = Extreme(float(low.min()), f"{times[int(time)]}, {self.place(int(cell))}")
         if high.max() > self.highest.value:
             time, cell = np.unravel_index(high.argmax(), high.shape)
-            self.highest = Extreme(float(high.max()), f"{times[int(time)]}, cell {cell}")
+            self.highest = Extreme(
+                float(high.max()), f"{times[int(time)]}, {self.place(int(cell))}"
+            )

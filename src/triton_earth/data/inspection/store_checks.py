@@ -1,16 +1,18 @@
 """Inspecting a training store: splits, leaks, mask, checksums and drift besides the values themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.variables import Role
+from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.sampling import BLOCK_BYTES
 from triton_earth.data.inspection.scan import Scan
-from triton_earth.data.inspection.source_checks import BLOCK_BYTES, describe
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.periods import SPLITS, gaps_between_splits
 from triton_earth.data.store import TrainingStore
@@ -35,14 +37,14 @@ def inspect_store(path: Path) -> Inspection:
     try:
         store = TrainingStore.open(path)
     except UserError as error:
-        inspection.add("unreadable", Severity.FATAL, str(error), "")
+        inspection.refused("unreadable", error)
         return inspection
     inspection.facts.update(_facts(store))
     _check_splits(inspection, store)
     try:
         scans, by_split, damaged = _scan(store)
     except UserError as error:
-        inspection.add("unreadable", Severity.FATAL, str(error), "")
+        inspection.refused("unreadable", error)
         return inspection
     for trajectory in damaged:
         inspection.add(
@@ -54,7 +56,7 @@ def inspect_store(path: Path) -> Inspection:
     labels = [str(time) for _ in store.trajectories for time in store.times]
     for channel, (variable, scan) in enumerate(zip(store.variables, scans, strict=True)):
         inspection.variables.append(
-            describe(variable.name, variable.units, variable.level, str(variable.role), scan)
+            describe(variable.name, variable.units, variable.level, None, str(variable.role), scan)
         )
         check_values(
             inspection, variable.name, scan, labels, units=variable.units, changes=variable.role is not Role.STATIC
@@ -108,7 +110,7 @@ def _check_splits(inspection: Inspection, store: TrainingStore) -> None:
 
 def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list[int]]:
     """Read everything once: a scan of each channel, of each channel in each split, and damaged trajectories."""
-    scans = [Scan() for _ in store.variables]
+    scans = [Scan(place=_places(store.grid)) for _ in store.variables]
     by_split = {name: [Scan() for _ in store.variables] for name in store.split_names}
     damaged = []
     for trajectory in store.trajectories.tolist():
@@ -127,6 +129,19 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
         if hash_digests(digests) != store.trajectory_hashes[trajectory]:
             damaged.append(trajectory)
     return scans, by_split, damaged
+
+
+def _places(grid: Grid) -> Callable[[int], str]:
+    """Return what gives the place of a cell, in words."""
+    _, columns = grid.shape
+
+    def place(cell: int) -> str:
+        row, column = divmod(cell, columns)
+        if isinstance(grid, LatLonGrid):
+            return f"latitude {grid.latitude[row]:g}, longitude {grid.longitude[column]:g}"
+        return f"row {row}, column {column}"
+
+    return place
 
 
 def _blocks(store: TrainingStore, trajectory: int) -> Iterator[tuple[slice, np.ndarray]]:

@@ -21,7 +21,9 @@ def check_values(
     *,
     units: str | None,
     standard_name: str | None = None,
+    known_as: str | None = None,
     changes: bool = True,
+    successive: bool = True,
 ) -> None:
     """Say what is wrong with the values of a variable.
 
@@ -32,7 +34,9 @@ def check_values(
         times: What to call each time.
         units: Its units, or None where it has none.
         standard_name: Its CF standard name, or None.
+        known_as: Its name without level, where `name` has one.
         changes: Whether it should change in time.
+        successive: Whether the times follow one another, as they do unless some were chosen.
     """
     if scan.count == 0:
         inspection.add(
@@ -69,20 +73,27 @@ def check_values(
             name,
         )
     else:
-        _check_range(inspection, name, scan, units, standard_name)
+        _check_range(inspection, name, known_as or _without_level(name), scan, units, standard_name)
         _check_outliers(inspection, name, scan)
     if changes:
         _check_changes(inspection, name, scan, times)
+        if successive and not (len(times) > 2 and scan.constant):
+            _check_steps(inspection, name, scan, times)
 
 
 def _check_range(
-    inspection: Inspection, name: str, scan: Scan, units: str | None, standard_name: str | None
+    inspection: Inspection,
+    name: str,
+    known_as: str,
+    scan: Scan,
+    units: str | None,
+    standard_name: str | None,
 ) -> None:
-    known = known_variable(name, _without_level(name), standard_name)
+    known = known_variable(name, known_as, standard_name)
     if known is None or units is None:
         return
     to_known = known.conversion(units)
-    if to_known is None and len(name) == 1:
+    if to_known is None and len(known_as) == 1:
         return  # a letter may stand for anything
     if to_known is None:
         inspection.add(
@@ -136,7 +147,7 @@ def _check_outliers(inspection: Inspection, name: str, scan: Scan) -> None:
 def _check_changes(inspection: Inspection, name: str, scan: Scan, times: list[str]) -> None:
     constant = scan.constant_cells
     there = scan.valid if scan.valid is not None else constant
-    if len(times) > 2 and constant[there].all():
+    if len(times) > 2 and scan.constant:
         inspection.add(
             "constant",
             Severity.WARNING,
@@ -150,10 +161,14 @@ def _check_changes(inspection: Inspection, name: str, scan: Scan, times: list[st
         inspection.add(
             "dead-cells",
             Severity.WARNING,
-            f"{dead} of {int(there.sum())} cells never change, first cell {np.flatnonzero(constant & there)[0]}.",
+            f"{dead} of {int(there.sum())} cells never change, the first at "
+            f"{scan.place(int(np.flatnonzero(constant & there)[0]))}.",
             "Mask them if they are land, ice or a filled gap.",
             name,
         )
+
+
+def _check_steps(inspection: Inspection, name: str, scan: Scan, times: list[str]) -> None:
     if scan.repeats:
         inspection.add(
             "repeated-fields",

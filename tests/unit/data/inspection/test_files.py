@@ -65,6 +65,9 @@ FAULTS = {
     "units-missing": lambda d: d.assign(t2m=d["t2m"].drop_attrs()),
     "units-foreign": lambda d: d.assign(t2m=d["t2m"].assign_attrs(units="Pa")),
     "units-implausible": lambda d: d.assign(t2m=(d["t2m"] - 273.15).assign_attrs(units="K")),
+    "other-dimension": lambda d: d.assign(
+        t2m=d["t2m"].expand_dims(member=2, axis=1).assign_attrs(units="K")
+    ),
     "no-numbers": lambda d: d.assign(note=(("time", "latitude", "longitude"), np.full((40, 8, 12), "x"))),
     "no-values": lambda d: d.assign(t2m=(d["t2m"] * np.nan).assign_attrs(units="K")),
     "holes": lambda d: value(d, "t2m", (5, 3, 4), np.nan),
@@ -103,9 +106,11 @@ def test_one_planted_fault_is_one_finding(tmp_path, kind):
     assert found.kinds == [kind]
     (finding,) = found.findings
     assert finding.message
+    assert finding.remedy
     assert "\n" not in finding.message + finding.remedy
     warnings = {
-        "units-missing", "no-numbers", "outlier", "constant", "dead-cells", "repeated-fields", "jump",
+        "units-missing", "other-dimension", "no-numbers", "outlier", "constant", "dead-cells",
+        "repeated-fields", "jump",
     }  # fmt: skip
     notes = {"orientation", "repeated-meridian"}
     expected = (
@@ -119,7 +124,7 @@ def test_findings_say_where(tmp_path):
     found = inspect_files(str(write(tmp_path / "a.nc", FAULTS["holes"](dataset()))))
     assert found.findings[0].message == (
         "1 values are missing, or there, where it is otherwise at the first time; first at "
-        "2001-01-06, cell 40."
+        "2001-01-06, latitude -11.25, longitude 120."
     )
     assert found.findings[0].variable == "t2m"
     found = inspect_files(str(write(tmp_path / "b.nc", FAULTS["units-implausible"](dataset()))))
@@ -136,6 +141,9 @@ def test_unreadable_files(tmp_path):
     found = inspect_files(str(tmp_path / "a.nc"))
     assert found.kinds == ["unreadable"]
     assert found.is_fatal
+    (finding,) = found.findings
+    assert finding.message.endswith(").")
+    assert finding.remedy.startswith("The file is damaged or of another format; fetch it again")
 
 
 def test_missing_chunks(tmp_path):
@@ -144,7 +152,9 @@ def test_missing_chunks(tmp_path):
     dataset().to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding)
     assert inspect_files(str(path)).kinds == []
     shutil.rmtree(path / "t2m" / "c" / "1")
-    assert inspect_files(str(path)).kinds == ["missing-chunks"]
+    (finding,) = inspect_files(str(path)).findings
+    assert finding.kind == "missing-chunks"
+    assert finding.remedy.startswith("Fetch them, or, if the writer")
 
 
 def test_months_have_no_gaps(tmp_path):
@@ -152,3 +162,66 @@ def test_months_have_no_gaps(tmp_path):
     found = inspect_files(str(write(tmp_path / "a.nc", dataset().assign_coords(time=months))))
     assert found.facts["step"] == "month"
     assert found.findings == []
+
+
+def humidity(small=1e-6):
+    """A variable on two levels, of which the upper one is small."""
+    data = dataset()[["t2m"]]
+    noise = np.random.default_rng(1).normal(1, 0.1, (2, *data["t2m"].shape))
+    fields = np.stack([1e-2 * noise[0], small * noise[1]], axis=1)
+    dims = ("time", "level", "latitude", "longitude")
+    coordinate = ("level", [850.0, 500.0], {"units": "hPa"})
+    return data.assign_coords(level=coordinate).assign(q=(dims, fields, {"units": "kg kg-1"}))
+
+
+def test_each_level_has_its_row(tmp_path):
+    found = inspect_files(str(write(tmp_path / "a.nc", humidity())))
+    assert found.findings == []
+    rows = [(row["variable"], row["level"], row["level_units"]) for row in found.variables]
+    assert rows == [("t2m", None, None), ("q", 850.0, "hPa"), ("q", 500.0, "hPa")]
+    assert found.variables[2]["highest"] < 2e-6 < 5e-3 < found.variables[1]["lowest"]
+    table = found.to_text()
+    assert "role" not in table  # files have none
+    assert "500    hPa" in table
+
+
+def test_a_value_that_is_wrong_on_its_level_only(tmp_path):
+    data = humidity()
+    data["q"][5, 1, 3, 4] = 1e-3
+    found = inspect_files(str(write(tmp_path / "a.nc", data)))
+    assert {finding.variable for finding in found.findings} == {"q_500"}
+    outlier = next(finding for finding in found.findings if finding.kind == "outlier")
+    assert outlier.message.startswith("0.001 at 2001-01-06, latitude -11.25, longitude 120 is ")
+
+
+def test_some_times_of_a_long_file(tmp_path, monkeypatch):
+    data = dataset()
+    data["t2m"][5, 3, 4] = np.nan
+    path = str(write(tmp_path / "a.nc", data))
+    found = inspect_files(path, 4)
+    assert found.facts["sampled"] == (
+        "values of 4 of 40 times, evenly spread; `--times 40` reads them all"
+    )
+    assert found.findings == []  # of days 0, 13, 26 and 39
+    taken = data["flux"].values[[0, 13, 26, 39]]
+    row = next(row for row in found.variables if row["variable"] == "flux")
+    assert row["mean"] == pytest.approx(taken.mean(), rel=1e-5)
+    assert inspect_files(path, 40).kinds == inspect_files(path).kinds == ["holes"]
+    one = 3 * 8 * 8 * 12
+    monkeypatch.setattr("triton_earth.data.inspection.sampling.MOST_BYTES", 5 * one)
+    assert inspect_files(path).facts["sampled"].startswith("values of 5 of 40 times")
+
+
+def test_the_original_channel_arrays(tmp_path):
+    fields = np.random.default_rng(0).normal(size=(20, 3, 8, 12)).astype(np.float32)
+    fields[4, 1, 2, 2] = np.inf
+    dims = ("phony_dim_0", "phony_dim_1", "phony_dim_2", "phony_dim_3")
+    xr.Dataset({"fields": (dims, fields)}).to_netcdf(tmp_path / "a.h5")
+    found = inspect_files(str(tmp_path / "a.h5"))
+    assert found.facts["layout"].startswith("fields[time, channel, y, x], 20 x 3 x 8 x 12")
+    assert [row["variable"] for row in found.variables] == ["fields[0]", "fields[1]", "fields[2]"]
+    assert [(each.kind, each.variable) for each in found.findings] == [
+        ("nameless-channels", "fields"),
+        ("infinite", "fields[1]"),
+    ]
+    assert "data.array with name: fields, channels," in found.findings[0].remedy

@@ -95,6 +95,12 @@ def test_one_planted_fault_is_one_finding(tmp_path, kind):
     assert found.kinds == [kind]
     expected = Severity.WARNING if kind in ("drift", "no-split") else Severity.FATAL
     assert found.findings[0].severity is expected
+    assert found.findings[0].remedy
+
+
+def test_places_are_latitudes_and_longitudes(tmp_path):
+    message = inspect_store(store(tmp_path / "a.zarr", **FAULTS["holes"])).findings[0].message
+    assert message.endswith("first at 2001-01-05T00:00:00.000000000, latitude -20, longitude 90.")
 
 
 def test_a_shift_of_the_mean_is_drift(tmp_path):
@@ -114,15 +120,18 @@ def test_changed_values_do_not_have_their_checksum(copy):
     array[0, 3, 0, 0, 0] = 281.5
     found = inspect_store(copy)
     assert found.kinds == ["checksum"]
+    assert found.findings[0].remedy
 
 
 def test_damaged_stores(copy):
     (shard,) = (file for file in (copy / "state" / "c").rglob("*") if file.is_file())
     content = shard.read_bytes()
     shard.write_bytes(content[: len(content) // 2])
-    assert inspect_store(copy).kinds == ["unreadable"]
+    (finding,) = inspect_store(copy).findings
+    assert (finding.kind, bool(finding.remedy)) == ("unreadable", True)
     shard.unlink()
-    assert inspect_store(copy).kinds == ["unreadable"]
+    (finding,) = inspect_store(copy).findings
+    assert (finding.kind, bool(finding.remedy)) == ("unreadable", True)
 
 
 def test_simulated_trajectories_are_inspected_too(waves):
