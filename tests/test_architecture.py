@@ -24,6 +24,7 @@ LAYERS = [
     "plots",
     "interop",
     "workflow",
+    "options",
     "cli",
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}

@@ -4,14 +4,37 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
+from triton_earth.options import (
+    Device,
+    Eddies,
+    Forcings,
+    Guard,
+    HeatWaves,
+    Init,
+    Members,
+    Out,
+    Overrides,
+    Overwrite,
+    Perturb,
+    RecipeArgument,
+    Region,
+    Resamples,
+    Resume,
+    Seed,
+    Split,
+    Stabilize,
+    StoreArgument,
+    Title,
+    Weights,
+    at_least,
+)
 from triton_earth.training.interruption import REQUEUE, Interrupted, ProcessLost
 
 if TYPE_CHECKING:
@@ -32,45 +55,11 @@ UsageError: Any = typer.BadParameter.__base__
 """What wrong words on the command line raise; typer has no public name for it."""
 
 
-def _at_least(least: int, option: str) -> Callable[[int | None], int | None]:
-    """Return a check of an option's value."""
-
-    def check(value: int | None) -> int | None:
-        if value is not None and value < least:
-            raise UserError(f"{option}: expected at least {least}, found {value}.")
-        return value
-
-    return check
-
-
 def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"triton-earth {__version__}")
         raise typer.Exit
     return wanted
-
-
-RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="Recipe file, or name of a shipped recipe.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, as train.steps=10."),
-]
-StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
-Region = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
-    ),
-]
-Weights = Annotated[
-    Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 
 @app.callback()
@@ -115,7 +104,7 @@ def prepare(
     overwrite: Overwrite = False,
     workers: Annotated[
         int,
-        typer.Option(help="Processes for gridded data.", callback=_at_least(1, "--workers")),
+        typer.Option(help="Processes for gridded data.", callback=at_least(1, "--workers")),
     ] = 1,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler for gridded data.")
@@ -210,26 +199,17 @@ def forecast(
     steps: Annotated[
         int | None,
         typer.Option(
-            callback=_at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
+            callback=at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split whose trajectories are forecast.")] = "test",
-    init: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Initial time, list A,B or range A..B/5D; repeatable. The first possible one if not given."
-        ),
-    ] = None,
-    forcings: Annotated[
-        Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
-    ] = None,
+    split: Split = "test",
+    init: Init = None,
+    forcings: Forcings = None,
     batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
-    members: Annotated[int, typer.Option(callback=_at_least(1, "--members"), help="Per time.")] = 1,
-    perturb: Annotated[
-        Literal["noise", "bred", "none"], typer.Option(help="What is added to each member.")
-    ] = "noise",
+    members: Members = 1,
+    perturb: Perturb = "noise",
     perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
-    seed: Annotated[int, typer.Option(callback=_at_least(0, "--seed"), help="Seed.")] = 0,
+    seed: Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed.")] = 0,
     drop_paths: Annotated[
         bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
     ] = False,
@@ -247,15 +227,8 @@ def forecast(
     mean_and_spread: Annotated[
         bool, typer.Option("--mean-and-spread", help="Store both over the members too.")
     ] = False,
-    guard: Annotated[
-        Literal["warn", "stop", "record"],
-        typer.Option(
-            help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
-        ),
-    ] = "warn",
-    stabilize: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
-    ] = None,
+    guard: Guard = "warn",
+    stabilize: Stabilize = None,
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -295,36 +268,34 @@ def forecast(
 
 @app.command()
 def evaluate(
-    forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="Forecast store.")],
+    forecast: Annotated[
+        Path, typer.Argument(metavar="FORECAST", help="Forecast store; with --steps a model.")
+    ],
     store: StoreArgument,
     out: Out,
-    seed: Annotated[
-        int, typer.Option(callback=_at_least(0, "--seed"), help="Seed of the bootstrap.")
-    ] = 0,
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
-    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    seed: Seed = 0,
+    resamples: Resamples = 1000,
+    title: Title = None,
     region: Region = None,
     weights: Weights = "cell_area",
-    heat_waves: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."
-        ),
-    ] = None,
-    eddies: Annotated[
-        str | None,
-        typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
-    ] = None,
+    heat_waves: HeatWaves = None,
+    eddies: Eddies = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            callback=_at_least(1, "--steps"),
+            callback=at_least(1, "--steps"),
             help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split that the MODEL forecasts.")] = "test",
+    split: Annotated[str | None, typer.Option(help="Split that the MODEL forecasts.")] = None,
+    init: Init = None,
+    members: Members | None = None,
+    perturb: Perturb | None = None,
+    forcings: Forcings = None,
+    guard: Guard | None = None,
+    stabilize: Stabilize = None,
     workers: Annotated[
-        int, typer.Option(callback=_at_least(1, "--workers"), help="Processes that share the work.")
+        int, typer.Option(callback=at_least(1, "--workers"), help="Processes that share the work.")
     ] = 1,
     dask: Annotated[
         str | None,
@@ -348,6 +319,12 @@ def evaluate(
         eddies=eddies,
         steps=steps,
         split=split,
+        init=init,
+        members=members,
+        perturb=perturb,
+        forcings=forcings,
+        guard=guard,
+        stabilizers=stabilize,
         workers=workers,
         dask=dask,
         overwrite=overwrite,
@@ -368,9 +345,9 @@ def compare(
         list[str] | None,
         typer.Option(help="Name of each forecast, in order; those of the files if not given."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples.")] = 1000,
-    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    seed: Seed = 0,
+    resamples: Resamples = 1000,
+    title: Title = None,
     region: Region = None,
     weights: Weights = "cell_area",
     overwrite: Overwrite = False,

@@ -140,11 +140,12 @@ class Guard:
         self._stopped = np.zeros(batch, dtype=bool)
         self._step = 0
 
-    def watch(self, states: Iterable[State]) -> Iterator[State]:
+    def watch(self, states: Iterable[State], *, quiet: bool = False) -> Iterator[State]:
         """Yield each state after it has been checked.
 
         Args:
             states: What `rollout` yields.
+            quiet: Warn of nothing, as of a rollout that is made again.
 
         Yields:
             The same states. With the policy ``stop`` a forecast that has left the climate is missing (NaN) in every
@@ -153,7 +154,7 @@ class Guard:
         for state in states:
             shown = self._without_stopped(state)
             trips = self.check(state)
-            if self._policy != "record" and trips:
+            if self._policy != "record" and trips and not quiet:
                 self._warn(trips)
             yield shown
             if self._stopped.all():

@@ -1,24 +1,28 @@
 """Forecasts that are made while they are read, so that they can be judged without being stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from jaxtyping import Float32
 
-from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
-from triton_earth.rollout.rollout import rollout
+from triton_earth.rollout.batch_size import find_batch_size
+from triton_earth.rollout.batches import Batch, Batches
+from triton_earth.rollout.ensemble import EnsembleConfig
+from triton_earth.rollout.guard import GuardConfig, Trip, guard_record
+from triton_earth.rollout.stabilizers import StabilizersConfig
 
 
 class LiveForecasts:
     """Forecasts with the interface of `ForecastStore` for evaluation; memory does not grow with the steps.
 
-    The leads of some initial conditions are meant to be read in ascending order: reading an earlier one, or other
-    initial conditions, starts a new rollout.
+    They are those that `write_forecast` would store. The leads of some initial conditions are meant to be read in
+    ascending order: reading an earlier one, or other initial conditions, starts a new rollout.
 
     Attributes:
         variables: What is forecast.
@@ -27,101 +31,165 @@ class LiveForecasts:
         lead_times: Lead times, 1 … n time steps.
         init_times: Time of each initial condition.
         trajectories: Trajectory of each initial condition.
-        members: One: forecasts are single.
+        members: Members of each ensemble; 1 where forecasts are single.
         chunk_inits: Initial conditions that are forecast together.
         provenance: How the forecast is made.
-        guard: None.
     """
-
-    members = 1
-    guard = None
 
     def __init__(
         self,
         forecaster: Forecaster,
         store: TrainingStore,
         *,
-        trajectories: Sequence[int],
-        starts: Sequence[int],
+        trajectories: list[int],
+        starts: list[int],
         steps: int,
-        batch_size: int = 16,
+        batch_size: int | None = None,
         provenance: dict[str, Any] | None = None,
+        ensemble: EnsembleConfig | None = None,
+        forcings: TrainingStore | None = None,
+        guard: GuardConfig | None = None,
+        stabilizers: StabilizersConfig | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """Say what to forecast; nothing is computed yet.
 
         Args:
             forecaster: The model.
-            store: Where the initial conditions and forcings are.
+            store: Where the initial conditions are.
             trajectories: Trajectory of each initial condition.
             starts: Index of the first of the `history` initial times of each initial condition.
             steps: Number of leads.
-            batch_size: Initial conditions that are forecast together.
+            batch_size: Forecasts that are made together, each member is one; None: as many as memory allows.
             provenance: How the forecast is made; by default the name of the model.
+            ensemble: Members of each initial condition; None: single forecasts.
+            forcings: Where the forcings are; None: in `store`.
+            guard: What watches the states; None: nothing does.
+            stabilizers: What corrects each state before it is fed back; None: nothing does.
             device: Where the forecaster's weights are.
 
         Raises:
-            UserError: if model and store do not fit, or the forcings end before the forecast.
+            UserError: if model and store do not fit, an initial state is not finite, or the forcings do not fit or end
+                before the forecast.
         """
-        forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
-        last_input = np.asarray(starts) + forecaster.history - 1
-        needed = -(-steps // forecaster.block) * forecaster.block
-        available = len(store.times) - 1 - int(last_input.max())
-        if len(forecaster.forcing) and needed > available:
-            raise UserError(
-                f"{store.path}: forcings end {available} steps after the last initial time, but a forecast of {steps} "
-                f"steps needs {needed}. Shorten the forecast or start it earlier."
-            )
-        self._forecaster, self._store, self._device = forecaster, store, device
-        self._starts, self._steps = list(starts), steps
+        self._stabilizers = stabilizers or StabilizersConfig()
+        self._batches = Batches.of(
+            forecaster,
+            store,
+            trajectories=trajectories,
+            starts=starts,
+            steps=steps,
+            ensemble=ensemble or EnsembleConfig(),
+            forcings=forcings,
+            guard=guard,
+            stabilizers=self._stabilizers,
+            device=device,
+        )
+        self.members = self._batches.ensemble.members
+        size = batch_size or find_batch_size(forecaster, self._batches.rows, self._batches.device)
         self.variables, self.grid = forecaster.predicted, forecaster.grid
         self.time_step = forecaster.time_step
         self.lead_times: np.ndarray = np.arange(1, steps + 1) * forecaster.time_step
-        self.init_times: np.ndarray = store.times[last_input]
+        self.init_times: np.ndarray = store.times[np.array(starts) + forecaster.history - 1]
         self.trajectories: np.ndarray = np.asarray(trajectories)
-        self.chunk_inits = batch_size
+        self.chunk_inits = max(1, size // self.members)
         self.provenance: dict[str, Any] = provenance or {"model": forecaster.name}
-        self._states: Iterator[State] | None = None
-        self._rows, self._next = slice(0, 0), 0
-        self._fields: np.ndarray | None = None
+        self._trips: dict[tuple[Any, ...], Trip] = {}
+        shape = (len(forecaster.prognostic), len(self._batches.stabilizers))
+        self._changes = np.full((self._batches.rows, steps, *shape), np.nan, np.float32)
+        self._watched = np.zeros(self._batches.rows, bool)
+        self._batch: Batch | None = None
+        self._states: Iterator[State] = iter(())
+        self._inits, self._next = slice(0, 0), 0
+        self._fields = np.empty(0, np.float32)
+
+    @property
+    def guard(self) -> dict[str, Any] | None:
+        """What the guard saw in the forecasts that were read, as `guard_record` gives it; None where there is none."""
+        if self._batches.guard is None or self._batches.climate is None:
+            return None
+        self._collect()
+        trips = list(self._trips.values())
+        return guard_record(self._batches.guard, self._batches.climate, trips)
+
+    @property
+    def stabilizer_change(self) -> xr.DataArray | None:
+        """Root mean square that each stabiliser changed each variable, as `ForecastStore` has it; None of none."""
+        if not self._batches.stabilizers:
+            return None
+        ensemble = ["init", "member"] if self.members > 1 else ["init"]
+        sizes = [len(self.init_times), self.members][: len(ensemble)]
+        return xr.DataArray(
+            self._changes.reshape(*sizes, *self._changes.shape[1:]),
+            dims=[*ensemble, "lead_time", "corrected", "stabilizer"],
+            coords={
+                "lead_time": self.lead_times,
+                "corrected": self._batches.forecaster.prognostic.names,
+                "stabilizer": self._stabilizers.names,
+            },
+        )
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
-        """Forecast up to one lead of some initial conditions and return it.
+        """Forecast up to one lead of some initial conditions and return it or, of ensembles, their means.
 
         Args:
             inits: Which initial conditions.
             lead: Index into `lead_times`.
 
         Raises:
-            UserError: if an initial state or a forcing is not finite.
+            UserError: if a forcing is not finite.
         """
-        if self._states is None or inits != self._rows or lead < self._next - 1:
-            self._states, self._rows, self._next = self._start(inits), inits, 0
+        fields = self.read_members(inits, lead)
+        if self.members == 1:
+            return fields[:, 0]
+        with np.errstate(invalid="ignore"):  # members that are infinite
+            return fields.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+    def read_members(
+        self, inits: slice, lead: int
+    ) -> Float32[np.ndarray, "init member channel y x"]:
+        """Forecast up to one lead of some initial conditions and return all members.
+
+        Args:
+            inits: Which initial conditions.
+            lead: Index into `lead_times`.
+
+        Raises:
+            UserError: if a forcing is not finite.
+        """
+        inits = slice(*inits.indices(len(self.init_times)))
+        if self._batch is None or inits != self._inits or lead < self._next - 1:
+            self._start(inits)
         with torch.inference_mode():
             while self._next <= lead:
-                state = next(self._states)
-                self._fields = state.data[:, 0].float().cpu().numpy()
-                self._next += 1
-        assert self._fields is not None
-        return self._fields
+                self._advance()
+        return self._fields.reshape(-1, self.members, *self._fields.shape[1:])
 
-    def _start(self, inits: slice) -> Iterator[State]:
-        trajectories, starts = self.trajectories[inits].tolist(), self._starts[inits]
-        history = self._forecaster.history
-        window = self._store.windows(trajectories, starts, history)
-        window = window.select(self._forecaster.prognostic.names)
-        window.require_finite(f"{self._store.path}: the initial state")
-        forcings = None
-        if len(self._forecaster.forcing):
-            forcings = self._forcings(trajectories, [start + history for start in starts])
-        return rollout(self._forecaster, window.to(self._device), forcings, self._steps)
+    def _start(self, inits: slice) -> None:
+        self._collect()
+        rows = slice(inits.start * self.members, inits.stop * self.members)
+        self._batch = self._batches.start(rows)
+        self._states = self._batch.states(quiet=bool(self._watched[rows].all()))
+        self._inits, self._next = inits, 0
 
-    def _forcings(self, trajectories: list[int], starts: list[int]) -> Iterator[State]:
-        """Yield the true forcings at the target times of each application of the model."""
-        block = self._forecaster.block
-        while True:
-            forcing = self._store.windows(trajectories, starts, block)
-            forcing = forcing.select(self._forecaster.forcing.names)
-            forcing.require_finite(f"{self._store.path}: the forcing")
-            yield forcing.to(self._device)
-            starts = [start + block for start in starts]
+    def _advance(self) -> None:
+        """Make one more lead; a batch that the guard has ended is missing from there on."""
+        assert self._batch is not None
+        state = next(self._states, None)
+        if state is None:
+            self._fields = np.full_like(self._fields, np.nan)
+        else:
+            self._fields = state.data[:, 0].float().cpu().numpy()
+            if self._batch.correction is not None:
+                changes = self._batch.correction.changes.popleft()
+                self._changes[self._batch.rows, self._next] = changes
+        self._next += 1
+
+    def _collect(self) -> None:
+        """Keep what the guard of the present batch saw; of a repeated rollout it is the same again."""
+        if self._batch is None or self._batch.guard is None:
+            return
+        self._watched[self._batch.rows] = True
+        for trip in self._batch.guard.trips:
+            key = (trip.init, trip.member, trip.variable, trip.statistic)
+            self._trips.setdefault(key, trip)

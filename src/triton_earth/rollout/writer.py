@@ -17,9 +17,8 @@ from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.batch_size import find_batch_size
-from triton_earth.rollout.climate import Climate, training_climate
-from triton_earth.rollout.ensemble import EnsembleConfig, InitialStates
-from triton_earth.rollout.forcing import Forcings
+from triton_earth.rollout.batches import Batches
+from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.forecast_store import (
     CHANGE,
     STATISTICS,
@@ -35,9 +34,7 @@ from triton_earth.rollout.guard import Guard, GuardConfig, Trip, guard_record
 from triton_earth.rollout.output import STATISTICS as NAMES
 from triton_earth.rollout.output import Output, OutputConfig
 from triton_earth.rollout.restart import NAME, Pace, Restart
-from triton_earth.rollout.rollout import rollout
-from triton_earth.rollout.row_forecaster import RowForecaster
-from triton_earth.rollout.stabilizers import Correction, Stabilizer, StabilizersConfig
+from triton_earth.rollout.stabilizers import Correction, StabilizersConfig
 
 logger = logging.getLogger("triton_earth")
 
@@ -99,21 +96,19 @@ def write_forecast(
         raise UserError(f"a batch needs at least one initial condition; found {batch_size}.")
     ensemble, asked = ensemble or EnsembleConfig(), output or OutputConfig()
     stabilizers = stabilizers or StabilizersConfig()
-    ensemble.require_different_members(forecaster)
-    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
-    chosen = _output(forecaster, store, asked, steps, ensemble.members)
-    init_times = store.times[np.array(starts) + forecaster.history - 1]
-    source = Forcings(forecaster, forcings or store, trajectories, init_times, steps)
-    initial = InitialStates(
+    batches = Batches.of(
         forecaster,
         store,
-        trajectories,
-        starts,
-        ensemble,
-        forcings or store,
-        torch.device(device),
+        trajectories=trajectories,
+        starts=starts,
+        steps=steps,
+        ensemble=ensemble,
+        forcings=forcings,
+        guard=guard,
+        stabilizers=stabilizers,
+        device=device,
     )
-    initial.require()
+    chosen = _output(forecaster, store, asked, steps, ensemble.members)
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
@@ -127,10 +122,6 @@ def write_forecast(
         "stabilizers": stabilizers.model_dump(mode="json"),
         "stop": guard is not None and guard.policy == "stop",
     }
-    climate = (
-        None if guard is None else training_climate(store, forecaster.prognostic, guard.margins)
-    )
-    corrections = stabilizers.build(store, forecaster.prognostic)
     partial = claim_output(out, resume=resume, overwrite=overwrite)
     if resume and out.exists():
         finished = ForecastStore.open(out)
@@ -141,8 +132,7 @@ def write_forecast(
         restart = Restart.read(partial)
         _require_same(restart.identity, identity, batch_size, partial)
     else:
-        rows = len(starts) * ensemble.members
-        size = batch_size or find_batch_size(forecaster, rows, torch.device(device))
+        size = batch_size or find_batch_size(forecaster, batches.rows, batches.device)
         restart = Restart({**identity, "batch_size": size})
         create_forecast_store(
             partial,
@@ -150,7 +140,7 @@ def write_forecast(
             grid=chosen.grid,
             time_step=forecaster.time_step,
             steps=chosen.leads,
-            init_times=init_times,
+            init_times=store.times[np.array(starts) + forecaster.history - 1],
             trajectories=np.array(trajectories),
             members=ensemble.members,
             statistics=NAMES if chosen.statistics_only else (),
@@ -160,32 +150,18 @@ def write_forecast(
             provenance={**provenance, "identity": restart.identity},
         )
         restart.write(partial)
-    run = _Run(
-        forecaster=forecaster,
-        initial=initial,
-        forcings=source,
-        steps=steps,
-        ensemble=ensemble,
-        path_seeds=ensemble.path_seeds(trajectories, starts),
-        output=chosen,
-        guard=guard,
-        climate=climate,
-        stabilizers=corrections,
-        device=torch.device(device),
-        folder=partial,
-        arrays=open_for_writing(
-            partial,
-            [
-                *([STATISTICS] if chosen.statistics_only else chosen.variables.names),
-                *([CHANGE] if corrections else []),
-            ],
-        ),
+    arrays = open_for_writing(
+        partial,
+        [
+            *([STATISTICS] if chosen.statistics_only else chosen.variables.names),
+            *([CHANGE] if batches.stabilizers else []),
+        ],
     )
-    trips = run.complete(restart, len(starts) * ensemble.members)
+    trips = _Run(batches, chosen, partial, arrays).complete(restart)
     if chosen.mean_and_spread:
         write_mean_and_spread(partial)
-    if guard is not None and climate is not None:
-        write_guard(partial, guard_record(guard, climate, trips))
+    if guard is not None and batches.climate is not None:
+        write_guard(partial, guard_record(guard, batches.climate, trips))
     (partial / NAME).unlink()
     finish_forecast_store(partial)
     publish(partial, out)
@@ -196,28 +172,19 @@ def write_forecast(
 class _Run:
     """A forecast at work: everything that stays the same from its first to its last batch."""
 
-    forecaster: Forecaster
-    initial: InitialStates
-    forcings: Forcings
-    steps: int
-    ensemble: EnsembleConfig
-    path_seeds: list[list[int]] | None
+    batches: Batches
     output: Output
-    guard: GuardConfig | None
-    climate: Climate | None
-    stabilizers: list[Stabilizer]
-    device: torch.device
     folder: Path
     arrays: list[zarr.Array]
 
-    def complete(self, restart: Restart, rows: int) -> list[Trip]:
+    def complete(self, restart: Restart) -> list[Trip]:
         """Make all batches from a restart on, and return what the guard saw in all of them."""
-        size = restart.identity["batch_size"]
-        batches = [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
-        done = restart.batch * self.steps + restart.step
-        with progress("forecast", len(batches) * self.steps, done=done) as advance:
-            for number in range(restart.batch, len(batches)):
-                trips = self._complete_batch(restart, batches[number], advance)
+        rows, size = self.batches.rows, restart.identity["batch_size"]
+        slices = [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
+        done = restart.batch * self.batches.steps + restart.step
+        with progress("forecast", len(slices) * self.batches.steps, done=done) as advance:
+            for number in range(restart.batch, len(slices)):
+                trips = self._complete_batch(restart, slices[number], advance)
                 restart = Restart(restart.identity, number + 1, trips=trips)
                 restart.write(self.folder)
         return [Trip(**trip) for trip in restart.trips]
@@ -225,56 +192,20 @@ class _Run:
     def _complete_batch(
         self, restart: Restart, rows: slice, advance: Callable[[], None]
     ) -> list[dict[str, Any]]:
-        step, initial = restart.step, self.initial.read(rows)
-        window = _window_after(step, initial, restart, self.forecaster)
-        watch = self._guard(initial, rows, restart, window)
-        forecaster = RowForecaster(
-            self.forecaster,
-            one_by_one=self.device.type == "cpu",
-            path_seeds=None if self.path_seeds is None else self.path_seeds[rows],
-            applications=step // self.forecaster.block,
-        )
-        inits = (np.arange(rows.start, rows.stop) // self.ensemble.members).tolist()
-        forcings = self.forcings.states(inits, step, self.device)
-        correction = self._correction(initial)
+        batch = self.batches.start(rows, restart.step, restart.tensors)
+        steps, block = self.batches.steps, self.batches.forecaster.block
         pace = Pace()
-        if step < self.steps and not (watch and watch.finished):
-            with torch.inference_mode():
-                states = rollout(
-                    forecaster, window.to(self.device), forcings, self.steps - step, correction
-                )
-                for state in watch.watch(states) if watch else states:
-                    step += 1
-                    self._write(rows, step, state, correction)
-                    window = window.append(state.to("cpu")).last(self.forecaster.history)
-                    if step % self.forecaster.block == 0 and step < self.steps and pace.due():
-                        memory = watch.memory() if watch else {}
-                        tensors = {"window": window.data, **memory}
-                        trips = restart.trips + _plain(watch)
-                        now = Restart(restart.identity, restart.batch, step, trips, tensors)
-                        pace.write(now, self.folder)
-                    advance()
-        return restart.trips + _plain(watch)
-
-    def _guard(self, initial: State, rows: slice, restart: Restart, window: State) -> Guard | None:
-        if self.guard is None or self.climate is None:
-            return None
-        guard = Guard(
-            self.climate,
-            self.guard.policy,
-            initial.to(self.device),
-            rows.start,
-            self.ensemble.members,
-        )
-        if restart.step:
-            guard.remember(restart.step, window.to(self.device), restart.tensors)
-        return guard
-
-    def _correction(self, initial: State) -> Correction | None:
-        if not self.stabilizers:
-            return None
-        mask = None if initial.valid_mask is None else initial.valid_mask.numpy()
-        return Correction(self.stabilizers, initial.to(self.device), mask)
+        with torch.inference_mode():
+            for state in batch.states():
+                self._write(rows, batch.step, state, batch.correction)
+                if batch.step % block == 0 and batch.step < steps and pace.due():
+                    trips = restart.trips + _plain(batch.guard)
+                    now = Restart(
+                        restart.identity, restart.batch, batch.step, trips, batch.memory()
+                    )
+                    pace.write(now, self.folder)
+                advance()
+        return restart.trips + _plain(batch.guard)
 
     def _write(self, rows: slice, step: int, state: State, correction: Correction | None) -> None:
         changes = [] if correction is None else [correction.changes.popleft()]
@@ -285,7 +216,7 @@ class _Run:
         if self.output.statistics_only:
             values = [self.output.statistics(fields).astype(np.float32)]
         lead = self.output.leads.index(step)
-        write_lead(self.arrays, rows, self.ensemble.members, lead, [*values, *changes])
+        write_lead(self.arrays, rows, self.batches.ensemble.members, lead, [*values, *changes])
 
 
 def _output(
@@ -313,20 +244,6 @@ def _require_same(
             f"{path}: the forecast there was made with another {' and '.join(differing)}. "
             "Repeat its own command with --resume, or start again with --overwrite."
         )
-
-
-def _window_after(step: int, initial: State, restart: Restart, forecaster: Forecaster) -> State:
-    """Return the states that the rollout goes on from after some steps, a multiple of the model's block."""
-    if step == 0:
-        return initial
-    times = np.arange(step - forecaster.history + 1, step + 1) * forecaster.time_step
-    return State(
-        restart.tensors["window"],
-        initial.variables,
-        initial.grid,
-        initial.valid_times[:, -1:] + times,
-        initial.valid_mask,
-    )
 
 
 def _plain(guard: Guard | None) -> list[dict[str, Any]]:

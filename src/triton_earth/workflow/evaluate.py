@@ -1,30 +1,26 @@
 """`triton-earth evaluate`: from a forecast and the truth to scores and a report."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, require_apart
+from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.example_case import example_case
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
-from triton_earth.models.checkpoint import forecaster_folder, load_forecaster, load_provenance
-from triton_earth.plots.page import Section
+from triton_earth.models.checkpoint import forecaster_folder
 from triton_earth.plots.report import write_report
-from triton_earth.plots.stabilizers import stabilizers
-from triton_earth.plots.triage import first_trips, steps_around, triage
-from triton_earth.rollout.climate import training_pairs
+from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.guard import Policy
 from triton_earth.rollout.live_forecasts import LiveForecasts
-from triton_earth.workflow.device import resolve_device
-from triton_earth.workflow.forecast import require_same_mask, windows_of
-from triton_earth.workflow.provenance import provenance
+from triton_earth.workflow.about_rollout import about_rollout
+from triton_earth.workflow.command_line import command_line
+from triton_earth.workflow.forecast_request import request_forecast
 
 REPORT = "report.html"
 
@@ -44,7 +40,13 @@ def evaluate(
     workers: int = 1,
     dask: str | None = None,
     steps: int | None = None,
-    split: str = "test",
+    split: str | None = None,
+    init: list[str] | None = None,
+    members: int | None = None,
+    perturb: Perturbation | None = None,
+    forcings: Path | None = None,
+    guard: Policy | None = None,
+    stabilizers: list[str] | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge a forecast against the truth, with the baselines beside it.
@@ -63,8 +65,14 @@ def evaluate(
         eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
-        steps: Steps that the model is rolled out for; None: `forecast` is a forecast store.
-        split: Split whose trajectories or periods the model forecasts.
+        steps: Steps that the model is rolled out for; None: `forecast` is a forecast store. Only with it:
+        split: Split whose trajectories or periods the model forecasts, by default ``test``;
+        init: initial times, as in `triton_earth.workflow.forecast.forecast`, like all that follow;
+        members: forecasts from each initial state;
+        perturb: what makes them differ;
+        forcings: training store with the forcings;
+        guard: what to do about a forecast that leaves the training climate, by default ``warn``;
+        stabilizers: changes to those of the model's recipe.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -75,99 +83,89 @@ def evaluate(
             what is read.
     """
     require_apart(out, [forecast if steps is None else forecaster_folder(forecast), store])
-    if steps is not None and (workers > 1 or dask is not None):
+    of_rollout = {
+        "split": split,
+        "init": init,
+        "members": members,
+        "perturb": perturb,
+        "forcings": forcings,
+        "guard": guard,
+        "stabilize": stabilizers,
+    }
+    request = None
+    if steps is None:
+        needless = [f"--{name}" for name, value in of_rollout.items() if value]
+        if needless:
+            raise UserError(
+                f"{', '.join(needless)}: {forecast} is judged as it is stored. Give these to "
+                "`triton-earth forecast`, or judge a model with --steps."
+            )
+    elif workers > 1 or dask is not None:
         raise UserError(
             "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."
         )
+    else:
+        request = request_forecast(
+            forecast,
+            store,
+            steps=steps,
+            split=split or "test",
+            init=init,
+            forcings=forcings,
+            ensemble=EnsembleConfig(members=members or 1, perturb=perturb or "noise"),
+            guard=guard or "warn",
+            stabilizers=stabilizers,
+        )
     forecasts = (
-        ForecastStore.open(forecast) if steps is None else _live(forecast, store, steps, split)
+        ForecastStore.open(forecast)
+        if request is None
+        else LiveForecasts(request.forecaster, request.store, **request.how)
     )
     truth = TrainingStore.open(store).on(forecasts.grid)
     where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
-    scores = evaluate_forecast(
-        forecasts,
-        truth,
-        seed=seed,
-        resamples=resamples,
-        region=where,
-        weights=weights,
-        heat_waves=heat_waves,
-        eddies=eddies,
-        workers=workers,
-        dask=dask,
-    )
-    scores.attrs["command"] = (
-        f"triton-earth evaluate {forecast} {store} --out {out} --seed {seed} --resamples {resamples}"
-        f" --weights {weights}"
-        + ("" if region is None else f" --region={region}")
-        + ("" if heat_waves is None else f" --heat-waves {heat_waves}")
-        + ("" if steps is None else f" --steps {steps} --split {split}")
-        + ("" if eddies is None else f" --eddies {eddies}")
+    with torch_threads(None if request is None else request.threads):
+        scores = evaluate_forecast(
+            forecasts,
+            truth,
+            seed=seed,
+            resamples=resamples,
+            region=where,
+            weights=weights,
+            heat_waves=heat_waves,
+            eddies=eddies,
+            workers=workers,
+            dask=dask,
+        )
+        example = example_case(forecasts, truth)
+        about = about_rollout(forecasts, truth)
+    scores.attrs["command"] = command_line(
+        "evaluate",
+        [forecast, store],
+        {
+            "out": out,
+            "seed": seed,
+            "resamples": resamples,
+            "title": title,
+            "region": region,
+            "weights": weights,
+            "heat-waves": heat_waves,
+            "eddies": eddies,
+            "steps": steps,
+            **of_rollout,
+            "workers": None if workers == 1 else workers,
+            "dask": dask,
+        },
     )
     save_scores(scores, partial)
     recipe = forecasts.provenance.get("training", {}).get("recipe", {})
     heading = title or recipe.get("title") or f"Forecast of {scores['forecast'].values[0]}"
     write_report(
         scores,
-        example_case(forecasts, truth),
+        example,
         partial / REPORT,
         heading,
-        _about_rollout(forecasts, truth),
+        about,
     )
     publish(partial, out)
     return scores
-
-
-def _live(model: Path, store: Path, steps: int, split: str) -> LiveForecasts:
-    """Return the forecasts of a model from each possible start of a split, `steps` apart."""
-    device = resolve_device("auto")
-    forecaster = load_forecaster(model, device)
-    data = TrainingStore.open(store)
-    require_same_mask(forecaster, data)
-    windows = windows_of(data, split, forecaster.history, steps, steps)
-    origin = load_provenance(model)
-    return LiveForecasts(
-        forecaster,
-        data,
-        trajectories=[trajectory for trajectory, _ in windows],
-        starts=[start for _, start in windows],
-        steps=steps,
-        provenance=provenance(
-            model=forecaster.name,
-            parameters=forecaster.parameter_count,
-            store_hash=data.content_hash,
-            split=split,
-            **origin,
-        ),
-        device=device,
-    )
-
-
-def _about_rollout(forecasts: ForecastStore | LiveForecasts, truth: TrainingStore) -> list[Section]:
-    """Return the report's sections on what the guard saw and the stabilisers did."""
-    sections = (
-        [] if forecasts.guard is None else [_guard_section(forecasts, forecasts.guard, truth)]
-    )
-    change = forecasts.stabilizer_change if isinstance(forecasts, ForecastStore) else None
-    if change is not None:
-        names = change["corrected"].values.tolist()
-        pairs = [pair.select(names).data.flatten(0, 1) for pair in training_pairs(truth, 16)]
-        deviation = np.nanstd(np.concatenate(pairs), axis=(0, 2, 3))
-        sections.append(stabilizers(change, dict(zip(names, deviation.tolist(), strict=True))))
-    return sections
-
-
-def _guard_section(
-    forecasts: ForecastStore | LiveForecasts, guard: dict[str, Any], truth: TrainingStore
-) -> Section:
-    """Return the report's section on the guard, with maps of the forecast that left the climate first."""
-    first = first_trips(guard)[:1]
-    example = None
-    for trip in first:
-        alignment = align(forecasts, truth)
-        reached = alignment.numbers[alignment.available[trip["init"]]]
-        leads = [step for step in steps_around(trip["step"]) if step in reached]
-        if leads:
-            example = example_case(forecasts, truth, init=trip["init"], leads=leads)
-    return triage(guard, len(forecasts.init_times) * forecasts.members, example)

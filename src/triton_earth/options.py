@@ -1,0 +1,77 @@
+"""Arguments and options of the command line that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from triton_earth.core.errors import UserError
+
+
+def at_least(least: int, option: str) -> Callable[[int | None], int | None]:
+    """Return a check of an option's value."""
+
+    def check(value: int | None) -> int | None:
+        if value is not None and value < least:
+            raise UserError(f"{option}: expected at least {least}, found {value}.")
+        return value
+
+    return check
+
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Recipe file, or name of a shipped recipe.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, as train.steps=10."),
+]
+StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
+    ),
+]
+Weights = Annotated[
+    Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Split = Annotated[str, typer.Option(help="Split whose trajectories or periods are forecast.")]
+Init = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Initial time, list A,B or range A..B/5D; repeatable. The first possible one if not given."
+    ),
+]
+Forcings = Annotated[
+    Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
+]
+Members = Annotated[int, typer.Option(callback=at_least(1, "--members"), help="Per time.")]
+Perturb = Annotated[
+    Literal["noise", "bred", "none"], typer.Option(help="What is added to each member.")
+]
+Guard = Annotated[
+    Literal["warn", "stop", "record"],
+    typer.Option(
+        help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
+    ),
+]
+Stabilize = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
+]
+Seed = Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the bootstrap.")]
+Resamples = Annotated[int, typer.Option(help="Number of bootstrap resamples.")]
+Title = Annotated[str | None, typer.Option(help="Heading of the report.")]
+HeatWaves = Annotated[
+    str | None,
+    typer.Option(metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."),
+]
+Eddies = Annotated[
+    str | None,
+    typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
+]
