@@ -51,16 +51,17 @@ Init = Annotated[
 Forcings = Annotated[
     Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
 ]
-Members = Annotated[int, typer.Option(callback=at_least(1, "--members"), help="Per time.")]
-Perturb = Annotated[
-    Literal["noise", "bred", "none"], typer.Option(help="What is added to each member.")
-]
-Guard = Annotated[
-    Literal["warn", "stop", "record"],
-    typer.Option(
-        help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
-    ),
-]
+_MEMBERS = typer.Option(callback=at_least(1, "--members"), help="Per time.")
+Members = Annotated[int, _MEMBERS]
+MembersOrNone = Annotated[int | None, _MEMBERS]
+_PERTURB = typer.Option(help="What is added to each member.")
+Perturb = Annotated[Literal["noise", "bred", "none"], _PERTURB]
+PerturbOrNone = Annotated[Literal["noise", "bred", "none"] | None, _PERTURB]
+_GUARD = typer.Option(
+    help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
+)
+Guard = Annotated[Literal["warn", "stop", "record"], _GUARD]
+GuardOrNone = Annotated[Literal["warn", "stop", "record"] | None, _GUARD]
 Stabilize = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
 ]
