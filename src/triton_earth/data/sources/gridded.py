@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float32, Float64
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.climatology import Climatology
@@ -17,8 +17,9 @@ from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.config import GriddedData, Region, TargetGrid
 from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
-from triton_earth.data.sources.errors import READ_ERRORS, UnsoundDataError, first_line
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import open_files, require_chunks
+from triton_earth.data.sources.soundness import require_sound
 from triton_earth.data.sources.time_axis import (
     decode_times,
     find_time,
@@ -27,9 +28,6 @@ from triton_earth.data.sources.time_axis import (
 )
 
 Maps = Float64[np.ndarray, "time y x"]
-
-LARGEST = 1e15
-"""No quantity of the Earth system is larger in SI units: what is, stands for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,7 @@ class GriddedSource:
             for variable in channels.variables
             if choice.keep
         ]
+        self._allowed = _implausible(data, self._channels)
         given = _different([each for channels in self._channels for each in channels.variables])
         chosen = [choice for choice in data.derive if choice.is_computed]
         self._computed = computed_variables(chosen, list(given), self._native)
@@ -206,9 +205,7 @@ class GriddedSource:
         offset = 0
         for piece in self._pieces[channels.source_name]:
             if not channels.has_time:
-                once = channels.read(
-                    piece.dataset, None, piece.latitude, piece.longitude, piece.source
-                )
+                once = self._read_piece(channels, piece, None)
                 blocks.append(np.repeat(once, len(indices), axis=0))
                 break
             local = indices[(indices >= offset) & (indices < offset + len(piece.times))] - offset
@@ -219,29 +216,19 @@ class GriddedSource:
                     int(local[-1]) + 1,
                     int(local[1] - local[0]) if local.size > 1 else 1,
                 )
-                blocks.append(
-                    channels.read(
-                        piece.dataset,
-                        {str(piece.time): steps},
-                        piece.latitude,
-                        piece.longitude,
-                        piece.source,
-                    )
-                )
-        fields = np.concatenate(blocks, axis=0)
-        self._require_sound(fields, channels, indices)
-        return fields
+                blocks.append(self._read_piece(channels, piece, steps))
+        return np.concatenate(blocks, axis=0)
 
-    def _require_sound(self, fields: np.ndarray, channels: Channels, indices: np.ndarray) -> None:
-        wrong = np.isinf(fields) | (np.abs(fields) > LARGEST)
-        if wrong.any():
-            time, channel, row, column = (int(index) for index in np.argwhere(wrong)[0])
-            raise UnsoundDataError(
-                f"{self.name}: variable '{channels.variables[channel].name}' is "
-                f"{fields[time, channel, row, column]:g} at {self._all_times[indices[time]]}, row {row}, "
-                f"column {column} of the map, which looks like a missing value that the file does not declare. Set its "
-                "attribute _FillValue (NCO: ncatted)."
-            )
+    def _read_piece(
+        self, channels: Channels, piece: _Piece, steps: slice | None
+    ) -> Float64[np.ndarray, "time channel y x"]:
+        """Read some times of one file, or a variable without time, and refuse what cannot be right."""
+        times = None if steps is None else {str(piece.time): steps}
+        axes = (piece.latitude, piece.longitude)
+        fields = channels.read(piece.dataset, times, *axes, piece.source)
+        when = piece.times[:0] if steps is None else piece.times[steps]
+        require_sound(fields, channels, piece.source, when, axes, self._allowed)
+        return fields
 
     def _common_times(self) -> np.ndarray:
         """Return the times that all variables have, which have to be the same for each."""
@@ -278,6 +265,21 @@ def _names(data: GriddedData) -> list[str]:
     """Return the names in the files, where the recipe gives them all."""
     names = [choice.source for choice in data.variables]
     return [name for name in names if name is not None] if all(names) else []
+
+
+def _implausible(data: GriddedData, channels: list[Channels]) -> set[str]:
+    """Return the channels whose values may look wrong; a variable's name stands for all its levels."""
+    of_name = {
+        choice.name: {variable.name for variable in each.variables}
+        for choice, each in zip(data.variables, channels, strict=True)
+    }
+    of_name |= {name: {name} for names in list(of_name.values()) for name in names}
+    for name in data.allow_implausible:
+        if name not in of_name:
+            raise UserError(
+                f"data.allow_implausible: '{name}' is not among data.variables; {nearest(name, of_name)}"
+            )
+    return {name for allowed in data.allow_implausible for name in of_name[allowed]}
 
 
 def _different(variables: list[Variable]) -> Variables:

@@ -140,6 +140,7 @@ def test_ocean_files_in_plain_hdf5(tmp_path):
                 {"name": "t2m", "units": "K"}, {"name": "msl", "units": "Pa"},
             ],
         },
+        allow_implausible=["potential_temperature"],
         variables=[
             {"name": "potential_temperature", "levels": [0, 643]},
             "sea_surface_height",

@@ -99,6 +99,7 @@ def test_a_recipe_prepares_it(jcm, tmp_path):
         tmp_path / "a.zarr",
         [
             "data.path=jcm:60",
+            "data.allow_implausible=[eastward_wind_sigma835, northward_wind_sigma835]",
             "data.splits.train=[2000-05-01, 2000-05-20]",
             "data.splits.valid=[2000-06-01, 2000-06-10]",
             "data.splits.test=[2000-06-15, 2000-06-28]",
