@@ -12,7 +12,8 @@ import safetensors.torch
 import torch
 
 from tests.builders import TINY_RECIPE
-from triton_earth.training.interruption import REQUEUE
+from triton_earth.training.checkpoint import NAME, read_training_state
+from triton_earth.training.interruption import INTERRUPTED, REQUEUE
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +125,52 @@ def test_a_signal_to_one_process_saves_and_ends_both(tiny_store, tmp_path):
         (0, ""), (0, ""),
     ]  # fmt: skip
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+
+
+SLOW_SAVE = """
+import os, sys, time
+from pathlib import Path
+from triton_earth.training import checkpoint
+folder, rank = Path(sys.argv.pop(1)), os.environ["RANK"]
+(folder / f"pid{rank}").write_text(str(os.getpid()))
+write = checkpoint.write_bytes
+def slowly(path, content):
+    time.sleep(3)
+    write(path, content)
+    (folder / "saved").write_text(str(time.time()))
+checkpoint.write_bytes = slowly
+from triton_earth.cli import main
+try:
+    main()
+finally:
+    (folder / f"end{rank}").write_text(str(time.time()))
+"""
+
+
+def test_under_torchrun_no_process_goes_before_everything_is_saved(tiny_store, tmp_path):
+    """Else torchrun would end the one that writes. It hides the exit code: the run folder says how it ended."""
+    (tmp_path / "program.py").write_text(SLOW_SAVE)
+    words = train_words(
+        tiny_store, tmp_path / "cut", *LONGER, "train.steps=400", "train.validate_every=400"
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    launcher = subprocess.Popen(
+        [*torchrun, tmp_path / "program.py", tmp_path, "-q", *words],
+        env={**os.environ, **ONE_THREAD},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_rows(tmp_path / "cut", 2)
+    os.kill(int((tmp_path / "pid1").read_text()), signal.SIGTERM)
+    _, text = launcher.communicate(timeout=100)
+    assert launcher.returncode == 1
+    assert "stopped by another process after step" in text
+    saved, *ends = (float((tmp_path / name).read_text()) for name in ("saved", "end0", "end1"))
+    assert min(ends) >= saved
+    state = read_training_state(tmp_path / "cut" / NAME)
+    assert (tmp_path / "cut" / INTERRUPTED).read_text() == (
+        f"another process, step {state['step']}\n"
+    )
 
 
 def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tiny_store, tmp_path):

@@ -45,7 +45,7 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
             Picture(
                 svg_uri(lead_losses(logs, shown)),
                 "Training loss of each variable over steps, one line for each lead.",
-                "Loss of each variable alone, of the last part of the batch.",
+                "Loss of each variable alone, the mean over single batches.",
             ).html()
             + _left_out(variables, "losses.csv"),
         ),
@@ -69,7 +69,7 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
         *pictures,
         Section("Provenance", provenance_list({"provenance": logs.attrs["provenance"]})),
     ]
-    steps = int(logs["step"].values[-1])
+    steps = int(logs["step"].max()) if logs.sizes["step"] else 0
     subtitle = f"{steps} steps · {', '.join(shown)}" + (" …" if shown != variables else "")
     footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
     write_text(path, page(title, subtitle, sections, footer))
@@ -78,6 +78,8 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
 def _findings(logs: xr.Dataset) -> list[tuple[str, str]]:
     """Return what was reached, each with how the page marks it."""
     validated = logs.isel(step=np.flatnonzero(np.isfinite(logs["persistence_mse"].values)))
+    if not validated.sizes["step"]:
+        return [("bad", "The logs hold no validation: their rows are lost.")]
     name, score = logs.attrs["selected_by"], logs.attrs["selected_score"]
     kept = int(
         np.argmin(np.where(np.isnan(validated[name].values), np.inf, validated[name].values))

@@ -61,6 +61,13 @@ class Processes:
         distributed.all_reduce(total)
         return total.tolist()
 
+    def collected(self, *values: float) -> list[list[float]]:
+        """Return the values of each process, in their order, the same bits on each."""
+        slots = [0.0] * (len(values) * self.count)
+        slots[self.rank * len(values) : (self.rank + 1) * len(values)] = values
+        total = self.sums(*slots)
+        return [total[first : first + len(values)] for first in range(0, len(total), len(values))]
+
     def wait(self) -> None:
         """Wait for all processes."""
         if self.count > 1:

@@ -8,6 +8,9 @@ from types import FrameType
 REQUEUE = 75
 """Exit code of a run that was asked to stop and can go on: EX_TEMPFAIL, try again later."""
 
+INTERRUPTED = "interrupted"
+"""File in the folder of a run that was asked to stop: what launchers that hide exit codes can be asked by."""
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 

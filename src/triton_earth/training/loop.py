@@ -2,20 +2,17 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
+from triton_earth.core.files import remove, write_text
 from triton_earth.core.progress import progress
-from triton_earth.core.state import State
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.batch_parts import add_gradients, mean_table, rows, worst_rows
 from triton_earth.training.checkpoint import (
     continue_optimizers,
     load_training_state,
@@ -25,14 +22,13 @@ from triton_earth.training.config import TrainConfig, score_names
 from triton_earth.training.curriculum import horizon_at
 from triton_earth.training.distributed import ALONE, Processes
 from triton_earth.training.explosion import require_sound
-from triton_earth.training.interruption import Interrupted, listening
+from triton_earth.training.interruption import INTERRUPTED, Interrupted, listening
 from triton_earth.training.log import RunLog
 from triton_earth.training.meter import Meter
 from triton_earth.training.moving_average import MovingAverage
 from triton_earth.training.optimizers import build_optimizers, learning_rate, set_learning_rate
-from triton_earth.training.rollout_loss import Leads, losses_by_lead_and_variable
 from triton_earth.training.sharding import gathered, shard, whole_norm
-from triton_earth.training.shares import own_parts, part_seed, shares
+from triton_earth.training.shares import own_parts, shares
 from triton_earth.training.step import TrainingStep
 from triton_earth.training.validation import validate, validate_rollouts
 
@@ -82,6 +78,8 @@ def fit(
     first, best, first_loss = load_training_state(
         folder, network=network, average=average, optimizers=optimizers
     )
+    if processes.is_main:
+        remove(folder / INTERRUPTED)
     if config.compile:
         network.compile()
     model = processes.parallel(TrainingStep(forecaster, config), config.parallel)
@@ -113,7 +111,12 @@ def fit(
             network.train()
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            own = _backward(model, upcoming, parts, seed, step, device)
+            done = step + 1
+            validates = done % config.validate_every == 0 or done == config.steps
+            logs = validates or done % LOG_EVERY == 0
+            own = add_gradients(
+                model, upcoming, parts, seed, step, forecaster, config, with_table=logs
+            )
             loss, stop = processes.sums(own.loss, float(request.name != ""))
             loss /= processes.count
             norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
@@ -124,24 +127,23 @@ def fit(
                 loss,
                 norm,
                 first_loss,
-                config.explosion,
-                functools.partial(_by_lead_and_variable, own, forecaster, config),
+                config,
+                folder,
+                functools.partial(worst_rows, own, forecaster, config, processes),
             )
             for optimizer in optimizers:
                 optimizer.step()
             average.update(network)
             meter.samples += config.batch_size
-            done = step + 1
             advance(note=meter.note(loss))
             values: dict[str, float] = {}
-            validates = done % config.validate_every == 0 or done == config.steps
             if validates:
                 with average.applied_to(network):
                     values = validate(forecaster, validation, config)
                     if rollouts is not None:
-                        scores, rows = validate_rollouts(forecaster, rollouts, config)
+                        scores, by_lead = validate_rollouts(forecaster, rollouts, config)
                         values |= scores
-                        for row in rows:
+                        for row in by_lead:
                             log.write("validation", step=done, **row)
                 score = values[config.select_by]
                 # A first score is kept however bad it is: there must be a forecaster in the end.
@@ -150,6 +152,20 @@ def fit(
                     weights = gathered(average.weights)
                     if processes.is_main:
                         save_best(forecaster, weights, values)
+            # Rows come before the state: a resumed run drops those of later steps, but could not make up for any.
+            if logs:
+                log.write(
+                    "log",
+                    step=done,
+                    epoch=step // steps_per_epoch,
+                    loss=loss,
+                    learning_rate=rate,
+                    gradient_norm=norm,
+                    samples_per_second=meter.samples_per_second,
+                    **values,
+                )
+                for row in rows(mean_table(own, processes), own.leads, forecaster):
+                    log.write("losses", step=done, **row)
             if validates or stop:
                 save_training_state(
                     folder,
@@ -161,63 +177,10 @@ def fit(
                     optimizers=optimizers,
                     writes=processes.is_main,
                 )
-            if validates or done % LOG_EVERY == 0:
-                log.write(
-                    "log",
-                    step=done,
-                    epoch=step // steps_per_epoch,
-                    loss=loss,
-                    learning_rate=rate,
-                    gradient_norm=norm,
-                    samples_per_second=meter.samples_per_second,
-                    **values,
-                )
-                for row in _by_lead_and_variable(own, forecaster, config):
-                    log.write("losses", step=done, **row)
             if stop:
-                raise Interrupted(request.name or "another process", done)
-
-
-@dataclass(frozen=True)
-class _Backward:
-    """What a step computed besides gradients: the mean loss of this process's parts, and the last part's forecast."""
-
-    loss: float
-    leads: Leads
-    truth: State
-
-
-def _backward(
-    model: nn.Module,
-    upcoming: Iterator[tuple[State, State]],
-    parts: range,
-    seed: int,
-    step: int,
-    device: torch.device,
-) -> _Backward:
-    """Add up the gradients of this process's parts of a batch; processes exchange them with the last."""
-    total = 0.0
-    for part in parts:
-        history, truth = (state.to(device) for state in next(upcoming))
-        torch.manual_seed(part_seed(seed, step, part))
-        exchange: AbstractContextManager[None] = nullcontext()
-        if isinstance(model, DistributedDataParallel) and part != parts[-1]:
-            exchange = model.no_sync()
-        with exchange:
-            loss, leads = model(history, truth)
-            (loss / len(parts)).backward()
-        total += loss.item() / len(parts)
-    return _Backward(
-        total, [(lead, replace(state, data=state.data.detach())) for lead, state in leads], truth
-    )
-
-
-def _by_lead_and_variable(
-    own: _Backward, forecaster: NetworkForecaster, config: TrainConfig
-) -> list[dict[str, Any]]:
-    table = losses_by_lead_and_variable(forecaster, own.leads, own.truth, config).tolist()
-    return [
-        {"lead": lead + 1, "variable": variable, "loss": value}
-        for (lead, _), values in zip(own.leads, table, strict=True)
-        for variable, value in zip(forecaster.predicted.names, values, strict=True)
-    ]
+                name = request.name or "another process"
+                if processes.is_main:
+                    write_text(folder / INTERRUPTED, f"{name}, step {done}\n")
+                # Launchers end all processes with the first: none may go before everything is saved.
+                processes.wait()
+                raise Interrupted(name, done)

@@ -84,3 +84,12 @@ def test_figures_show_the_values_given():
     errors = rollout_errors(one, ["temperature"]).axes[0].get_lines()
     assert [line.get_label() for line in errors] == ["step 40", "step 100", "persistence"]
     assert errors[0].get_ydata() == pytest.approx([0.1, 0.1])
+
+
+def test_logs_without_a_row_are_said_to_be_lost(tmp_path):
+    empty = (
+        logs().isel(step=[], validated_step=[], variable=[]).drop_vars(["rmse", "persistence_rmse"])
+    )
+    write_training_report(empty, tmp_path / "report.html", "A run")
+    text = (tmp_path / "report.html").read_text()
+    assert "The logs hold no validation: their rows are lost." in text

@@ -33,6 +33,7 @@ def test_alone_nothing_is_exchanged():
         assert processes.is_main
         assert processes.parallel(module, "ddp") is module
         assert processes.sums(1.5, 2.0) == [1.5, 2.0]
+        assert processes.collected(1.5, 2.0) == [[1.5, 2.0]]
         assert processes.device(torch.device("cpu")) == torch.device("cpu")
         processes.wait()
         with processes.main_first():

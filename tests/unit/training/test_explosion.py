@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from triton_earth.core.errors import UserError
+from triton_earth.training.config import TrainConfig
 from triton_earth.training.explosion import require_sound
 
 ROWS = [
@@ -12,7 +15,8 @@ ROWS = [
 
 
 def check(loss, norm=1.0, first_loss=0.5, rows=ROWS):
-    require_sound(6, loss, norm, first_loss, 1e4, lambda: rows)
+    config = TrainConfig(validate_every=4)
+    require_sound(6, loss, norm, first_loss, config, Path("RUN"), lambda: rows)
 
 
 def test_a_loss_may_grow_a_lot():
@@ -25,8 +29,9 @@ def test_an_exploding_loss_names_step_variable_and_lead():
         check(5001.0)
     assert str(caught.value) == (
         "the training loss is 5e+03, more than 10000 times the 0.5 of the first step with this horizon "
-        "(train.explosion), at step 7, largest in 'temperature' at lead 1. Lower train.learning_rate or "
-        "train.clip_norm, and look for outliers in the data."
+        "(train.explosion), at step 7, largest in 'temperature' at lead 1. The weights that did best until "
+        "step 4 are kept: start a new run from them in another folder, with train.init_from=RUN, with a lower "
+        "train.learning_rate or train.clip_norm, and look for outliers in the data."
     )
 
 

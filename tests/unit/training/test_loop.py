@@ -15,7 +15,7 @@ from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.curriculum import Stage
 from triton_earth.training.interruption import Interrupted
-from triton_earth.training.log import COLUMNS
+from triton_earth.training.log import COLUMNS, TrainingLog
 from triton_earth.training.loop import fit
 from triton_earth.training.optimizers import build_optimizers
 from triton_earth.training.rollout_loss import rollout_loss
@@ -319,8 +319,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(waves, tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         run(waves, tmp_path / "run")
     assert str(caught.value) == (
-        "the training loss is nan at step 6, largest in 'vorticity' at lead 1. Lower train.learning_rate or "
-        "train.clip_norm, and look for outliers in the data."
+        "the training loss is nan at step 6, largest in 'vorticity' at lead 1. The weights that did best until step 4 "
+        f"are kept: start a new run from them in another folder, with train.init_from={tmp_path / 'run'}, with a lower "
+        "train.learning_rate or train.clip_norm, and look for outliers in the data."
     )
     # What was learned until then is kept.
     state = torch.load(tmp_path / "run" / "training_state.pt", weights_only=True)
@@ -490,8 +491,69 @@ def test_an_exploding_loss_names_variable_and_lead(waves, tmp_path):
             tiny_forecaster(waves), training, dataset(waves, "valid"), config, 0, tmp_path / "run", lambda *_: None,
         )  # fmt: skip
     assert str(caught.value).startswith(
-        "the training loss is inf at step 1, first in 'vorticity' at lead 2. Lower train.learning_rate"
+        "the training loss is inf at step 1, first in 'vorticity' at lead 2. No step was validated yet: start a new "
+        "run with a lower train.learning_rate"
     )
+
+
+@pytest.mark.parametrize("broken_part", [0, 1])
+def test_the_part_that_is_not_finite_is_the_one_that_is_named(waves, tmp_path, broken_part):
+    config = CONFIG.model_copy(update={"horizon": 2, "accumulate": 2})
+    training = dataset(waves, "train", 1, 2)
+    original, calls = training.batch, []
+
+    def broken(indices, horizon=None):
+        history, truth = original(indices, horizon)
+        if len(calls) == broken_part:
+            truth.data[:, 1] = torch.inf
+        calls.append(1)
+        return history, truth
+
+    training.batch = broken
+    config = config.model_copy(update={"loader_workers": 1})
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError, match="loss is inf at step 1, first in 'vorticity' at lead 2"):
+        fit(
+            tiny_forecaster(waves), training, dataset(waves, "valid"), config, 0, tmp_path / "run", lambda *_: None,
+        )  # fmt: skip
+
+
+def test_logged_losses_are_means_over_the_parts(waves, tmp_path):
+    config = CONFIG.model_copy(update={"steps": 4, "accumulate": 2, "horizon": 2})
+    run(waves, tmp_path / "run", config)
+    (row,) = log_rows(tmp_path / "run")
+    by_lead = [float(one["loss"]) for one in table(tmp_path / "run" / "losses.csv")]
+    assert sum(by_lead) / 2 == pytest.approx(float(row["loss"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "losses.csv", "training_state.pt", NAME + ".renamed"])
+def test_killed_while_a_step_is_saved_no_row_is_lost(waves, tmp_path, monkeypatch, name):
+    """Before the row of a log, between the logs, before the state is written, and after it is renamed."""
+    whole, _ = run(waves, tmp_path / "whole")
+
+    def dying_row(self, **values):
+        if self.path.name == name and values["step"] == 8:
+            raise Crash
+        return write_row(self, **values)
+
+    def dying_save(folder, *, step, **state):
+        if step == 8 and name == NAME:
+            raise Crash
+        save(folder, step=step, **state)
+        if step == 8 and name == NAME + ".renamed":
+            raise Crash
+
+    write_row, save = TrainingLog.write, loop.save_training_state
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLog, "write", dying_row)
+        patch.setattr(loop, "save_training_state", dying_save)
+        with pytest.raises(Crash):
+            run(waves, tmp_path / "cut")
+    resumed, _ = run(waves, tmp_path / "cut")
+    assert equal(whole, resumed)
+    assert log_rows(tmp_path / "cut") == log_rows(tmp_path / "whole")
+    files = [(tmp_path / folder / "losses.csv").read_bytes() for folder in ("whole", "cut")]
+    assert files[0] == files[1]
 
 
 def test_a_loss_that_grows_out_of_proportion_stops_the_run(waves, tmp_path, monkeypatch):
