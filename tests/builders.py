@@ -131,17 +131,26 @@ def statistics(store: TrainingStore) -> Normalizer:
 
 
 def tiny_forecaster(
-    store: TrainingStore, *, history: int = 1, prediction: str = "tendency", seed: int = 0
+    store: TrainingStore,
+    *,
+    history: int = 1,
+    prediction: str = "tendency",
+    seed: int = 0,
+    mask_input: bool = False,
 ) -> NetworkForecaster:
     """A forecaster of the store's variables with a small random network, in evaluation mode."""
     torch.manual_seed(seed)
-    config = ModelConfig(network=TINY_NETWORK, history=history, prediction=prediction)
+    config = ModelConfig(
+        network=TINY_NETWORK, history=history, prediction=prediction, mask_input=mask_input
+    )
     forecaster = NetworkForecaster(
         config, store.variables, store.grid, store.time_step, statistics(store)
     )
     if store.valid_mask is not None:
         predicted = store.variables.indices(forecaster.predicted.names)
         forecaster.valid_mask = torch.from_numpy(store.valid_mask[predicted])
+        given = store.variables.indices(forecaster.forcing.names)
+        forecaster.forcing_mask = torch.from_numpy(store.valid_mask[given])
     forecaster.network.eval()
     return forecaster
 

@@ -6,7 +6,7 @@ from jaxtyping import Bool
 
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.records import TRUTH, Records
-from triton_earth.evaluation.zonal import WIDTH
+from triton_earth.evaluation.zonal import COAST, WIDTH
 
 DIMENSIONS = ("source", "variable", "latitude_band", "zonal_lead_time", "zonal_wavenumber")
 
@@ -27,7 +27,7 @@ def score_zonal(
 
     Returns:
         `zonal_spectrum` over `DIMENSIONS` and `zonal_ratio`, that divided by the truth's. Empty on a grid without
-        latitudes, or where no circle of latitude is valid all along.
+        latitudes, or where too few cells are valid.
     """
     zonal = records.zonal
     if zonal is None:
@@ -47,7 +47,12 @@ def score_zonal(
         if not bands.grid.is_global_in_longitude
         else "all bins add up to the mean square"
     )
-    words = f"mean over the rows of a latitude band of {WIDTH:g} degrees that hold valid cells only ({span})"
+    words = f"mean over the rows of a latitude band of {WIDTH:g} degrees ({span})"
+    if any(one is not None and (one.taper < 1).any() for one in zonal.bands):
+        words += (
+            f"; rows with cells that are not valid are tapered over {COAST} cells beside them and divided by the mean "
+            "square of the taper"
+        )
     return xr.Dataset(
         {
             "zonal_spectrum": (

@@ -1,6 +1,7 @@
 """Zonal spectra: variance by wavenumber along circles of latitude, in latitude bands."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -13,6 +14,11 @@ WIDTH = 30.0
 FEWEST_CELLS = 8
 """Cells along a circle of latitude below which there is no spectrum."""
 
+COAST = 4
+"""Cells from a cell that is not valid over which a row is tapered."""
+LEAST = 0.2
+"""Mean square of the taper below which a row has too little left to be used."""
+
 
 @dataclass(frozen=True)
 class ZonalBands:
@@ -20,13 +26,16 @@ class ZonalBands:
 
     Attributes:
         grid: The grid.
-        rows: Band of each row; −1 for rows that are not used (a cell is not valid, or no band has them).
+        rows: Band of each row; −1 for rows that are not used: too few of their cells are valid.
         edges: Southern and northern border of each band in degrees north, [band, 2].
+        taper: Weight w of each cell: 0 where it is not valid, rising to 1 over the `COAST` cells beside, 1 all along
+            rows whose cells are all valid.
     """
 
     grid: LatLonGrid
     rows: Int[np.ndarray, " y"]
     edges: Float64[np.ndarray, "band 2"]
+    taper: Float64[np.ndarray, "y x"]
 
     @property
     def names(self) -> list[str]:
@@ -50,20 +59,34 @@ class ZonalBands:
         and linear trend of each row are taken out and the rest is tapered (Hann window, rescaled to keep the variance
         of white noise): then wavenumber 0 says nothing.
 
+        In a row with cells that are not valid, f̂ is that of w (f − f̄), f̄ = Σ w f / Σ w, and S is divided by ⟨w²⟩, so
+        that it adds up to the mean of (f − f̄)² weighted by w², to which f̄² is added at m = 0. What the coasts cut
+        leaks between neighbouring wavenumbers, as it does in forecast and truth alike; the taper keeps it from the
+        distant ones. Rows count by their area times ⟨w²⟩.
+
         Args:
-            fields: Fields [..., y, x]; rows with NaN are used only where `rows` says so.
+            fields: Fields [..., y, x]; cells that are not valid take no part, whatever is in them.
 
         Returns:
             In squared units of the variable; NaN for a band without rows.
         """
         columns = self.grid.shape[1]
-        values = fields.astype(np.float64)
+        valid = np.greater(self.taper, 0.0)
+        values = np.where(valid, fields.astype(np.float64), 0.0)
+        broken = ~valid.all(axis=1)
+        kept = np.where(broken, (self.taper**2).mean(axis=1), 1.0)
+        level = (self.taper * values).sum(axis=-1) / np.maximum(self.taper.sum(axis=1), 1e-12)
+        anomalies = self.taper * (values - level[..., None])
         if not self.grid.is_global_in_longitude:
-            values = _tapered(values)
-        with np.errstate(invalid="ignore", over="ignore"):
-            power = np.abs(np.fft.rfft(values, axis=-1, norm="forward")) ** 2
-        power[..., 1 : (columns + 1) // 2] *= 2
-        weights = self.grid.cell_area_weights[:, 0]
+            window = _window(columns)
+            values, anomalies = _detrended(values) * window, anomalies * window
+        values = np.where(broken[:, None], anomalies, values)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            power = np.abs(np.fft.rfft(values, axis=-1, norm="forward")) ** 2 / kept[:, None]
+            power[..., 1 : (columns + 1) // 2] *= 2
+            if self.grid.is_global_in_longitude:
+                power[..., broken, 0] += level[..., broken] ** 2
+        weights = self.grid.cell_area_weights[:, 0] * kept
         bands = []
         for band in range(len(self.edges)):
             chosen = self.rows == band
@@ -79,7 +102,7 @@ def zonal_bands(
 
     Args:
         grid: The grid.
-        valid: Where the variable is defined; rows with a cell that is not are left out.
+        valid: Where the variable is defined; everywhere if not given.
         width: Width of the bands in degrees; a row on a border belongs to the band north of it.
 
     Returns:
@@ -88,24 +111,43 @@ def zonal_bands(
     if not isinstance(grid, LatLonGrid) or grid.shape[1] < FEWEST_CELLS:
         return None
     number = np.minimum((grid.y + 90) // width, 180 / width - 1).astype(np.int64)
-    usable = np.ones(len(grid.y), bool) if valid is None else valid.all(axis=1)
+    taper = np.ones(grid.shape) if valid is None else _taper(valid, grid.is_global_in_longitude)
+    usable = (taper**2).mean(axis=1) >= LEAST
     present = np.unique(number[usable])
     if present.size == 0:
         return None
     rows = np.where(usable, np.searchsorted(present, number), -1)
     south = -90 + width * present
-    return ZonalBands(grid, rows, np.stack([south, south + width], axis=1).astype(np.float64))
+    edges = np.stack([south, south + width], axis=1).astype(np.float64)
+    return ZonalBands(grid, rows, edges, taper)
 
 
-def _tapered(values: Float64[np.ndarray, "*batch x"]) -> Float64[np.ndarray, "*batch x"]:
-    """Take out mean and trend along the last axis and taper what is left to zero at both ends."""
-    count = values.shape[-1]
-    position = np.arange(count) - (count - 1) / 2
+def _taper(valid: Bool[np.ndarray, "y x"], periodic: bool) -> Float64[np.ndarray, "y x"]:
+    """Return sin²(π d / 2 (COAST + 1)), d the cells to the next one of the row that is not valid, at most COAST + 1."""
+    mode: Literal["wrap", "edge"] = "wrap" if periodic else "edge"
+    width = min(COAST, valid.shape[1])
+    padded = np.pad(valid, ((0, 0), (width, width)), mode=mode)
+    distance = np.where(valid, COAST + 1, 0)
+    for shift in range(1, width + 1):
+        for start in (width - shift, width + shift):
+            beside = padded[:, start : start + valid.shape[1]]
+            distance = np.where(beside, distance, np.minimum(distance, shift))
+    return np.sin(0.5 * np.pi * distance / (COAST + 1)) ** 2
+
+
+def _window(count: int) -> Float64[np.ndarray, " x"]:
+    """Return a Hann window of mean square 1."""
+    window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2
+    return window / np.sqrt((window**2).mean())
+
+
+def _detrended(values: Float64[np.ndarray, "*batch x"]) -> Float64[np.ndarray, "*batch x"]:
+    """Take out mean and trend along the last axis."""
+    position = np.arange(values.shape[-1]) - (values.shape[-1] - 1) / 2
     with np.errstate(invalid="ignore"):
         level = values.mean(axis=-1, keepdims=True)
         slope = (values * position).sum(axis=-1, keepdims=True) / (position**2).sum()
-        window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2
-        return (values - level - slope * position) * window / np.sqrt((window**2).mean())
+        return values - level - slope * position
 
 
 def _latitude(degrees: float) -> str:

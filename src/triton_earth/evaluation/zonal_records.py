@@ -39,7 +39,7 @@ class ZonalRecords:
         leads: int,
         variables: int,
     ) -> "ZonalRecords | None":
-        """Return records to add spectra to; None where no variable has a whole circle of valid cells."""
+        """Return records to add spectra to; None where no variable has a row that can be used."""
         bands = [
             zonal_bands(grid, None if valid_mask is None else valid_mask[channel])
             for channel in range(variables)

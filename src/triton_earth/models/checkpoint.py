@@ -26,7 +26,7 @@ from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FORMAT = "triton-earth forecaster 1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "forecaster.json"
-_MASK = "valid_mask"
+_MASK, _FORCING_MASK = "valid_mask", "forcing_mask"
 _NETWORK = "network."
 
 
@@ -53,8 +53,10 @@ def save_forecaster(
     tensors = {
         _NETWORK + name: tensor.detach().cpu().contiguous() for name, tensor in state.items()
     }
-    if forecaster.valid_mask is not None:
-        tensors[_MASK] = forecaster.valid_mask.cpu().contiguous()
+    masks = {_MASK: forecaster.valid_mask, _FORCING_MASK: forecaster.forcing_mask}
+    tensors.update(
+        {name: mask.cpu().contiguous() for name, mask in masks.items() if mask is not None}
+    )
     write_bytes(partial / WEIGHTS, safetensors.torch.save(tensors))
     write_json(
         partial / DESCRIPTION,
@@ -101,6 +103,7 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
             Normalizer.from_dict(description["normalizer"]),
             tensors.pop(_MASK, None),
             description["precision"],
+            tensors.pop(_FORCING_MASK, None),
         )
         weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items()}
         forecaster.network.load_state_dict(weights)

@@ -34,12 +34,14 @@ class ModelConfig(StrictConfig):
         history: Number of states that it starts from.
         prediction: ``tendency`` adds the network's output, scaled by the standard deviation of increments, to the
             newest state; ``state`` takes it as the normalised new state, as the original system does.
+        mask_input: Whether the network is told where variables are defined, by one more channel.
         normalization: How fields are normalised.
     """
 
     network: Annotated[pydantic.SerializeAsAny[NetworkConfig], pydantic.BeforeValidator(_network)]
     history: int = pydantic.Field(default=1, ge=1)
     prediction: Literal["tendency", "state"] = "tendency"
+    mask_input: bool = False
     normalization: NormalizationConfig = NormalizationConfig()
 
 
@@ -50,13 +52,15 @@ class NetworkForecaster(Forecaster):
 
     with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
     data. For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε). Diagnostic variables, which are not fed
-    back, are given as state always. Cells outside the valid mask enter the network as 0, the mean.
+    back, are given as state always. Cells outside the valid mask enter the network as 0, the mean; `mask_input` adds
+    one channel with the part of the predicted variables that are defined in each cell.
 
     Attributes:
         config: What the network was built from.
         network: `[batch, time, channel, height, width] -> same`, normalised values.
         normalizer: Statistics of the training data.
         valid_mask: True where a predicted variable is defined; None where all are everywhere.
+        forcing_mask: True where a forcing or static variable is defined; None where all are everywhere.
         precision: Arithmetic of the network; all else is float32.
     """
 
@@ -69,15 +73,17 @@ class NetworkForecaster(Forecaster):
         normalizer: Normalizer,
         valid_mask: Bool[Tensor, "channel y x"] | None = None,
         precision: Precision = "float32",
+        forcing_mask: Bool[Tensor, "forcing y x"] | None = None,
     ) -> None:
         """Build the network with new weights; `training` or `load_forecaster` then set them."""
         self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
         self.history, self.block = config.history, config.history
         self.name = config.network.name
-        self.normalizer, self.valid_mask, self.precision = normalizer, valid_mask, precision
+        self.normalizer, self.precision = normalizer, precision
+        self.valid_mask, self.forcing_mask = valid_mask, forcing_mask
         self.network: nn.Module = config.network.build(
             frames=config.history,
-            input_channels=len(self.prognostic) + len(self.forcing),
+            input_channels=len(self.prognostic) + len(self.forcing) + config.mask_input,
             output_channels=len(self.predicted),
             padding=grid.padding,
         )
@@ -101,6 +107,8 @@ class NetworkForecaster(Forecaster):
             inputs = torch.cat(
                 [inputs, self._normalized(forcing.select(self.forcing.names))], dim=2
             )
+        if self.config.mask_input:
+            inputs = torch.cat([inputs, self._defined(inputs)], dim=2)
         with self._arithmetic():
             output = self.network(inputs)
         return self._denormalized(output.float(), window)
@@ -129,6 +137,16 @@ class NetworkForecaster(Forecaster):
         if state.valid_mask is None:
             return values
         return torch.where(state.valid_mask, values, 0.0)
+
+    def _defined(
+        self, inputs: Float[Tensor, "batch time channel y x"]
+    ) -> Float[Tensor, "batch time 1 y x"]:
+        """Return the part of the predicted variables that are defined in each cell."""
+        batch, time, _, *shape = inputs.shape
+        if self.valid_mask is None:
+            return inputs.new_ones(batch, time, 1, *shape)
+        part = self.valid_mask.to(inputs).mean(dim=0)
+        return part.expand(batch, time, 1, *shape)
 
     def _denormalized(
         self, output: Float[Tensor, "batch block channel y x"], window: State

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
@@ -16,6 +14,7 @@ from triton_earth.rollout.guard import GuardConfig, Policy
 from triton_earth.rollout.stabilizers import StabilizersConfig
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.init_times import initial_times
+from triton_earth.workflow.masks import require_same_forcing_mask, require_same_mask
 from triton_earth.workflow.provenance import provenance
 
 
@@ -72,6 +71,9 @@ def request_forecast(
     forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)
     require_same_mask(forecaster, data)
+    given = None if forcings is None else TrainingStore.open(forcings)
+    if given is not None and set(forecaster.forcing.names) <= set(given.variables.names):
+        require_same_forcing_mask(forecaster, given)
     origin = load_provenance(model)
     training = origin["training"]
     if steps is None:
@@ -94,7 +96,7 @@ def request_forecast(
             **origin,
         ),
         "ensemble": ensemble,
-        "forcings": None if forcings is None else TrainingStore.open(forcings),
+        "forcings": given,
         "guard": GuardConfig(policy=guard),
         "stabilizers": StabilizersConfig.parse(changed, "the stabilizers"),
         "device": where,
@@ -109,23 +111,6 @@ def _recipe_steps(training: dict[str, Any], model: Path) -> int:
         raise UserError(
             f"{model}: the model does not say how many steps to forecast; add --steps."
         ) from error
-
-
-def require_same_mask(forecaster: NetworkForecaster, store: TrainingStore) -> None:
-    """Refuse a store that is defined elsewhere than where the model was trained to forecast."""
-    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
-    predicted = store.variables.indices(forecaster.predicted.names)
-    shape = (len(predicted), *store.grid.shape)
-    everywhere = np.ones(shape, dtype=bool)
-    ours = everywhere if forecaster.valid_mask is None else forecaster.valid_mask.cpu().numpy()
-    theirs = everywhere if store.valid_mask is None else store.valid_mask[predicted]
-    for name, one, other in zip(forecaster.predicted.names, ours, theirs, strict=True):
-        if not np.array_equal(one, other):
-            raise UserError(
-                f"{store.path}: '{name}' is defined in {int(other.sum())} cells, but the model '{forecaster.name}' was "
-                f"trained where it is in {int(one.sum())}; {int((one != other).sum())} cells differ. Prepare the store "
-                "with the model's mask, or train on it."
-            )
 
 
 def _of_recipe(training: dict[str, Any], key: str) -> Any:

@@ -24,6 +24,7 @@ from triton_earth.core.files import (
     write_text,
 )
 from triton_earth.core.threads import torch_threads
+from triton_earth.core.variables import Variables
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.normalization import NormalizationConfig, Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
@@ -46,6 +47,7 @@ from triton_earth.training.rollout_loss import require_lead_weights
 from triton_earth.training.sharding import gathered
 from triton_earth.training.shares import own_parts
 from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.masks import require_same_mask
 from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
 
@@ -225,31 +227,23 @@ def initial_forecaster(
             + ", ".join(f"{key} is {ours[key]}, there it is {theirs[key]}" for key in differing)
             + ". Fine-tune with the same model."
         )
-    forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
-    mask = _predicted_mask(forecaster, store)
-    if (mask is None) != (forecaster.valid_mask is None) or (
-        mask is not None
-        and forecaster.valid_mask is not None
-        and not torch.equal(mask, forecaster.valid_mask)
-    ):
-        raise UserError(
-            f"{store.path}: its valid mask is not that of {path}. Prepare the store with the same mask."
-        )
+    require_same_mask(forecaster, store)
     forecaster.precision = recipe.train.precision
     return forecaster, {"init_from": load_provenance(path)}
 
 
-def _predicted_mask(
-    forecaster: NetworkForecaster, store: TrainingStore
-) -> Bool[Tensor, "channel y x"] | None:
-    if store.valid_mask is None:
+def _mask(store: TrainingStore, variables: Variables) -> Bool[Tensor, "channel y x"] | None:
+    if store.valid_mask is None or not len(variables):
         return None
-    predicted = store.variables.indices(forecaster.predicted.names)
-    return torch.from_numpy(store.valid_mask[predicted])
+    return torch.from_numpy(store.valid_mask[store.variables.indices(variables.names)])
 
 
 def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
     """Return the forecaster with random weights, which depend on the recipe's seed only."""
+    if recipe.model.mask_input and store.valid_mask is None:
+        raise UserError(
+            f"{store.path}: model.mask_input is true, but all variables are defined everywhere. Leave it out."
+        )
     torch.manual_seed(recipe.seed)
     forecaster = NetworkForecaster(
         recipe.model,
@@ -259,7 +253,8 @@ def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
         _training_statistics(store, recipe.model.normalization),
         precision=recipe.train.precision,
     )
-    forecaster.valid_mask = _predicted_mask(forecaster, store)
+    forecaster.valid_mask = _mask(store, forecaster.predicted)
+    forecaster.forcing_mask = _mask(store, forecaster.forcing)
     return forecaster
 
 

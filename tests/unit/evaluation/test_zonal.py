@@ -39,15 +39,55 @@ def test_a_wave_in_one_hemisphere():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_rows_with_land_are_left_out():
+def land(columns):
     valid = np.ones(GLOBE.shape, bool)
-    valid[0:3, 4] = False
+    valid[0:3, columns] = False
     valid[5] = False
-    bands = zonal_bands(GLOBE, valid)
+    return valid
+
+
+def test_rows_without_enough_ocean_are_left_out():
+    bands = zonal_bands(GLOBE, land(slice(2, 30)))
     assert bands.names[0] == "60S-30S"
     assert bands.rows.tolist()[:6] == [-1, -1, -1, 0, 0, -1]
-    field = np.where(valid, np.cos(np.deg2rad(2 * GLOBE.x)), np.nan)
+    field = np.where(land(slice(2, 30)), np.cos(np.deg2rad(2 * GLOBE.x)), np.nan)
     np.testing.assert_allclose(bands.spectra(field)[:, 2], 0.5)
+
+
+@pytest.mark.parametrize("columns", [slice(4, 5), slice(0, 9)])
+def test_rows_with_land_add_up_to_the_tapered_mean_square(columns):
+    valid = land(columns)
+    bands = zonal_bands(GLOBE, valid)
+    assert bands.names[0] == "90S-60S"
+    fields = 3 + np.random.default_rng(0).standard_normal((4, *GLOBE.shape))
+    taper = bands.taper[0]
+    assert taper[columns].max() == 0
+    assert taper[20] == 1
+    level = (taper * fields[:, 0:3]).sum(axis=-1, keepdims=True) / taper.sum()
+    around = (taper**2 * (fields[:, 0:3] - level) ** 2).sum(axis=-1) / (taper**2).sum()
+    weights = GLOBE.cell_area_weights[0:3, 0]
+    expected = ((around + level[..., 0] ** 2) * weights).sum(axis=-1) / weights.sum()
+    found = bands.spectra(np.where(valid, fields, np.nan))[:, 0]
+    np.testing.assert_allclose(found.sum(axis=-1), expected, rtol=1e-12)
+    np.testing.assert_array_equal(found, bands.spectra(np.where(valid, fields, 1e9))[:, 0])
+
+
+def test_a_wave_beside_land_keeps_its_wavenumber_and_variance():
+    field = np.broadcast_to(np.cos(np.deg2rad(8 * GLOBE.x)), GLOBE.shape)
+    valid = land(slice(0, 9))
+    found = zonal_bands(GLOBE, valid).spectra(np.where(valid, field, np.nan))[0]
+    assert found.argmax() == 8
+    assert found[5:12].sum() == pytest.approx(0.5, rel=0.05)
+    assert found[14:].max() < 1e-3 * found[8]
+
+
+def test_a_field_that_is_not_finite_has_no_spectrum():
+    valid = land(slice(0, 9))
+    field = np.where(valid, 1.0, np.nan)
+    field[1, 20] = np.nan
+    found = zonal_bands(GLOBE, valid).spectra(field)
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1:]).all()
 
 
 def test_a_region_is_detrended_and_keeps_the_variance_of_noise():
@@ -64,3 +104,4 @@ def test_nowhere():
     assert zonal_bands(LatLonGrid((0.0, 1.0), (0.0, 1.0, 2.0))) is None
     assert zonal_bands(GLOBE, np.zeros(GLOBE.shape, bool)) is None
     assert zonal_bands(GLOBE, np.eye(18, 36, dtype=bool)) is None
+    assert zonal_bands(REGION, np.arange(1200).reshape(30, 40) % 40 < 9) is None

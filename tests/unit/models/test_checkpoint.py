@@ -63,6 +63,7 @@ def test_mask_calendar_step_and_grid_survive(weather, tmp_path):
     save_forecaster(original, tmp_path / "model", {})
     loaded = load_forecaster(tmp_path / "model")
     assert torch.equal(loaded.valid_mask, original.valid_mask)
+    assert torch.equal(loaded.forcing_mask, original.forcing_mask)
     assert loaded.time_step == weather.time_step
     assert loaded.grid == weather.grid
     assert (loaded.history, loaded.config.prediction, loaded.precision) == (2, "state", "bfloat16")

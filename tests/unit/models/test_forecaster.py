@@ -101,6 +101,20 @@ def test_forcings_follow_the_prognostic_variables_and_land_enters_as_the_mean(we
     torch.testing.assert_close(inputs[0, 0, 1], sunshine)
 
 
+def test_the_network_may_be_told_where_variables_are_defined(weather):
+    forecaster = tiny_forecaster(weather, mask_input=True)
+    forecaster.network = ScaledSum(FACTOR)
+    with torch.no_grad():
+        forecaster(weather.windows([1], [2], 1), weather.windows([1], [3], 1))
+    (inputs,) = forecaster.network.inputs
+    assert inputs.shape[2] == 3
+    assert torch.equal(inputs[0, 0, 2], torch.from_numpy(weather.valid_mask[0]).float())
+    forecaster = tiny_forecaster(weather, mask_input=True)
+    with torch.no_grad():
+        state = forecaster(weather.windows([1], [2], 1), weather.windows([1], [3], 1)).masked()
+    assert state.data.isfinite()[0, 0, 0].sum() == weather.valid_mask[0].sum()
+
+
 def test_variables_are_found_by_name_in_any_order(weather):
     forecaster = tiny_forecaster(weather)
     window, forcing = weather.windows([1], [2], 1), weather.windows([1], [3], 1)
