@@ -135,6 +135,25 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
     return figure
 
 
+def state_and_forecast_panels(
+    example: xr.Dataset, variable: str
+) -> tuple[Figure, np.ndarray, list[int]]:
+    """Draw truth and forecast of one variable at several leads, for more to be drawn onto them.
+
+    Returns:
+        The figure, its axes (2, lead) and the index of each lead.
+    """
+    chosen = example.sel(variable=variable)
+    shown = lead_times(example["lead_time"]).chosen()
+    field, words = field_range(chosen["truth"]), variable.replace("_", " ")
+    rows = [
+        _Row("Truth", chosen["truth"], field, words),
+        _Row("Forecast", chosen["forecast"], field, words),
+    ]
+    figure, grid = _draw_with_axes(rows, chosen["truth"], shown)
+    return figure, grid, shown
+
+
 def halfway(example: xr.Dataset) -> int:
     """Return the index of the lead half-way through the forecast."""
     chosen = lead_times(example["lead_time"]).chosen()
@@ -156,6 +175,12 @@ def _first(examples: Mapping[str, xr.Dataset]) -> xr.Dataset:
 
 
 def _draw(rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]) -> Figure:
+    return _draw_with_axes(rows, truth, shown)[0]
+
+
+def _draw_with_axes(
+    rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]
+) -> tuple[Figure, np.ndarray]:
     leads = lead_times(truth["lead_time"])
     column = min((_WIDTH - _MARGINS) / len(shown), 3.0)
     height = max(column * height_for_width(truth), 0.6)
@@ -181,4 +206,4 @@ def _draw(rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]) -> Fi
             values = np.stack([rows[number].field.values[shown] for number in own])
             title = with_units(first.words, units_of(truth))
             colour_bar(figure, grid[own], first.colours, values, title)
-    return figure
+    return figure, grid

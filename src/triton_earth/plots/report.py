@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from triton_earth import __version__
@@ -13,21 +12,19 @@ from triton_earth.core.files import write_text
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
-from triton_earth.plots.embedding import png_uri, svg_uri
+from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
-from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
-from triton_earth.plots.labels import long_name, variable_names
+from triton_earth.plots.event_sections import event_sections
+from triton_earth.plots.labels import variable_names
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.long_runs import long_run_curves, rates_table
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
-from triton_earth.plots.scales import CURVES, MAPS, judged, scale_curves, scale_maps
+from triton_earth.plots.scale_sections import scale_sections
 from triton_earth.plots.scorecard import scorecard
-from triton_earth.plots.seen import MOST_VARIABLES, one_forecast, several_models
-from triton_earth.plots.spectra import SPECTRA, spectra
+from triton_earth.plots.seen import MOST_VARIABLES, left_out, one_forecast, several_models, shading
 from triton_earth.plots.tables import definitions_table, score_table
 from triton_earth.plots.verdict import cases, models, remarks, verdict
-from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -75,10 +72,10 @@ def write_report(
         *([Section("Scorecard", _scorecard(scores))] if others else []),
         Section(
             "One forecast, seen",
-            (several_models(examples) if others else one_forecast(example)) + _left_out(pictured),
+            (several_models(examples) if others else one_forecast(example)) + left_out(pictured),
         ),
         Section("Scores over lead time", _scores(scores, variables)),
-        *_flow(scores),
+        *_more(scores, examples),
         Section("Definitions", definitions_table(scores)),
         Section("Provenance", provenance_list(scores.attrs)),
     ]
@@ -148,7 +145,7 @@ def _scorecard(scores: xr.Dataset) -> str:
         svg_uri(scorecard(scores, reference)),
         f"Scorecard: mean square error of every forecast relative to {reference}, by lead time.",
         f"Mean square error relative to that of {reference}. Green: smaller, purple: larger. Dots: the 95 % interval "
-        f"of the paired difference does not hold zero. {_shading(scores).replace('Shading', 'Intervals')}",
+        f"of the paired difference does not hold zero. {shading(scores).replace('Shading', 'Intervals')}",
     ).html()
 
 
@@ -161,68 +158,10 @@ def _scores(scores: xr.Dataset, variables: list[str]) -> str:
         curves = Picture(
             svg_uri(score_curves(scores, variable)),
             f"Curves of every score of {variable} over lead time, all forecasts.",
-            f"Scores of {variable} over lead time. {_shading(scores)}{_CROSS}",
+            f"Scores of {variable} over lead time. {shading(scores)}{_CROSS}",
         )
         parts += [curves.html(), score_table(scores, variable)]
-    return "".join(parts) + _left_out(variables)
-
-
-def _shading(scores: xr.Dataset) -> str:
-    return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
-
-
-def _left_out(variables: list[str]) -> str:
-    hidden = variables[MOST_VARIABLES:]
-    if not hidden:
-        return ""
-    return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
-
-
-def _zonal(scores: xr.Dataset) -> str:
-    variables = variable_names(scores)
-    parts = []
-    for variable in variables[:MOST_VARIABLES]:
-        if not np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any():
-            continue
-        parts.append(
-            Picture(
-                svg_uri(zonal_spectra(scores, variable)),
-                f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
-                f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and "
-                "over initial conditions. Black: truth.",
-            ).html()
-        )
-        if "zonal_ratio" not in scores:
-            continue
-        parts += [
-            Picture(
-                png_uri(zonal_maps(scores, variable, name)),
-                f"Heat maps of the zonal spectrum of {variable} by {name} relative to the truth's.",
-                f"{name}, {variable}: zonal spectrum relative to the truth's by wavenumber and lead time (green: too "
-                "much, purple: too little).",
-            ).html()
-            for name in models(scores)
-        ]
-    return "".join(parts) + _left_out(variables)
-
-
-def _scales(scores: xr.Dataset) -> str:
-    maps = [
-        Picture(
-            png_uri(scale_maps(scores, name)),
-            f"Heat maps of the spectral ratio and error of {name}: wavenumber against lead time.",
-            f"{name}: spectrum relative to the truth's (green: too much, purple: too little) and relative spectral "
-            "error, by wavenumber and lead time.",
-        ).html()
-        for name in judged(scores)
-    ]
-    curves = Picture(
-        svg_uri(scale_curves(scores)),
-        "Decorrelation and effective wavenumber over lead time, all forecasts.",
-        "Smallest wavenumber at which forecast and truth are decorrelated (coherence below one half; no line: all are "
-        "still correlated), and largest wavenumber up to which the spectrum is within a factor 2 of the truth's.",
-    )
-    return "".join(maps) + curves.html()
+    return "".join(parts) + left_out(variables)
 
 
 def _long_runs(scores: xr.Dataset) -> str:
@@ -236,7 +175,7 @@ def _long_runs(scores: xr.Dataset) -> str:
         ).html()
         for variable in variables[:MOST_VARIABLES]
     ]
-    return "".join(parts) + _left_out(variables) + rates_table(scores)
+    return "".join(parts) + left_out(variables) + rates_table(scores)
 
 
 def _ensembles(scores: xr.Dataset) -> str:
@@ -246,46 +185,25 @@ def _ensembles(scores: xr.Dataset) -> str:
             svg_uri(ensemble_figure(scores, variable)),
             f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {variable}.",
             f"{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable ensemble. "
-            f"{_shading(scores)}",
+            f"{shading(scores)}",
         ).html()
         for variable in variables[:MOST_VARIABLES]
     ]
-    return "".join(parts) + _left_out(variables)
+    return "".join(parts) + left_out(variables)
 
 
-def _flow(scores: xr.Dataset) -> list[Section]:
+def _more(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
     sections = []
     if "area_mean" in scores:
         sections.append(Section("Long runs", _long_runs(scores)))
     if all(name in scores for name in ENSEMBLE):
         sections.append(Section("Ensemble", _ensembles(scores)))
-    drawn = [
-        Picture(
-            svg_uri(spectra(scores, name)),
-            f"The {long_name(scores[name])} of truth and forecasts at several leads.",
-            f"{long_name(scores[name]).capitalize()} at several leads, mean over initial conditions. Black: truth.",
-        ).html()
-        for name in SPECTRA
-        if name in scores
-    ]
-    if drawn:
-        sections.append(Section("Spectra", "".join(drawn)))
-    if all(name in scores for name in HEAT_WAVES):
-        picture = Picture(
-            svg_uri(heat_wave_curves(scores)),
-            "Intersection over union, hit rate and false alarm ratio of heat waves, and their area, over lead time.",
-            f"Marine heat waves, forecasts against truth. {_shading(scores)}",
-        )
-        sections.append(Section("Heat waves", picture.html()))
-    if "zonal_spectrum" in scores:
-        sections.append(Section("Zonal spectra", _zonal(scores)))
-    if all(name in scores for name in (*MAPS, *CURVES)):
-        sections.append(Section("Scales", _scales(scores)))
+    sections += [*event_sections(scores, examples), *scale_sections(scores)]
     if any(name in scores for name in BUDGETS):
         picture = Picture(
             svg_uri(budgets(scores)),
             "Totals over lead time: forecasts against truth.",
-            f"Totals over lead time. Black: truth. {_shading(scores)}{_CROSS}",
+            f"Totals over lead time. Black: truth. {shading(scores)}{_CROSS}",
         )
         sections.append(Section("Energy and enstrophy", picture.html()))
     return sections

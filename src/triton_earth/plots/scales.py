@@ -1,5 +1,7 @@
 """Which scales are lost when: heat maps of wavenumber against lead, and the scales at which a forecast fails."""
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -13,70 +15,112 @@ from triton_earth.plots.labels import axis_title
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import error_colours, is_baseline, looks, one_signed_colours, style
 
-MAPS = ("spectrum_ratio", "spectral_error")
-CURVES = ("decorrelation_wavenumber", "effective_wavenumber")
-
 _RATIOS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 
 
-def scale_maps(scores: xr.Dataset, forecast: str) -> Figure:
-    """Draw ratio of spectra and relative spectral error of one forecast, wavenumber against lead.
+@dataclass(frozen=True)
+class Scales:
+    """Names of scores by scale.
+
+    Attributes:
+        spectrum: The spectrum itself.
+        ratio: Spectrum divided by that of the truth.
+        error: Relative spectral error.
+        decorrelation: Scale at which forecast and truth decorrelate.
+        effective: Scale up to which the spectrum holds.
+    """
+
+    spectrum: str
+    ratio: str
+    error: str
+    decorrelation: str
+    effective: str
+
+    def are_in(self, scores: xr.Dataset) -> bool:
+        """Return whether all of them are there."""
+        return all(getattr(self, field.name) in scores for field in fields(self))
+
+
+BOX = Scales(
+    "enstrophy_spectrum",
+    "spectrum_ratio",
+    "spectral_error",
+    "decorrelation_wavenumber",
+    "effective_wavenumber",
+)
+"""Scales of vorticity on a box."""
+
+DEGREES = Scales(
+    "degree_spectrum",
+    "degree_ratio",
+    "degree_error",
+    "decorrelation_degree",
+    "effective_degree",
+)
+"""Scales of one variable on the globe."""
+
+
+def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
+    """Draw ratio of spectra and relative spectral error of one forecast, scale against lead.
 
     Args:
-        scores: `spectrum_ratio` and `spectral_error` of shape (forecast, lead_time, wavenumber).
-        forecast: Which forecast.
+        ratio: Spectrum divided by the truth's, shape (lead, wavenumber or degree); the attribute `resolved_wavenumber`
+            of the wavenumbers, where it is there, is the largest that is shown.
+        error: Relative spectral error, in the same way.
 
     Returns:
-        A figure with two heat maps up to the resolved wavenumber.
-
-    Raises:
-        KeyError: if the forecast is not in `scores`.
+        A figure with two heat maps.
     """
-    leads = lead_times(scores["lead_time"])
+    lead, scale = (str(dim) for dim in ratio.dims)
+    leads = lead_times(ratio[lead])
     with style():
         figure = Figure(figsize=(10.4, 3.4), layout="constrained")
         panels = figure.subplots(1, 2)
-        ratio = np.log2(_positive(scores["spectrum_ratio"].sel(forecast=forecast)))
-        _heat(panels[0], scores, ratio, error_colours(), Normalize(-3, 3))
+        _heat(panels[0], ratio, np.log2(_positive(ratio)), error_colours(), Normalize(-3, 3))
         panels[0].set_title("Spectrum of forecast / truth")
         ratio_bar(figure, panels[0].collections[0], [panels[0]])
-        error = np.asarray(scores["spectral_error"].sel(forecast=forecast).values)
-        _heat(panels[1], scores, error, one_signed_colours(), Normalize(0, 2))
+        _heat(panels[1], error, np.asarray(error.values), one_signed_colours(), Normalize(0, 2))
         panels[1].set_title("Relative spectral error (1: as large as the truth)")
         bar_of_error = figure.colorbar(panels[1].collections[0], ax=panels[1], extend="max")
         for axes in panels:
             axes.set_xlabel(leads.axis_title)
-            axes.set_ylabel(axis_title(scores["wavenumber"]))
+            axes.set_ylabel(axis_title(ratio[scale]))
             axes.grid(visible=False)
         bar_of_error.outline.set_visible(False)
     return figure
 
 
-def scale_curves(scores: xr.Dataset) -> Figure:
-    """Draw the wavenumbers at which forecasts decorrelate, and up to which their spectra hold, over lead time.
+def scale_curves(decorrelation: xr.DataArray, effective: xr.DataArray, largest: float) -> Figure:
+    """Draw the scales at which forecasts decorrelate, and up to which their spectra hold, over lead time.
 
     Args:
-        scores: `decorrelation_wavenumber` and `effective_wavenumber` of shape (forecast, lead_time).
+        decorrelation: Shape (forecast, lead), some with an interval beside it.
+        effective: In the same way.
+        largest: The largest wavenumber or degree that is resolved.
 
     Returns:
         A figure with one panel for each.
     """
-    leads = lead_times(scores["lead_time"])
-    top = float(scores["wavenumber"].attrs.get("resolved_wavenumber", scores["wavenumber"].max()))
+    leads = lead_times(decorrelation[str(decorrelation.dims[-1])])
     with style():
         figure = Figure(figsize=(10.4, 2.9), layout="constrained")
         panels = figure.subplots(1, 2)
-        for axes, name in zip(panels, CURVES, strict=True):
-            names = [str(value) for value in scores["forecast"].values]
+        for axes, score in zip(panels, (decorrelation, effective), strict=True):
+            names = [str(value) for value in score["forecast"].values]
             for forecast, look in looks(names).items():
-                values = np.asarray(scores[name].sel(forecast=forecast).values, dtype=np.float64)
+                values = np.asarray(score.sel(forecast=forecast).values, dtype=np.float64)
                 draw_curve(axes, leads.values, Curve(values), look, forecast)
-            axes.set_title(axis_title(scores[name]))
+            axes.set_title(axis_title(score))
             axes.set_xlabel(leads.axis_title)
             axes.set_xlim(0.0, 1.01 * leads.values[-1])
-            axes.set_ylim(0.0, 1.05 * top)
+            axes.set_ylim(0.0, 1.05 * largest)
         panels[0].legend(loc="upper right")
     return figure
+
+
+def resolved(scale: xr.DataArray) -> float:
+    """Return the largest wavenumber or degree that is resolved in every direction."""
+    return float(scale.attrs.get("resolved_wavenumber", scale.values.max()))
 
 
 def judged(scores: xr.Dataset) -> list[str]:
@@ -85,12 +129,12 @@ def judged(scores: xr.Dataset) -> list[str]:
 
 
 def _heat(
-    axes: Axes, scores: xr.Dataset, values: np.ndarray, colours: Colormap, norm: Normalize
+    axes: Axes, score: xr.DataArray, values: np.ndarray, colours: Colormap, norm: Normalize
 ) -> None:
-    wavenumber = np.asarray(scores["wavenumber"].values, dtype=np.float64)
-    end = scores["wavenumber"].attrs.get("resolved_wavenumber", wavenumber[-1])
+    scale = score[str(score.dims[-1])]
+    wavenumber, end = np.asarray(scale.values, dtype=np.float64), resolved(scale)
     shown = (wavenumber > 0) & (wavenumber <= end * (1 + 1e-9))
-    lead = lead_times(scores["lead_time"]).values
+    lead = lead_times(score[str(score.dims[0])]).values
     axes.pcolormesh(
         edges(lead),
         edges(wavenumber[shown]),

@@ -1,6 +1,7 @@
 """What forecasts look like, as HTML: what moves, maps of every variable, the same of other models beside it."""
 
 from collections.abc import Mapping
+from html import escape
 
 import xarray as xr
 
@@ -25,6 +26,19 @@ _COLOURS = (
     "Truth and forecasts share their colours, which the truth sets. Shaded: the variable does not exist there; "
     "grey: the forecast is not finite."
 )
+
+
+def shading(scores: xr.Dataset) -> str:
+    """Return what the shading of curves is."""
+    return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
+
+
+def left_out(variables: list[str]) -> str:
+    """Return, as HTML, which variables have no pictures; nothing where all have."""
+    hidden = variables[MOST_VARIABLES:]
+    if not hidden:
+        return ""
+    return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
 
 
 def one_forecast(example: xr.Dataset) -> str:

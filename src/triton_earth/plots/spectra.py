@@ -24,34 +24,31 @@ SPECTRA = ("enstrophy_spectrum", "energy_spectrum")
 _DECADES = 8.0
 
 
-def spectra(scores: xr.Dataset, name: str, steps: tuple[int, ...] | None = None) -> Figure:
+def spectra(spectrum: xr.DataArray, steps: tuple[int, ...] | None = None) -> Figure:
     """Draw one spectrum of every source at several leads.
 
     Args:
-        scores: The spectrum of shape (source, lead_time, wavenumber); the attribute `resolved_wavenumber` of the
-            wavenumbers, where it is there, is the largest that is resolved in every direction.
-        name: Which spectrum.
+        spectrum: Shape (source, lead, wavenumber or degree); the attribute `resolved_wavenumber` of the wavenumbers,
+            where it is there, is the largest that is resolved in every direction.
         steps: Forecast steps to show; by default up to four, 1, 25, 50, 99 of 99.
 
     Returns:
         A figure with one panel per lead, all on the same axes.
-
-    Raises:
-        KeyError: if the spectrum is not in `scores`.
     """
-    array = scores[name].transpose("source", "lead_time", "wavenumber")
-    leads = lead_times(array["lead_time"])
+    array = spectrum
+    _, lead, scale = (str(dim) for dim in array.dims)
+    leads = lead_times(array[lead])
     shown = leads.chosen(steps)
-    wavenumber = np.asarray(array["wavenumber"].values, dtype=np.float64)
-    limits = _limits(array.sel(source="truth").isel(lead_time=shown).values)
-    resolved = array["wavenumber"].attrs.get("resolved_wavenumber")
+    wavenumber = np.asarray(array[scale].values, dtype=np.float64)
+    limits = _limits(array.sel(source="truth").isel({lead: shown}).values)
+    resolved = array[scale].attrs.get("resolved_wavenumber")
     with style():
         figure = Figure(figsize=(10.4, 3.1), layout="constrained")
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
-            _draw_lead(axes, array.isel(lead_time=index), wavenumber)
+            _draw_lead(axes, array.isel({lead: index}), wavenumber, limits)
             axes.set_title(leads.title(index))
-            axes.set_xlabel(axis_title(array["wavenumber"]))
+            axes.set_xlabel(axis_title(array[scale]))
             axes.set_xlim(wavenumber[wavenumber > 0].min(), wavenumber.max() * 1.05)
             if limits:
                 axes.set_ylim(*limits)
@@ -61,20 +58,27 @@ def spectra(scores: xr.Dataset, name: str, steps: tuple[int, ...] | None = None)
         panels[0].set_ylabel(
             shortened(with_units(words[:1].upper() + words[1:], units_of(array)), 40)
         )
-        panels[0].legend(loc="lower left")
+        if panels[0].lines:
+            panels[0].legend(loc="lower left")
     return figure
 
 
-def _draw_lead(axes: Axes, array: xr.DataArray, wavenumber: np.ndarray) -> None:
+def _draw_lead(
+    axes: Axes,
+    array: xr.DataArray,
+    wavenumber: np.ndarray,
+    limits: tuple[float, float] | None,
+) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     sources = [str(source) for source in array["source"].values]
     for source, look in looks(sources).items():
         values = np.asarray(array.sel(source=source).values, dtype=np.float64)
-        if (values == 0).all():  # climatology of a box whose places are all alike
-            continue
         kept = wavenumber > 0
         positive = np.where(values > 0, values, np.nan)
+        # Climatology of a box whose places are all alike has next to nothing: no line, no name.
+        if not (values[kept] > (limits[0] if limits else 0.0)).any():
+            continue
         draw_curve(axes, wavenumber[kept], Curve(positive[kept]), look, source)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -5,6 +5,12 @@ import xarray as xr
 from triton_earth.plots.scales import judged, scale_curves, scale_maps
 
 
+def maps(scores):
+    return scale_maps(
+        *(scores[name].sel(forecast="triton") for name in ("spectrum_ratio", "spectral_error"))
+    )
+
+
 @pytest.fixture
 def scale_scores(scores):
     leads, k = scores.sizes["lead_time"], scores["wavenumber"].values
@@ -27,7 +33,7 @@ def scale_scores(scores):
 
 
 def test_maps_show_the_logarithm_of_the_ratio_and_the_error(scale_scores):
-    figure = scale_maps(scale_scores, "triton")
+    figure = maps(scale_scores)
     ratio, error = (axes.collections[0].get_array() for axes in figure.axes[:2])
     np.testing.assert_allclose(ratio[:, 50].compressed(), 50 / 99)
     np.testing.assert_allclose(error[:, 50].compressed(), 2 ** (50 / 99) - 1)
@@ -37,12 +43,14 @@ def test_maps_show_the_logarithm_of_the_ratio_and_the_error(scale_scores):
 
 def test_only_resolved_wavenumbers_are_shown(scale_scores):
     scale_scores["wavenumber"].attrs["resolved_wavenumber"] = 32.0
-    axes = scale_maps(scale_scores, "triton").axes[0]
+    axes = maps(scale_scores).axes[0]
     assert axes.get_ylim() == pytest.approx((0.5, 32.5))
 
 
 def test_curves_of_every_forecast(scale_scores):
-    figure = scale_curves(scale_scores)
+    figure = scale_curves(
+        scale_scores["decorrelation_wavenumber"], scale_scores["effective_wavenumber"], 64.0
+    )
     assert [len(axes.lines) for axes in figure.axes] == [2, 2]
     assert figure.axes[1].get_title(loc="left") == "Effective wavenumber (rad m⁻¹)"
 
@@ -55,7 +63,7 @@ def test_one_lead(make_scores):
         spectrum_ratio=xr.DataArray(np.ones(shape), dims=dims),
         spectral_error=xr.DataArray(np.zeros(shape), dims=dims),
     )
-    scale_maps(scores, "triton").savefig("/dev/null", format="png")
+    maps(scores).savefig("/dev/null", format="png")
 
 
 def test_baselines_have_no_maps(scale_scores):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.heat_waves import HEAT_WAVES, heat_wave_curves
+from triton_earth.plots.score_grid import HEAT_WAVES, score_grid
 from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 SOURCES = ["model", "climatology", "truth"]
@@ -66,7 +66,7 @@ def test_heat_wave_curves(make_scores):
     scores["heat_wave_area"] = xr.DataArray(
         area, dims=("source", "lead_time"), coords={"source": ["triton", "persistence", "truth"]}
     )
-    figure = heat_wave_curves(scores)
+    figure = score_grid(scores, HEAT_WAVES)
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 2, 3]
     assert figure.axes[0].get_xlabel() == "Lead time (days)"
     figure.savefig("/dev/null", format="svg")
