@@ -42,6 +42,23 @@ class Forecasts(Protocol):
 
 
 @runtime_checkable
+class Ensembles(Forecasts, Protocol):
+    """Stored forecasts with several members of each initial condition.
+
+    Attributes:
+        members: Members of each ensemble.
+    """
+
+    members: int
+
+    def read_members(
+        self, inits: slice, lead: int
+    ) -> Float32[np.ndarray, "init member channel y x"]:
+        """Read one lead of all members of some initial conditions."""
+        ...
+
+
+@runtime_checkable
 class Truth(Protocol):
     """What is asked of the truth; `triton_earth.data.store.TrainingStore` answers it.
 

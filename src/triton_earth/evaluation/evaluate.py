@@ -12,7 +12,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
+from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
 from triton_earth.evaluation.distributed import Recording, record_with
@@ -22,7 +22,7 @@ from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
 from triton_earth.evaluation.score_eddies import score_eddies
-from triton_earth.evaluation.score_ensemble import Ensembles, score_ensemble
+from triton_earth.evaluation.score_ensemble import score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
 from triton_earth.evaluation.score_heat_waves import score_heat_waves

@@ -1,6 +1,6 @@
 """Several forecasts of the same things: what they have in common, and every reason why they cannot be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.alignment import Forecasts, describe_numbers, lead_numbers
+from triton_earth.evaluation.alignment import Ensembles, Forecasts, describe_numbers, lead_numbers
 
 
 class Selected:
@@ -32,17 +32,31 @@ class Selected:
         self.trajectories = np.asarray(forecasts.trajectories)[inits]
         self.chunk_inits = forecasts.chunk_inits
         self.provenance: dict[str, Any] = forecasts.provenance
+        self.members = forecasts.members if isinstance(forecasts, Ensembles) else 1
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
         """Read one lead of several forecasts, each stretch of neighbours at once."""
+        return self._gather(self._forecasts.read, inits, lead)[:, self._channels]
+
+    def read_members(
+        self, inits: slice, lead: int
+    ) -> Float32[np.ndarray, "init member channel y x"]:
+        """Read one lead of all members of several ensembles."""
+        if not isinstance(self._forecasts, Ensembles):
+            return self.read(inits, lead)[:, None]
+        return self._gather(self._forecasts.read_members, inits, lead)[:, :, self._channels]
+
+    def _gather(
+        self, read: Callable[[slice, int], np.ndarray], inits: slice, lead: int
+    ) -> np.ndarray:
         rows = self._inits[inits]
         stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
         fields = [
-            self._forecasts.read(slice(int(some[0]), int(some[-1]) + 1), int(self._leads[lead]))
+            read(slice(int(some[0]), int(some[-1]) + 1), int(self._leads[lead]))
             for some in stretches
             if some.size
         ]
-        return np.concatenate(fields)[:, self._channels]
+        return np.concatenate(fields)
 
 
 def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected]:

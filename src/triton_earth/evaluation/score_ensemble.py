@@ -1,13 +1,13 @@
 """Scores of ensembles by lead time: fair CRPS, spread against error, rank histogram."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from triton_earth.core.progress import progress
-from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
+from triton_earth.evaluation.alignment import Alignment, Ensembles, Truth
 from triton_earth.evaluation.ensemble import (
     fair_crps,
     rank_histogram,
@@ -20,23 +20,6 @@ from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 
 DIMENSIONS = ("variable", "lead_time")
-
-
-@runtime_checkable
-class Ensembles(Forecasts, Protocol):
-    """Stored forecasts with several members of each initial condition.
-
-    Attributes:
-        members: Members of each ensemble.
-    """
-
-    members: int
-
-    def read_members(
-        self, inits: slice, lead: int
-    ) -> Float32[np.ndarray, "init member channel y x"]:
-        """Read one lead of all members of some initial conditions."""
-        ...
 
 
 def score_ensemble(

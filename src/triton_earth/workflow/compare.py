@@ -15,6 +15,8 @@ from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.plots.report import write_report
 from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.workflow.about_rollout import about_rollout
+from triton_earth.workflow.command_line import command_line
 from triton_earth.workflow.evaluate import REPORT
 
 
@@ -79,11 +81,18 @@ def compare(
         names=called,
         remarks=[describe_match(stored, called, first)],
     )
-    scores.attrs["command"] = (
-        f"triton-earth compare {' '.join(map(str, forecasts))} {store} --out {out} --seed {seed} "
-        f"--resamples {resamples} --weights {weights}"
-        + "".join(f" --name {name!r}" for name in names or [])
-        + ("" if region is None else f" --region={region}")
+    scores.attrs["command"] = command_line(
+        "compare",
+        [*forecasts, store],
+        {
+            "out": out,
+            "name": names,
+            "seed": seed,
+            "resamples": resamples,
+            "title": title,
+            "region": region,
+            "weights": weights,
+        },
     )
     save_scores(scores, partial)
     examples = [example_case(model, truth) for model in (first, *others)]
@@ -93,6 +102,11 @@ def compare(
         examples[0],
         partial / REPORT,
         title or f"{', '.join(judged[:-1])} and {judged[-1]} compared",
+        [
+            section
+            for one, name in zip(stored, judged, strict=True)
+            for section in about_rollout(one, truth, name)
+        ],
         others=dict(zip(judged[1:], examples[1:], strict=True)),
     )
     publish(partial, out)
