@@ -38,7 +38,7 @@ from triton_earth.models.checkpoint import (
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
-from triton_earth.training.interruption import Interrupted
+from triton_earth.training.interruption import ProcessLost
 from triton_earth.training.log import read_logs
 from triton_earth.training.loggers import require_loggers
 from triton_earth.training.loop import fit
@@ -177,9 +177,7 @@ def _train(
             rollouts=rollouts,
             processes=processes,
         )
-    except Interrupted:
-        raise
-    except Exception:
+    except (ValueError, RuntimeError, OSError, MemoryError, ProcessLost):
         if processes.is_main:
             _put_back(out)
         raise
