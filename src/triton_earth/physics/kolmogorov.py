@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from triton_earth.physics.navier_stokes import NavierStokes
 from triton_earth.physics.simulation import (
     Count,
     GridSize,
@@ -81,20 +80,6 @@ class KolmogorovFlow(TurbulenceSimulation):
         )
         return wave[:, None].expand(n, n).clone()
 
-    def solver(self, device: torch.device | str = "cpu") -> NavierStokes:
-        """Return the equation on the simulated grid.
-
-        Args:
-            device: Where to compute.
-
-        Returns:
-            The solver with drag and forcing.
-        """
-        return NavierStokes(
-            (self.simulation_grid, self.simulation_grid),
-            self.viscosity,
-            drag=self.drag,
-            forcing=self.forcing(),
-            dtype=getattr(torch, self.precision),
-            device=device,
-        )
+    def terms(self) -> tuple[float, float, Float[Tensor, "y x"]]:
+        """Return viscosity, drag and the curl of the force."""
+        return self.viscosity, self.drag, self.forcing()

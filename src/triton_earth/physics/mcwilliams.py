@@ -3,10 +3,8 @@
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
-from triton_earth.physics.navier_stokes import NavierStokes
 from triton_earth.physics.simulation import (
     Count,
     GridSize,
@@ -23,9 +21,14 @@ _FIRST_SNAPSHOT_DELAY = 5e-4
 class DecayingTurbulence(TurbulenceSimulation):
     """Unforced turbulence, ∂ω/∂t + u·∇ω = ν∇²ω with ν = 1/Re, on the box (0, 2π)².
 
-    The defaults are those of the published turbulence data (warm-up 4.5, then 100 snapshots 0.055 apart, Re 5000) on a
-    grid of 256² instead of 512². Snapshot n is at `warm_up` + 5·10⁻⁴ + n · `interval`: the generator of that data
+    Initial fields are those of the published turbulence data, and so are the defaults of times (warm-up 4.5, then 100
+    snapshots 0.055 apart) and Re. Snapshot n is at `warm_up` + 5·10⁻⁴ + n · `interval`: the generator of that data
     records first one of its steps of 5·10⁻⁴ after the warm-up, at t = 4.5005.
+
+    Deviations by default: a grid of 256² with steps of at most 5·10⁻³ instead of 512² with 5·10⁻⁴; float32 instead of
+    float64; exact diffusion, and the 2/3 rule applied to the state as well. With ``scheme=published``,
+    ``simulation_grid=512``, ``time_step=5e-4`` and ``precision=float64`` one is left: fields are stored on `grid`²
+    points by spectral truncation, where the published 128² files seem to be bilinear averages.
 
     Source: McWilliams, 1984, J. Fluid Mech. 146, 21; Cao et al., 2024, arXiv:2405.17211 (torch-cfd).
 
@@ -55,18 +58,6 @@ class DecayingTurbulence(TurbulenceSimulation):
         """Times of the snapshots in s [time], float64: warm_up + 5·10⁻⁴ + n · interval."""
         return self.warm_up + _FIRST_SNAPSHOT_DELAY + self.interval * np.arange(self.snapshots)
 
-    def solver(self, device: torch.device | str = "cpu") -> NavierStokes:
-        """Return the equation on the simulated grid.
-
-        Args:
-            device: Where to compute.
-
-        Returns:
-            The solver, without drag and forcing.
-        """
-        return NavierStokes(
-            (self.simulation_grid, self.simulation_grid),
-            self.viscosity,
-            dtype=getattr(torch, self.precision),
-            device=device,
-        )
+    def terms(self) -> tuple[float, float, None]:
+        """Return viscosity, no drag and no force."""
+        return self.viscosity, 0.0, None

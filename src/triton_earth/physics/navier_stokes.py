@@ -1,5 +1,6 @@
 """The reference solver: two-dimensional incompressible Navier–Stokes on a doubly periodic box, pseudo-spectral."""
 
+import abc
 import math
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -180,7 +181,7 @@ class NavierStokes:
         fields = vorticity.to(self.device, self.dtype).reshape(-1, *self.shape)
         state = self._to_waves(fields)
         result = torch.empty_like(state)
-        _Space(self, state).tendency(state, result)
+        self.work_space(state).tendency(state, result)
         result += self._linear.to(state) * state
         return self._to_field(result).reshape(vorticity.shape)
 
@@ -197,6 +198,10 @@ class NavierStokes:
         forcing = None if self._forcing_waves is None else self._to_field(self._forcing_waves)
         return budget(omega, self.lengths, self.viscosity, self.drag, forcing)
 
+    def work_space(self, like: Complex[Tensor, "member y wave"]) -> "WorkSpace":
+        """Return work space for states of the shape and type of `like`."""
+        return _TwoProducts(self, like)
+
     def _block_size(self, members: int) -> int:
         if self.device.type != "cpu":
             return max(1, members)
@@ -211,8 +216,22 @@ class NavierStokes:
         return torch.fft.irfft(rows, n=self.shape[1], dim=-1, norm="forward")
 
 
-class _Space:
-    """Work space of the advection term for one shape of batch; it writes nothing but its own tensors and `out`."""
+class WorkSpace(abc.ABC):
+    """The advection term for one shape of batch; it writes nothing but its own tensors and `out`."""
+
+    @abc.abstractmethod
+    def velocity(self, state: Complex[Tensor, "member y wave"]) -> Float[Tensor, "2 member y x"]:
+        """Return (u, v) of a state in m/s."""
+
+    @abc.abstractmethod
+    def tendency(
+        self, state: Complex[Tensor, "member y wave"], out: Complex[Tensor, "member y wave"]
+    ) -> None:
+        """Write the transform of −u·∇ω + f into `out`."""
+
+
+class _TwoProducts(WorkSpace):
+    """The advection by u v and u² − v²."""
 
     def __init__(self, equation: NavierStokes, like: Complex[Tensor, "member y wave"]) -> None:
         self._equation = equation
@@ -229,7 +248,6 @@ class _Space:
     def tendency(
         self, state: Complex[Tensor, "member y wave"], out: Complex[Tensor, "member y wave"]
     ) -> None:
-        """Write the transform of −u·∇ω + f into `out`."""
         equation, products = self._equation, self._products
         u, v = self.velocity(state)
         torch.mul(u, v, out=products[0])
@@ -251,7 +269,7 @@ class _Block:
         self._equation = equation
         self._scheme = scheme
         self._waves = equation._to_waves(fields)
-        self._space = _Space(equation, self._waves)
+        self._space = equation.work_space(self._waves)
         self._stepper: Stepper | None = None
         self._dt = 0.0
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 import pydantic
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
@@ -17,8 +17,14 @@ from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.physics.initial_conditions import mcwilliams_vorticity
 from triton_earth.physics.navier_stokes import NavierStokes
+from triton_earth.physics.published_scheme import PublishedNavierStokes
 from triton_earth.physics.resolution import Resolution, resolution
 from triton_earth.physics.spectral import resample
+from triton_earth.physics.time_stepping import (
+    IntegratingFactorRK4,
+    LowStorageCrankNicolson,
+    Stepper,
+)
 
 _RESOLUTION_CHECKS = 40
 
@@ -85,6 +91,9 @@ class TurbulenceSimulation(Simulation):
         seed: Seed of trajectory 0.
         peak_wavenumber: k₀ of the initial spectrum, in rad/m.
         precision: Precision of the computation; trajectories are float32 in any case.
+        scheme: ``integrating_factor`` is `NavierStokes` with `IntegratingFactorRK4`: exact diffusion, no wave beyond
+            the 2/3 rule. ``published`` is `PublishedNavierStokes` with `LowStorageCrankNicolson`, as the published data
+            were made; a step costs 1.6 times as much, in float64 3.7 times.
     """
 
     kind: str
@@ -97,6 +106,7 @@ class TurbulenceSimulation(Simulation):
     seed: Seed
     peak_wavenumber: Positive
     precision: Literal["float32", "float64"] = "float32"
+    scheme: Literal["integrating_factor", "published"] = "integrating_factor"
 
     @pydantic.model_validator(mode="after")
     def _stored_grid_fits(self) -> "TurbulenceSimulation":
@@ -108,8 +118,30 @@ class TurbulenceSimulation(Simulation):
         return self
 
     @abc.abstractmethod
+    def terms(self) -> tuple[float, float, Float[Tensor, "y x"] | None]:
+        """Return viscosity in m²/s, drag in s⁻¹ and, if there is a force, its curl in s⁻² on the simulated grid."""
+
+    @property
+    def stepper(self) -> type[Stepper]:
+        """Time steps of the scheme."""
+        return LowStorageCrankNicolson if self.scheme == "published" else IntegratingFactorRK4
+
     def solver(self, device: torch.device | str = "cpu") -> NavierStokes:
-        """Return the equation on the simulated grid."""
+        """Return the equation on the simulated grid.
+
+        Args:
+            device: Where to compute.
+        """
+        equation = PublishedNavierStokes if self.scheme == "published" else NavierStokes
+        viscosity, drag, forcing = self.terms()
+        return equation(
+            (self.simulation_grid, self.simulation_grid),
+            viscosity,
+            drag=drag,
+            forcing=forcing,
+            dtype=getattr(torch, self.precision),
+            device=device,
+        )
 
     @property
     def length(self) -> float:
@@ -167,7 +199,7 @@ class TurbulenceSimulation(Simulation):
         solver = self.solver(device)
         initial = self.initial_vorticity(indices)
         stored = torch.empty(len(indices), self.snapshots, self.grid, self.grid)
-        fields = solver.integrate(initial, self.snapshot_times, self.time_step)
+        fields = solver.integrate(initial, self.snapshot_times, self.time_step, self.stepper)
         for number, field in enumerate(fields):
             stored[:, number] = resample(field, (self.grid, self.grid))
         return stored
@@ -200,6 +232,8 @@ class TurbulenceSimulation(Simulation):
         """
         solver = self.solver(device)
         times = np.linspace(0, self.snapshot_times[-1], _RESOLUTION_CHECKS + 1)[1:]
-        fields = solver.integrate(self.initial_vorticity([index]), times, self.time_step)
+        fields = solver.integrate(
+            self.initial_vorticity([index]), times, self.time_step, self.stepper
+        )
         verdicts = (resolution(field[0], solver.lengths, solver.viscosity) for field in fields)
         return min(verdicts, key=lambda verdict: verdict.number)
