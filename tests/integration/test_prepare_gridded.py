@@ -239,7 +239,7 @@ SPOILED = {
     ),
     "no variables": (lambda d: d, {"variables": []}, "key 'data.variables'"),
     "unknown derived forcing": (lambda d: d, {"derive": ["moonlight"]}, "key 'data.derive.0.kind'"),
-    "unknown kind": (lambda d: d, {"kind": "grided"}, "key 'data'"),
+    "unknown kind": (lambda d: d, {"kind": "grided"}, "key 'data"),
     "unknown role": (lambda d: d, {"variables": [{"name": "t2m", "role": "hero"}]}, "role"),
     "wrong splits": (
         lambda d: d, {"splits": {"train": ["2001-01-01", "2001-02-09"]}},

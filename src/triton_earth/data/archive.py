@@ -13,6 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import partial_path, remove, require_apart
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.prepare import Splits, prepare_trajectories
 from triton_earth.data.sources.errors import UnsoundDataError, first_line
 from triton_earth.data.sources.hub import local_copy
@@ -79,7 +80,8 @@ def prepare_archive(
     array = _open(path, data)
     splits = data.splits.names()
     _, times, ny, nx = array.shape
-    wanted = {**data.model_dump(mode="json"), "bytes": path.stat().st_size}
+    files = without_folders(fingerprints([str(path)]))
+    wanted = {**data.model_dump(mode="json"), "files": files}
 
     def create(partial: Path) -> None:
         create_store(
@@ -88,7 +90,7 @@ def prepare_archive(
             grid=PeriodicGrid(ny, nx, data.length, data.length),
             times=data.start + data.interval * np.arange(times),
             splits=splits,
-            provenance={**provenance, "data": wanted, "files": [path.name]},
+            provenance={**provenance, "data": wanted, "files": files},
         )
 
     def trajectories(numbers: list[int]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ class PieceWork:
     """
 
     data: GriddedData
-    files: list[list[Any]]
+    files: list[dict[str, Any]]
     climatology: Climatology | None
     valid: Bool[np.ndarray, "channel y x"]
     partial: Path
@@ -125,18 +124,3 @@ def require_mask(
         f"({int(wrong.sum())} such values in the piece read). Fill holes, or mask every cell that ever lacks a value "
         "with data.holes=mask."
     )
-
-
-def fingerprints(files: list[str]) -> list[list[Any]]:
-    """Return name, size and time of change of each local file: those of another day are other files."""
-    return [
-        [
-            name,
-            *(
-                []
-                if not Path(name).exists()
-                else [os.stat(name).st_size, os.stat(name).st_mtime_ns]
-            ),
-        ]
-        for name in files
-    ]

@@ -213,6 +213,6 @@ def require_same_recipe(found: Any, wanted: dict[str, Any], path: Path) -> None:
     """
     if found != wanted:
         raise UserError(
-            f"{path}: the store there is of another recipe. Repeat its own recipe with --resume, or start again with "
-            "--overwrite."
+            f"{path}: the store there is of another recipe, or of files that have changed since. Repeat its own recipe "
+            "with --resume, or start again with --overwrite."
         )

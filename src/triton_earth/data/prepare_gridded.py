@@ -20,8 +20,9 @@ from triton_earth.core.files import (
 from triton_earth.core.progress import progress
 from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
+from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.periods import split_of_times
-from triton_earth.data.pieces import Piece, PieceWork, fingerprints, finish_piece, require_mask
+from triton_earth.data.pieces import Piece, PieceWork, finish_piece, require_mask
 from triton_earth.data.prepare import PROGRESS, require_same_recipe
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.errors import UnsoundDataError
@@ -87,12 +88,14 @@ def prepare_gridded(
         partial = claim_output(out, resume=resume, overwrite=overwrite)
         if resume and out.exists():
             finished = TrainingStore.open(out)
-            require_same_recipe(finished.provenance.get("data"), identity["data"], out)
+            made_from = {key: finished.provenance.get(key) for key in ("data", "files")}
+            shown = {"data": identity["data"], "files": without_folders(identity["files"])}
+            require_same_recipe(made_from, shown, out)
             logger.info("%s is complete; nothing to resume.", out)
             return finished
         remove_leftovers(partial)
         if not (resume and (partial / PROGRESS).exists()):
-            files = [Path(name).name for name in source.files]
+            files = without_folders(identity["files"])
             origin = {**provenance, "data": identity["data"], "files": files}
             _create(partial, source, split, valid, origin, pieces[0].stop)
             write_json(partial / PROGRESS, {"identity": identity, "hashes": {}})

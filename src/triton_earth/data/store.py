@@ -66,7 +66,7 @@ class TrainingStore:
         split: Split of each time of each trajectory, [trajectory, time]; "" for times that no split may use.
         trajectory_hashes: SHA-256 of the values of each trajectory.
         valid_mask: True where a channel is defined, or None.
-        content_hash: SHA-256 of all values.
+        content_hash: SHA-256 of all values and of what they are, see `content_hash.py`.
         provenance: Where the data comes from.
     """
 

@@ -17,6 +17,7 @@ from triton_earth.core.files import remove
 from triton_earth.core.grid import Grid
 from triton_earth.core.variables import Variables
 from triton_earth.data.climatology import Climatology
+from triton_earth.data.content_hash import content_hash
 
 FORMAT = "triton-earth training store 1"
 
@@ -200,14 +201,14 @@ def finish_store(path: Path, hashes: list[str]) -> str:
         hashes: SHA-256 of each trajectory, in order.
 
     Returns:
-        The content hash: SHA-256 over the hashes of all trajectories.
+        The content hash, see `content_hash`.
     """
-    content_hash = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    found = content_hash(path, hashes)
     group = zarr.open_group(path, mode="r+")
     group.attrs["trajectory_hashes"] = hashes
-    group.attrs["content_hash"] = content_hash
+    group.attrs["content_hash"] = found
     consolidate(path)
-    return content_hash
+    return found
 
 
 def consolidate(path: Path) -> None:

@@ -142,7 +142,9 @@ def other_recipe():
 
 def test_a_complete_store_of_another_recipe_is_refused(whole):
     before = files_below(whole.path)
-    with pytest.raises(UserError, match=r"the store there is of another recipe. Repeat its own"):
+    with pytest.raises(
+        UserError, match="the store there is of another recipe, or of files that have changed since"
+    ):
         prepare_store(other_recipe(), whole.path, ORIGIN, resume=True)
     assert files_below(whole.path) == before
 

@@ -63,7 +63,7 @@ def crash(monkeypatch, files):
     return prepare_until
 
 
-def test_the_store_holds_the_files(whole):
+def test_the_store_holds_the_files(files, whole):
     assert whole.split.shape == (1, 40)
     assert [len(segment) for segment in whole.segments("train")] == [20]
     assert whole.segments("test")[0].start == 32
@@ -75,7 +75,9 @@ def test_the_store_holds_the_files(whole):
     assert not whole.valid_mask[1, 2:5, 3:6].any()
     assert whole.valid_mask.sum() == 3 * 96 - 9
     assert whole.variables.with_role(Role.FORCING).names == ["flux"]
-    assert whole.provenance["files"] == ["a.nc"]
+    (file,) = whole.provenance["files"]
+    assert (file["name"], file["bytes"]) == ("a.nc", files.stat().st_size)
+    assert file["modified"] == f"{np.datetime64(files.stat().st_mtime_ns, 'ns')}Z"
     assert whole.provenance["made"] == "in a test"
 
 
@@ -129,7 +131,7 @@ def test_resuming_with_other_files_or_another_recipe_is_refused(files, tmp_path,
         prepared(files, out, resume=True, memory_mb=2 * SMALL)
     progress = tmp_path / "a.zarr.partial" / "progress.json"
     state = json.loads(progress.read_text())
-    state["identity"]["files"][0][2] += 1
+    state["identity"]["files"][0]["bytes"] += 1
     assert files_below(tmp_path) == before
     progress.write_text(json.dumps(state))
     with pytest.raises(UserError, match="the store there is of another recipe"):

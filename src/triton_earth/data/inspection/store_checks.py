@@ -9,6 +9,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.variables import Role
+from triton_earth.data.content_hash import content_hash
 from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import BLOCK_BYTES
@@ -51,6 +52,13 @@ def inspect_store(path: Path) -> Inspection:
             "checksum",
             Severity.FATAL,
             f"the values of trajectory {trajectory} are not those that were written.",
+            "Make the store again.",
+        )
+    if content_hash(path, store.trajectory_hashes) != store.content_hash:
+        inspection.add(
+            "checksum",
+            Severity.FATAL,
+            "variables, grid, times, splits or mask are not those that were written.",
             "Make the store again.",
         )
     labels = [str(time) for _ in store.trajectories for time in store.times]
