@@ -61,7 +61,8 @@ class TrainConfig(StrictConfig):
         clip_norm: Largest norm of the gradient.
         explosion: Stop once the loss is so many times that of the first step with the same horizon.
         ema_decay: Memory of the moving average of the weights.
-        precision: Arithmetic of the network.
+        precision: Arithmetic of the network; ``auto`` is bfloat16 where the device has matrix units for it, and the run
+            says which it was.
         compile: Compile the network: minutes at the start, faster steps on a GPU.
         validate_every: Steps between validations; a checkpoint is written at each.
         validation_windows: Windows of the validation split, evenly spread, that a validation looks at.
@@ -105,7 +106,7 @@ class TrainConfig(StrictConfig):
     clip_norm: float = Field(default=1.0, gt=0)
     explosion: float = Field(default=1e4, gt=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
-    precision: Precision = "float32"
+    precision: Precision | Literal["auto"] = "float32"
     compile: bool = False
     validate_every: int = Field(default=500, ge=1)
     validation_windows: int = Field(default=64, ge=1)

@@ -17,7 +17,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.cost import StepCost, step_cost
 from triton_earth.training.optimizers import build_optimizers
-from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.recipe import Recipe, load_recipe
 
 NUMBER = 4
@@ -80,15 +80,16 @@ def plan(recipe: str | Path, overrides: list[str] | None = None, store: Path | N
     resolved = load_recipe(recipe, overrides)
     data = _described(resolved, store)
     config = resolved.train
+    device = resolve_device(config.device)
     forecaster = NetworkForecaster(
         resolved.model,
         data.variables,
         data.grid,
         data.time_step,
         _unit_normalizer(data.variables),
-        precision=config.precision,
+        precision=resolve_precision(config.precision, device),
     )
-    forecaster.network.to(resolve_device(config.device))
+    forecaster.network.to(device)
     parts = config.batch_size // config.accumulate
     longest = step_cost(forecaster, config, parts, config.longest_horizon)
     # The libraries have by now loaded what they need for a step.

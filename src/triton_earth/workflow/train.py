@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from triton_earth.core.config import to_yaml
+from triton_earth.core.config import read_yaml, to_yaml
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import (
     make_folder,
@@ -35,7 +35,7 @@ from triton_earth.models.checkpoint import (
     load_provenance,
     save_forecaster,
 )
-from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.forecaster import NetworkForecaster, Precision
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.interruption import ProcessLost
@@ -46,7 +46,7 @@ from triton_earth.training.objective import require_predicted
 from triton_earth.training.rollout_loss import require_lead_weights
 from triton_earth.training.sharding import gathered
 from triton_earth.training.shares import own_parts
-from triton_earth.workflow.device import resolve_device
+from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.masks import require_same_mask
 from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
@@ -113,8 +113,9 @@ def _train(
     resume: bool,
     overwrite: bool,
 ) -> NetworkForecaster:
+    device = processes.device(resolve_device(recipe.train.device))
+    recipe = _with_precision(recipe, device, out if resume else None)
     config = recipe.train
-    device = processes.device(resolve_device(config.device))
     require_loggers(config.loggers)
     data = TrainingStore.open(store)
     data.require_gap(recipe.window)
@@ -226,7 +227,7 @@ def initial_forecaster(
             + ". Fine-tune with the same model."
         )
     require_same_mask(forecaster, store)
-    forecaster.precision = recipe.train.precision
+    forecaster.precision = _precision(recipe)
     return forecaster, {"init_from": load_provenance(path)}
 
 
@@ -249,7 +250,7 @@ def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
         store.grid,
         store.time_step,
         _training_statistics(store, recipe.model.normalization),
-        precision=recipe.train.precision,
+        precision=_precision(recipe),
     )
     forecaster.valid_mask = _mask(store, forecaster.predicted)
     forecaster.forcing_mask = _mask(store, forecaster.forcing)
@@ -262,6 +263,20 @@ def _training_statistics(store: TrainingStore, config: NormalizationConfig) -> N
         store.variables,
         store.valid_mask,
         config,
+    )
+
+
+def _precision(recipe: Recipe) -> Precision:
+    return resolve_precision(recipe.train.precision, resolve_device(recipe.train.device))
+
+
+def _with_precision(recipe: Recipe, device: torch.device, begun: Path | None) -> Recipe:
+    """Return the recipe with the precision that it takes here; a run that is gone on with keeps its own."""
+    precision: str = resolve_precision(recipe.train.precision, device)
+    if recipe.train.precision == "auto" and begun is not None and (begun / CONFIG).is_file():
+        precision = read_yaml(begun / CONFIG).get("train", {}).get("precision", precision)
+    return recipe.model_copy(
+        update={"train": recipe.train.model_copy(update={"precision": precision})}
     )
 
 

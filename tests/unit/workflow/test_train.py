@@ -190,3 +190,17 @@ def test_an_empty_split_is_refused_before_anything_is_written(tmp_path):
         f"{tmp_path / 'waves.zarr'}: no trajectory is in split 'valid'; it has ['test', 'train']."
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_the_run_says_what_precision_it_took_and_keeps_it(tiny_store, tmp_path, monkeypatch):
+    module = "triton_earth.workflow.train.resolve_precision"
+    overrides = [*TINY_RECIPE, "train.precision=auto", "train.steps=2", "train.validate_every=2"]
+    taken = {"auto": "bfloat16"}
+    monkeypatch.setattr(module, lambda precision, device: taken.get(precision, precision))
+    run = tmp_path / "run"
+    assert train("turbulence_small", tiny_store, run, overrides).precision == "bfloat16"
+    assert "precision: bfloat16\n" in (run / "config.yaml").read_text()
+    assert load_provenance(run)["training"]["recipe"]["train"]["precision"] == "bfloat16"
+    taken["auto"] = "float32"  # another machine
+    resumed = train("turbulence_small", tiny_store, run, overrides, resume=True)
+    assert resumed.precision == "bfloat16"
