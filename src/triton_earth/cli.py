@@ -353,6 +353,8 @@ def compare(
     title: Title = None,
     region: Region = None,
     weights: Weights = "cell_area",
+    heat_waves: HeatWaves = None,
+    eddies: Eddies = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge several forecasts against the truth and each other, with significance."""
@@ -369,6 +371,8 @@ def compare(
         title=title,
         region=region,
         weights=weights,
+        heat_waves=heat_waves,
+        eddies=eddies,
         overwrite=overwrite,
     )
     _show(scores, out)

@@ -29,6 +29,7 @@ from triton_earth.evaluation.score_heat_waves import score_heat_waves
 from triton_earth.evaluation.score_horizons import score_horizons
 from triton_earth.evaluation.score_scales import score_scales
 from triton_earth.evaluation.score_zonal import score_zonal
+from triton_earth.evaluation.several import by_ensemble, together
 from triton_earth.evaluation.stability import StabilityBands
 
 TRUTH_NAME = "truth"
@@ -68,8 +69,8 @@ def evaluate_forecast(
         weights: Which cell weights.
         others: Forecasts of other models to compare with, as `match` gives them (the first one too).
         names: Names of all models; None for those they were stored with.
-        heat_waves: Temperature whose marine heat waves are scored too; None: none. Of one model only.
-        eddies: Sea level whose eddies are scored too; None: none. Of one model only.
+        heat_waves: Temperature whose marine heat waves are scored too; None: none.
+        eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
         remarks: Sentences for the reader that stand before those on what was scored.
@@ -115,21 +116,32 @@ def evaluate_forecast(
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
         scores = scores.assign(part.data_vars)
-    if isinstance(forecast, Ensembles) and forecast.members > 1:
-        part = score_ensemble(
-            forecast, truth, alignment, resampling, region=region, weights_name=weights, seed=seed
-        )
-        scores = scores.assign(part.variables)
+    ensembles = {
+        name: model
+        for name, model in zip(sources, models, strict=False)
+        if isinstance(model, Ensembles) and model.members > 1
+    }
+    if ensembles:
+        parts = [
+            score_ensemble(
+                model, truth, alignment, resampling, region=region, weights_name=weights, seed=seed
+            )
+            for model in ensembles.values()
+        ]
+        scores = scores.assign(by_ensemble(list(ensembles), parts).variables)
     if heat_waves is not None:
-        if not isinstance(truth, TrainingStore) or others:
-            raise UserError("heat waves are scored of one forecast, against a training store.")
-        part = score_heat_waves(forecast, truth, alignment, baselines, resampling, heat_waves)
-        scores = scores.assign(part.data_vars)
+        if not isinstance(truth, TrainingStore):
+            raise UserError("heat waves are scored against a training store.")
+        parts = [
+            score_heat_waves(model, truth, alignment, baselines, resampling, heat_waves)
+            for model in models
+        ]
+        scores = scores.assign(together(parts).data_vars)
     if eddies is not None:
-        if others:
-            raise UserError("eddies are scored of one forecast.")
-        part = score_eddies(forecast, truth, alignment, baselines, resampling, eddies)
-        scores = scores.assign(part.data_vars)
+        parts = [
+            score_eddies(model, truth, alignment, baselines, resampling, eddies) for model in models
+        ]
+        scores = scores.assign(together(parts).data_vars)
     provenance = [model.provenance for model in models]
     scores.attrs = {
         "title": f"scores of {' and '.join(sources[: len(models)])}",

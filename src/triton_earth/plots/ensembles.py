@@ -62,6 +62,7 @@ def ensemble_figure(scores: xr.Dataset, variable: str) -> Figure:
 
 def _draw_ranks(axes: Axes, ranks: xr.DataArray) -> None:
     values = np.asarray(ranks.values, dtype=np.float64)
+    values = values[np.isfinite(values)]  # of a smaller ensemble than that beside it
     axes.bar(np.arange(len(values)), values, width=0.9, color="#56b4e9")
     axes.axhline(1.0 / len(values), color="#2b2f36", linewidth=1.0, linestyle=(0, (4, 2)))
     axes.set_xlabel("Rank of the truth")

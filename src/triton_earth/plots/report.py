@@ -180,14 +180,18 @@ def _long_runs(scores: xr.Dataset) -> str:
 
 def _ensembles(scores: xr.Dataset) -> str:
     variables = variable_names(scores)
+    each = {"": scores}
+    if "ensemble" in scores.dims:
+        each = {f"{name}, ": scores.sel(ensemble=name) for name in scores["ensemble"].values}
     parts = [
         Picture(
-            svg_uri(ensemble_figure(scores, variable)),
-            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {variable}.",
-            f"{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable ensemble. "
-            f"{shading(scores)}",
+            svg_uri(ensemble_figure(one, variable)),
+            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {name}{variable}.",
+            f"{name}{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable "
+            f"ensemble. {shading(scores)}",
         ).html()
         for variable in variables[:MOST_VARIABLES]
+        for name, one in each.items()
     ]
     return "".join(parts) + left_out(variables)
 

@@ -9,7 +9,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.example_case import example_case
+from triton_earth.evaluation.example_eddies import example_with
 from triton_earth.evaluation.matching import describe_match, match
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
@@ -31,6 +31,8 @@ def compare(
     title: str | None = None,
     region: str | None = None,
     weights: WeightsName = "cell_area",
+    heat_waves: str | None = None,
+    eddies: str | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge several forecasts against the truth and each other, over what they have in common.
@@ -45,6 +47,8 @@ def compare(
         title: Heading of the report.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         weights: Cell weights of all means, by name.
+        heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
+        eddies: Sea level whose eddies are scored too; None: none.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -79,6 +83,8 @@ def compare(
         weights=weights,
         others=others,
         names=called,
+        heat_waves=heat_waves,
+        eddies=eddies,
         remarks=[describe_match(stored, called, first)],
     )
     scores.attrs["command"] = command_line(
@@ -92,10 +98,12 @@ def compare(
             "title": title,
             "region": region,
             "weights": weights,
+            "heat-waves": heat_waves,
+            "eddies": eddies,
         },
     )
     save_scores(scores, partial)
-    examples = [example_case(model, truth) for model in (first, *others)]
+    examples = [example_with(eddies, model, truth) for model in (first, *others)]
     judged = [str(name) for name in scores["forecast"].values[: len(forecasts)]]
     write_report(
         scores,

@@ -6,12 +6,10 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, require_apart
-from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.example_case import example_case
-from triton_earth.evaluation.example_eddies import with_eddies
+from triton_earth.evaluation.example_eddies import example_with
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.models.checkpoint import forecaster_folder
@@ -139,9 +137,7 @@ def evaluate(
             workers=workers,
             dask=dask,
         )
-        example = example_case(forecasts, truth)
-        if eddies is not None and isinstance(forecasts.grid, LatLonGrid):
-            example = with_eddies(example, eddies, forecasts.grid)
+        example = example_with(eddies, forecasts, truth)
         about = about_rollout(forecasts, truth)
     scores.attrs["command"] = command_line(
         "evaluate",

@@ -143,13 +143,15 @@ def test_the_report_shows_both(forecast, truth, tmp_path):
     assert "<h2>Heat waves</h2>" in page
     assert "<h2>Zonal spectra</h2>" in page
     assert "Anomaly correlation" in page
-    assert scores.attrs["command"].endswith("--region=-60:60,0:360 --heat-waves sst")
+    assert scores.attrs["command"].endswith(
+        "--region=-60:60,0:360 --weights cell_area --heat-waves sst"
+    )
 
 
 def test_what_has_no_heat_waves(forecast, truth, weather, flow, forecasts_of, truth_of, tmp_path):
     with pytest.raises(UserError, match="'salinity'"):
         evaluate_forecast(forecast, truth, resamples=10, heat_waves="salinity")
-    with pytest.raises(UserError, match="scored of one forecast, against a training store"):
+    with pytest.raises(UserError, match="heat waves are scored against a training store"):
         evaluate_forecast(
             forecasts_of(flow[:, 1:]), truth_of(flow), resamples=10, heat_waves="vorticity"
         )
