@@ -54,6 +54,42 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_model_of_anomalies(command, tmp_path):
+    data = dataset(500)
+    warmer = 20 * np.cos(2 * np.pi * data["time"].dt.dayofyear / 365.25)
+    data["t2m"] = (data["t2m"] + warmer).assign_attrs(units="K")
+    splits = {
+        "train": ["2001-01-01", "2002-02-28"],
+        "valid": ["2002-03-10", "2002-03-20"],
+        "test": ["2002-04-01", "2002-04-20"],
+    }
+    recipe = write_recipe(
+        tmp_path / "recipe.yaml", write(tmp_path / "a.nc", data), variables=["2m_temperature", "sst"], splits=splits
+    )  # fmt: skip
+    store, run, forecast = (tmp_path / name for name in ("truth.zarr", "run", "forecast.zarr"))
+    anomalies = "model.normalization.subtract=climatology"
+    assert command("prepare", recipe, "--out", store).code == 0
+    trained = command("train", recipe, anomalies, "train.steps=2", "--store", store, "--out", run)
+    assert trained.code == 0, trained.err
+    seasons = load_forecaster(run).normalizer.seasons
+    assert (
+        seasons.climatology.definition
+        == "mean of the training split by time of the year (3 harmonics)"
+    )
+    assert load_forecaster(run).normalizer.std[0] < 4
+    made = command("forecast", run, store, "--out", forecast, "--steps", 5)
+    assert made.code == 0, made.err
+    truth = TrainingStore.open(store)
+    with xr.open_zarr(forecast) as stored:
+        warmth = stored["2m_temperature"].values
+        first = truth.find_time(stored["init_time"].values[0]) + 1
+        assert np.isnan(stored["sst"].values[:, :, 2:5, 3:6]).all()
+    # Full fields, near the truth: an untrained network of anomalies leaves the season as it is.
+    expected = truth.read(0, slice(first, first + 5))[:, 0]
+    assert np.abs(warmth[0] - expected).max() < 30
+
+
+@pytest.mark.slow
 def test_a_computed_diagnostic_and_a_log_scale_are_trained_on(command, tmp_path):
     data = dataset()
     generator = np.random.default_rng(0)

@@ -41,9 +41,13 @@ class Climatology:
 
     def at(self, times: np.ndarray) -> Float64[np.ndarray, "time channel y x"]:
         """Return the climatology at some times, datetime64 or float64 [time]."""
-        yearly = (len(self.coefficients) // (2 * self.daily_harmonics + 1) - 1) // 2
-        basis = harmonic_basis(times, yearly, self.daily_harmonics)
+        basis = harmonic_basis(times, self.yearly_harmonics, self.daily_harmonics)
         return np.tensordot(basis, self.coefficients, axes=1)
+
+    @property
+    def yearly_harmonics(self) -> int:
+        """Harmonics of the year."""
+        return (len(self.coefficients) // (2 * self.daily_harmonics + 1) - 1) // 2
 
 
 class ClimatologyFit:

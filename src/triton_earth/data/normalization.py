@@ -14,17 +14,21 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.state import State
 from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.seasons import SeasonalCycle
 
 
 class NormalizationConfig(StrictConfig):
     """How fields are brought to mean 0 and spread 1.
 
     Attributes:
+        subtract: What is taken out of the predicted variables: ``mean``, one number for each, or their ``climatology``
+            in each cell at each time of the year and of the day, so that the network works in anomalies.
         levels: ``separate`` gives each level of a variable its own mean and standard deviation, ``together`` all one.
         log_scale: Variables, with or without level, that are normalised by their logarithm, sign(x) ln(1 + |x|/ε), and
             ε in their units: what precipitation and humidity need, whose values span decades.
     """
 
+    subtract: Literal["mean", "climatology"] = "mean"
     levels: Literal["separate", "together"] = "separate"
     log_scale: dict[str, float] = Field(default_factory=dict)
 
@@ -33,7 +37,8 @@ class NormalizationConfig(StrictConfig):
 class Normalizer:
     """Statistics per variable: x is normalised as (x − mean) / std, an increment as Δx / increment_std.
 
-    For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε) in all of this.
+    For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε) in all of this, and for those that `seasons`
+    has, for that minus its climatology at the time of the field.
 
     Attributes:
         variables: Names, in order.
@@ -42,6 +47,7 @@ class Normalizer:
         increment_std: Root mean square of x(t + Δt) − x(t), Δt the model's time step; `std` for variables that are
             given and do not change.
         log_scale: ε of the variables that have one, by name.
+        seasons: Climatology of the variables that are normalised as anomalies; None where none is.
     """
 
     variables: tuple[str, ...]
@@ -49,6 +55,7 @@ class Normalizer:
     std: tuple[float, ...]
     increment_std: tuple[float, ...]
     log_scale: Mapping[str, float] = field(default_factory=dict)
+    seasons: SeasonalCycle | None = None
 
     def __post_init__(self) -> None:
         for name, std, increment in zip(self.variables, self.std, self.increment_std, strict=True):
@@ -59,7 +66,7 @@ class Normalizer:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON, all but the seasons."""
         return {
             name: {
                 "mean": mean,
@@ -73,7 +80,9 @@ class Normalizer:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Normalizer":
+    def from_dict(
+        cls, values: dict[str, Any], seasons: SeasonalCycle | None = None
+    ) -> "Normalizer":
         """Read back what `to_dict` gave."""
         return cls(
             variables=tuple(values),
@@ -83,14 +92,22 @@ class Normalizer:
             log_scale={
                 name: value["log_scale"] for name, value in values.items() if "log_scale" in value
             },
+            seasons=seasons,
         )
 
     def transformed(self, state: State) -> State:
-        """Return a state with sign(x) ln(1 + |x|/ε) in place of each variable that has a log scale."""
-        return self._changed(state, signed_log)
+        """Return a state with what x stands for: logarithms of variables with a log scale, then anomalies."""
+        changed = self._changed(state, signed_log)
+        if self.seasons is None:
+            return changed
+        cycle = self.seasons.at(state.variables.names, state.valid_times, state.data)
+        return replace(changed, data=changed.data - cycle)
 
     def restored(self, state: State) -> State:
         """Return the state that `transformed` took."""
+        if self.seasons is not None:
+            cycle = self.seasons.at(state.variables.names, state.valid_times, state.data)
+            state = replace(state, data=state.data + cycle)
         return self._changed(state, signed_exp)
 
     def _changed(self, state: State, function: Callable[[Tensor, float], Tensor]) -> State:
@@ -152,7 +169,7 @@ def compute_normalizer(
             scale is not positive, or that of no variable.
     """
     config = config or NormalizationConfig()
-    log_scale = _log_scales(config, variables)
+    log_scale = log_scales(config, variables)
     channels = len(variables)
     if valid_mask is not None:
         _require_valid_cells(variables, valid_mask)
@@ -189,8 +206,12 @@ def compute_normalizer(
     )
 
 
-def _log_scales(config: NormalizationConfig, variables: Variables) -> dict[str, float]:
-    """Return ε of each channel that has one."""
+def log_scales(config: NormalizationConfig, variables: Variables) -> dict[str, float]:
+    """Return ε of each channel that has one.
+
+    Raises:
+        UserError: if a log scale is not positive, or that of no variable.
+    """
     scales = {}
     for name, scale in config.log_scale.items():
         channels = [one.name for one in variables if name in (one.name, _without_level(one))]

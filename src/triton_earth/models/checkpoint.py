@@ -22,11 +22,13 @@ from triton_earth.core.grid import grid_from_dict
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
+from triton_earth.data.seasons import SeasonalCycle
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FORMAT = "triton-earth forecaster 1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "forecaster.json"
 _MASK, _FORCING_MASK = "valid_mask", "forcing_mask"
+_SEASONS = "climatology"
 _NETWORK = "network."
 
 
@@ -57,6 +59,9 @@ def save_forecaster(
     tensors.update(
         {name: mask.cpu().contiguous() for name, mask in masks.items() if mask is not None}
     )
+    seasons = forecaster.normalizer.seasons
+    if seasons is not None:
+        tensors[_SEASONS] = seasons.coefficients.contiguous()
     write_bytes(partial / WEIGHTS, safetensors.torch.save(tensors))
     write_json(
         partial / DESCRIPTION,
@@ -68,6 +73,7 @@ def save_forecaster(
             "grid": forecaster.grid.to_dict(),
             "time_step": encode_duration(forecaster.time_step),
             "normalizer": forecaster.normalizer.to_dict(),
+            "seasons": None if seasons is None else seasons.to_dict(),
             "provenance": provenance,
         },
     )
@@ -95,12 +101,14 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
             f"{folder / WEIGHTS} cannot be read ({error}); train the model again."
         ) from error
     try:
+        told = description.get("seasons")
+        seasons = None if told is None else SeasonalCycle.from_dict(told, tensors.pop(_SEASONS))
         forecaster = NetworkForecaster(
             ModelConfig.parse(description["model"], str(folder / DESCRIPTION)),
             Variables.from_list(description["variables"]),
             grid_from_dict(description["grid"]),
             decode_duration(description["time_step"]),
-            Normalizer.from_dict(description["normalizer"]),
+            Normalizer.from_dict(description["normalizer"], seasons),
             tensors.pop(_MASK, None),
             description["precision"],
             tensors.pop(_FORCING_MASK, None),

@@ -1,16 +1,18 @@
 """Climatology and lag correlation of a training split: what simple forecasts and anomaly scores are made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float64, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.time import Duration
 from triton_earth.data.climatology import Climatology, ClimatologyFit
+from triton_earth.data.normalization import signed_log
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 
@@ -54,12 +56,15 @@ class LagCorrelation:
         return np.array([np.interp(lag, self.lags, value) for value in self.values.T])
 
 
-def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
+def fit_climatology(
+    store: TrainingStore, names: Sequence[str], log_scale: Mapping[str, float] | None = None
+) -> Climatology:
     """Fit the climatology of some variables to the training split by least squares.
 
     Args:
         store: Training store.
         names: Variables wanted.
+        log_scale: ε of those whose logarithms sign(x) ln(1 + |x|/ε) are meant.
 
     Returns:
         The climatology, smoothed by harmonics of the year and, for steps below a day, of the day.
@@ -72,7 +77,7 @@ def fit_climatology(store: TrainingStore, names: Sequence[str]) -> Climatology:
     times = np.concatenate([store.times[one.start : one.stop] for one in segments])
     fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
     for when, fields in _states(store, segments, channels):
-        fit.add(when, fields)
+        fit.add(when, _logarithms(fields, names, log_scale or {}))
     climatology = fit.climatology()
     if isinstance(store.grid, PeriodicGrid) and store.valid_mask is None:
         everywhere = climatology.coefficients.mean(axis=(-2, -1), keepdims=True)
@@ -153,6 +158,18 @@ def _states(
         for chunk in np.array_split(times, -(-len(times) // 32)) if len(times) else []:
             read = slice(int(chunk[0]), int(chunk[-1]) + 1, stride)
             yield store.times[chunk], store.read(segment.trajectory, read)[:, channels]
+
+
+def _logarithms(
+    fields: Float[np.ndarray, "time channel y x"], names: Sequence[str], scales: Mapping[str, float]
+) -> Float[np.ndarray, "time channel y x"]:
+    channels = [
+        signed_log(torch.from_numpy(fields[:, channel]), scales[name]).numpy()
+        if name in scales
+        else fields[:, channel]
+        for channel, name in enumerate(names)
+    ]
+    return np.stack(channels, axis=1)
 
 
 def _stride(total: int, time_step: Duration) -> int:

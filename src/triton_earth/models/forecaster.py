@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration
@@ -45,13 +46,25 @@ class ModelConfig(StrictConfig):
     normalization: NormalizationConfig = NormalizationConfig()
 
 
+def _require_grid(normalizer: Normalizer, grid: Grid) -> None:
+    if normalizer.seasons is None:
+        return
+    shape = tuple(normalizer.seasons.climatology.coefficients.shape[-2:])
+    if shape != grid.shape:
+        raise UserError(
+            f"the normaliser's climatology has {shape[0]} x {shape[1]} cells, but the model's grid is {grid}. Train "
+            "the model again."
+        )
+
+
 class NetworkForecaster(Forecaster):
     """A network, the normaliser, variables, grid and time step it was trained with.
 
         tendency:  x(t + k Δt) = x(t) + σ_Δ N_k[(x − μ)/σ, f],      state:  x(t + k Δt) = μ + σ N_k[(x − μ)/σ, f]
 
     with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
-    data. For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε). Diagnostic variables, which are not fed
+    data. For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε); where the normaliser has a climatology
+    c, for the anomaly x − c, to which c at the target time is added in the end. Diagnostic variables, which are not fed
     back, are given as state always. Cells outside the valid mask enter the network as 0, the mean; `mask_input` adds
     one channel with the part of the predicted variables that are defined in each cell.
 
@@ -75,7 +88,12 @@ class NetworkForecaster(Forecaster):
         precision: Precision = "float32",
         forcing_mask: Bool[Tensor, "forcing y x"] | None = None,
     ) -> None:
-        """Build the network with new weights; `training` or `load_forecaster` then set them."""
+        """Build the network with new weights; `training` or `load_forecaster` then set them.
+
+        Raises:
+            UserError: if the normaliser's climatology is on another grid.
+        """
+        _require_grid(normalizer, grid)
         self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
         self.history, self.block = config.history, config.history
         self.name = config.network.name

@@ -26,7 +26,6 @@ from triton_earth.core.files import (
 from triton_earth.core.threads import torch_threads
 from triton_earth.core.variables import Variables
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.normalization import NormalizationConfig, Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Windows, require_batch
 from triton_earth.models.checkpoint import (
@@ -36,6 +35,7 @@ from triton_earth.models.checkpoint import (
     save_forecaster,
 )
 from triton_earth.models.forecaster import NetworkForecaster, Precision
+from triton_earth.models.training_statistics import training_statistics
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.interruption import ProcessLost
@@ -249,21 +249,12 @@ def _new_forecaster(recipe: Recipe, store: TrainingStore) -> NetworkForecaster:
         store.variables,
         store.grid,
         store.time_step,
-        _training_statistics(store, recipe.model.normalization),
+        training_statistics(store, recipe.model.normalization),
         precision=_precision(recipe),
     )
     forecaster.valid_mask = _mask(store, forecaster.predicted)
     forecaster.forcing_mask = _mask(store, forecaster.forcing)
     return forecaster
-
-
-def _training_statistics(store: TrainingStore, config: NormalizationConfig) -> Normalizer:
-    return compute_normalizer(
-        (store.blocks(segment) for segment in store.segments("train")),
-        store.variables,
-        store.valid_mask,
-        config,
-    )
 
 
 def _precision(recipe: Recipe) -> Precision:

@@ -168,7 +168,7 @@ def test_a_description_with_an_unknown_hyper_parameter_is_refused(copy):
     description = json.loads(path.read_text())
     description["model"]["network"]["widht"] = 3
     path.write_text(json.dumps(description))
-    assert "unknown key 'widht'" in refusal(copy)
+    assert "unknown key 'network.widht'" in refusal(copy)
 
 
 def test_a_description_without_a_part_is_refused(copy):
