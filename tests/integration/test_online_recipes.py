@@ -67,6 +67,55 @@ def test_weatherbench(command, tmp_path):
     np.testing.assert_array_equal(store.read(0, slice(None))[:, channel], expected)
 
 
+ARCO_LEVELS = [
+    1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450, 500, 550, 600, 650, 700,
+    750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000,
+]  # fmt: skip
+
+
+def arco(times=96):
+    """As ARCO ERA5: hourly, 37 levels, latitudes from pole to pole and from the north."""
+    generator = np.random.default_rng(0)
+    data = weatherbench(2)
+    latitude, longitude = np.arange(90.0, -91, -10), np.arange(0.0, 360, 10)
+    shape = (latitude.size, longitude.size)
+    variables = {}
+    for name in set(data.data_vars) - {"land_sea_mask"}:
+        levels = [37] if "level" in data[name].dims else []
+        dims = ("time", *["level" for _ in levels], "latitude", "longitude")
+        mean = np.float32(data[name].mean())
+        noise = generator.normal(size=(times, *levels, *shape)).astype(np.float32)
+        variables[name] = (dims, mean + 0.01 * (1 + abs(mean)) * noise)
+    time = np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(1, "h")
+    coordinates = {"time": time, "level": ARCO_LEVELS, "latitude": latitude, "longitude": longitude}
+    return xr.Dataset(variables, coords=coordinates)
+
+
+def test_arco(command, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    data = arco()
+    data.chunk(time=24).to_zarr("memory://arco/full_37.zarr", zarr_format=2, consolidated=True)
+    made = command(
+        "prepare", "weather_arco", "--out", tmp_path / "a.zarr", "data.path=memory://arco/full_37.zarr",
+        "data.storage_options={}", "data.gap=2", "data.grid={latitudes: 6, longitudes: 12}",
+        periods("2001-01-01", "2001-01-02T06", "2001-01-03T00", "2001-01-03T06", "2001-01-04T00", "2001-01-04T18"),
+    )  # fmt: skip
+    fsspec.filesystem("memory").rm("/arco", recursive=True)
+    assert made.code == 0, made.err
+    store = TrainingStore.open(tmp_path / "a.zarr")
+    assert store.grid.shape == (6, 12)
+    assert store.grid.y[0] == -75
+    assert store.time_step == np.timedelta64(6, "h")
+    assert len(store.variables) == 5 * 13 + 4 + 4
+    # The mean over the globe survives averaging: 10 degrees onto 30.
+    (channel,) = store.variables.indices(["temperature_850"])
+    edges = np.clip(np.arange(95.0, -96, -10), -90, 90)
+    weights = -np.diff(np.sin(np.deg2rad(edges)))
+    expected = data["temperature"].sel(level=850).values[6].mean(axis=1) @ weights / 2
+    found = (store.grid.cell_area_weights * store.read(0, slice(1, 2))[0, channel]).mean()
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def marine(names, *, depth, step, times=90):
     """A data set as `copernicusmarine.open_dataset` gives it: decoded times, NaN on land, regular cells."""
     generator = np.random.default_rng(0)
@@ -169,6 +218,7 @@ def test_published_turbulence(command, monkeypatch, tmp_path):
     ("recipe", "expected"),
     [
         ("weather", "reading 'gs://' needs a package that is not here"),
+        ("weather_arco", "reading 'gs://' needs a package that is not here"),
         ("ocean", "needs the package copernicusmarine"),
         ("kuroshio", "needs the package copernicusmarine"),
         ("turbulence_published", "needs the package huggingface_hub"),
@@ -195,6 +245,6 @@ def test_without_a_network_or_an_account_the_message_says_so(command, service, t
 
 
 def test_every_online_recipe_leaves_a_gap_of_a_window():
-    for name in ("weather", "ocean", "kuroshio"):
+    for name in ("weather", "weather_arco", "ocean", "kuroshio"):
         recipe = load_recipe(name)
         assert recipe.data.gap >= recipe.window

@@ -130,7 +130,10 @@ def _open_grib(path: str) -> xr.Dataset:
             "(`cdo -f nc4 copy IN OUT`)."
         )
     try:
-        return xr.open_dataset(path, engine="cfgrib", decode_times=False)
+        # Without index files, which would be written beside the data, and read by running what is in them.
+        return xr.open_dataset(
+            path, engine="cfgrib", decode_times=False, backend_kwargs={"indexpath": ""}
+        )
     except READ_ERRORS as error:
         raise UserError(
             f"{path}: cannot be read as GRIB ({first_line(error)}). Files with several kinds of levels have to be "
