@@ -39,7 +39,8 @@ def relative_vorticity(
 
         ζ = 1/(a cos φ) [∂v/∂λ − ∂(u cos φ)/∂φ],      ζ(pole) = ± ⟨u⟩ cos φ₁ / (a (1 − |sin φ₁|))
 
-    with φ₁ the row next to a row at a pole (Stokes' theorem for the cap that it bounds), + in the north.
+    with φ₁ the row next to a row at a pole (Stokes' theorem for the cap that it bounds), + in the north. In a region
+    that does not reach around the globe nobody can tell the vorticity at a pole: NaN.
 
     Args:
         u: Eastward velocity [*batch, y, x] in m/s.
@@ -60,6 +61,8 @@ def relative_vorticity(
         if abs(abs(latitude[row]) - 90) < 1e-6:
             sine = abs(np.sin(np.deg2rad(latitude[neighbour])))
             circulation = u[..., neighbour, :].mean(axis=-1) * cosine[neighbour, 0]
+            if not periodic:
+                circulation = np.full_like(circulation, np.nan)
             zeta[..., row, :] = (sign * circulation / (EARTH_RADIUS * (1 - sine)))[..., None]
     return zeta
 

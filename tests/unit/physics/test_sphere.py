@@ -24,6 +24,14 @@ def error(found, expected):
     return np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected))
 
 
+def test_a_pole_of_a_region_has_no_vorticity():
+    latitude, longitude = np.array([60.0, 70, 80, 90]), np.array([10.0, 20, 30])
+    u = np.ones((2, 4, 3))
+    zeta = relative_vorticity(u, u, latitude, longitude, periodic=False)
+    assert np.isnan(zeta[:, -1]).all()
+    assert np.isfinite(zeta[:, :-1]).all()
+
+
 @pytest.mark.parametrize("poles", [False, True])
 def test_solid_body_rotation_has_vorticity_twice_its_rate(poles):
     errors = []
