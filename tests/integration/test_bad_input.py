@@ -1,6 +1,7 @@
 """Every mistake is one clear line and exit code 2, and leaves the disk as it was."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -176,6 +177,33 @@ def test_a_store_with_truncated_files(refused, tiny_run, tiny_forecast, copied_s
         assert "the store is damaged, make it again" in line
 
 
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.write_bytes(content)
+
+
+def test_a_store_with_a_flipped_bit(refused, tiny_run, tiny_forecast, copied_store, new):
+    for file in [p for p in (copied_store / "state" / "c").rglob("0") if p.is_file()]:
+        flip_a_bit(file)
+    for line in each_reader(refused, tiny_run, tiny_forecast, copied_store, new):
+        assert re.match(
+            rf"error: {copied_store}: trajectory \d cannot be read \(the checksum of time \d is wrong\); the store is "
+            "damaged, make it again",
+            line,
+        )
+
+
+@pytest.mark.parametrize("name", ["time", "split", "x"])
+def test_a_store_with_a_lost_coordinate(refused, tiny_run, tiny_forecast, copied_store, new, name):
+    shutil.rmtree(copied_store / name / "c")
+    for line in each_reader(refused, tiny_run, tiny_forecast, copied_store, new):
+        assert (
+            f"not a readable training store (the values of '{name}' are lost); make it again"
+            in line
+        )
+
+
 def test_an_unfinished_store(refused, tiny_run, tiny_forecast, copied_store, new):
     del zarr.open_group(copied_store, mode="r+").attrs["content_hash"]
     for line in each_reader(refused, tiny_run, tiny_forecast, copied_store, new):
@@ -261,6 +289,13 @@ def test_a_truncated_forecast(refused, tmp_path, tiny_forecast, tiny_store, new)
     chunk.write_bytes(chunk.read_bytes()[:-10])
     line = refused("evaluate", forecast, tiny_store, "--out", new)
     assert "lead 4 cannot be read (" in line
+
+
+def test_a_forecast_with_a_flipped_bit(refused, tmp_path, tiny_forecast, tiny_store, new):
+    forecast = shutil.copytree(tiny_forecast, tmp_path / "forecast.zarr")
+    flip_a_bit(forecast / "vorticity" / "c" / "0" / "3" / "0" / "0")
+    line = refused("evaluate", forecast, tiny_store, "--out", new)
+    assert f"{forecast}: lead 4 cannot be read (" in line
 
 
 def test_a_store_in_place_of_a_forecast(refused, tiny_store, new):

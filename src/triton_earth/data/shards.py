@@ -31,17 +31,21 @@ class Shards:
     read at once.
 
     Source: Zarr v3 specification, sharding codec 1.0: chunks, then (offset, length) of each as little-endian uint64,
-    2⁶⁴ − 1 for those never written, then the CRC-32C of these.
+    2⁶⁴ − 1 for those never written, then the CRC-32C of these. Chunks may end with their own CRC-32C; older stores lack
+    them.
     """
 
-    def __init__(self, path: Path, in_file: int, decompress: Callable[[Any, Any], Any]) -> None:
+    def __init__(
+        self, path: Path, in_file: int, decompress: Callable[[Any, Any], Any], checked: bool
+    ) -> None:
         self._path, self._in_file, self._decompress = path, in_file, decompress
+        self._checked = checked
         self._index: dict[Path, UInt64[np.ndarray, "time 2"]] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Shards"], tuple[Any, ...]]:
         # Locks and what this process has read stay here.
-        return Shards, (self._path, self._in_file, self._decompress)
+        return Shards, (self._path, self._in_file, self._decompress, self._checked)
 
     @classmethod
     def of(cls, path: Path, array: zarr.Array) -> "Shards | None":
@@ -58,21 +62,23 @@ class Shards:
             return None
         sharding, little = codecs[0], BytesCodec(endian="little")
         fields, in_file = array.shape[2:], array.shards[1]
-        decompress = _DECOMPRESS.get(type(sharding.codecs[-1]))
+        checked = sharding.codecs[-1] == Crc32cCodec()
+        inner = sharding.codecs[:-1] if checked else sharding.codecs
+        decompress = _DECOMPRESS.get(type(inner[-1]))
         if (
             decompress is None
             or array.dtype != np.dtype("<f4")
             or array.chunks != (1, 1, *fields)
             or array.shards != (1, in_file, *fields)
-            or len(sharding.codecs) != 2
-            or sharding.codecs[0] != little
+            or len(inner) != 2
+            or inner[0] != little
             or tuple(sharding.index_codecs) != (little, Crc32cCodec())
             or sharding.index_location.value != "end"
             or layout["chunk_key_encoding"]
             != {"name": "default", "configuration": {"separator": "/"}}
         ):
             return None
-        return cls(path, in_file, decompress)
+        return cls(path, in_file, decompress, checked)
 
     def read(
         self, trajectory: int, start: int, out: Float32[np.ndarray, "time channel y x"]
@@ -81,18 +87,19 @@ class Shards:
 
         Raises:
             OSError: if a file cannot be read.
-            ValueError: if a file is damaged, or a time was never written.
+            ValueError: if a file is damaged, or a time was never written; the message names a time whose values are not
+                those that were written.
         """
         done = 0
         while done < len(out):
             number, first = divmod(start + done, self._in_file)
             count = min(len(out) - done, self._in_file - first)
             file = self._path / "c" / str(trajectory) / str(number) / "0" / "0" / "0"
-            self._read_file(file, first, out[done : done + count])
+            self._read_file(file, first, out[done : done + count], start + done)
             done += count
 
     def _read_file(
-        self, path: Path, first: int, out: Float32[np.ndarray, "time channel y x"]
+        self, path: Path, first: int, out: Float32[np.ndarray, "time channel y x"], start: int
     ) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -100,7 +107,9 @@ class Shards:
             if (where[:, 0] == _NEVER_WRITTEN).any():
                 raise ValueError("a time has no value at all")
             for begin, end in _neighbours(where):
-                self._read_run(descriptor, where[begin:end], out[begin:end])
+                wrong = self._read_run(descriptor, where[begin:end], out[begin:end])
+                if wrong is not None:
+                    raise ValueError(f"the checksum of time {start + begin + wrong} is wrong")
         finally:
             os.close(descriptor)
 
@@ -109,13 +118,20 @@ class Shards:
         descriptor: int,
         where: UInt64[np.ndarray, "time 2"],
         out: Float32[np.ndarray, "time channel y x"],
-    ) -> None:
-        """Read times that follow each other in the file."""
+    ) -> int | None:
+        """Read times that follow each other in the file; return the first of them that is not what was written."""
         offset, size = int(where[0, 0]), int(where[:, 1].sum())
-        content = np.empty(size, dtype=np.uint8).data
-        _read_into(descriptor, content, offset)
-        for field, (begin, length) in zip(out, where.astype(np.int64) - [offset, 0], strict=True):
-            self._decompress(content[begin : begin + length], field)
+        content = np.empty(size, dtype=np.uint8)
+        _read_into(descriptor, content.data, offset)
+        content.flags.writeable = False  # else the checksum needs a copy
+        for number, (begin, length) in enumerate(where.astype(np.int64) - [offset, 0]):
+            chunk = content[begin : begin + length]
+            if self._checked:
+                chunk, checksum = chunk[:-_CHECKSUM], chunk[-_CHECKSUM:]
+                if google_crc32c.value(bytes(chunk)) != int.from_bytes(checksum, "little"):
+                    return number
+            self._decompress(chunk, out[number])
+        return None
 
     def _index_of(self, path: Path, descriptor: int) -> UInt64[np.ndarray, "time 2"]:
         """Return offset and length of each time in a file, read once."""

@@ -119,6 +119,7 @@ class TrainingStore:
                 )
             with xr.open_zarr(path) as dataset:
                 coordinates = dataset.drop_vars("state").load()
+            _require_sound(coordinates)
             return cls(path, state, coordinates)
         except UserError:
             raise
@@ -281,6 +282,28 @@ class TrainingStore:
         slices = [slice(start, start + length) for start in starts]
         fields = [self.read(*where) for where in zip(trajectories, slices, strict=True)]
         return self.as_state(np.stack(fields), np.stack([self.times[times] for times in slices]))
+
+
+def _require_sound(coordinates: xr.Dataset) -> None:
+    """Refuse coordinates whose files are lost: Zarr reads them as fill values without a word.
+
+    Raises:
+        ValueError: naming the coordinate.
+    """
+    grid = grid_from_dict(coordinates.attrs["grid"])
+    times = coordinates["time"].values
+    sound = {
+        "time": not np.isnat(times).any() if times.dtype.kind == "M" else np.isfinite(times).all(),
+        "split": (coordinates["split"].values != "").any(),
+        "valid_mask": "valid_mask" not in coordinates or coordinates["valid_mask"].values.any(),
+        **{
+            name: np.array_equal(coordinates[name].values, values)
+            for name, values in zip(grid.axes, (grid.y, grid.x), strict=True)
+        },
+    }
+    for name, is_sound in sound.items():
+        if not is_sound:
+            raise ValueError(f"the values of '{name}' are lost")
 
 
 def _first_line(error: Exception) -> str:

@@ -23,6 +23,7 @@ import xarray as xr
 import zarr
 import zarr.errors
 from jaxtyping import Float32
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, grid_from_dict
@@ -164,6 +165,7 @@ def _create(
         name,
         shape=dimensions.shape,
         chunks=tuple(dimensions.chunks),
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
         dtype="float32",
         fill_value=float("nan"),
         dimension_names=dimensions.names,

@@ -5,7 +5,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from triton_earth.data.shards import Shards
 
@@ -33,7 +33,11 @@ def read(shards, trajectory, start, stop):
     return out
 
 
-@pytest.fixture(scope="module", params=[BLOSC, ZstdCodec(level=0)], ids=["blosc", "zstd"])
+@pytest.fixture(
+    scope="module",
+    params=[BLOSC, ZstdCodec(level=0), [BLOSC, Crc32cCodec()]],
+    ids=["blosc", "zstd", "checked"],
+)
 def both(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("shards") / "state"
     made = array(path, request.param)
@@ -100,6 +104,32 @@ def test_a_damaged_file_is_refused(tmp_path, damage, message):
     read(shards, 1, 0, 8)
     with pytest.raises((ValueError, RuntimeError), match=message):
         read(shards, 1, 6, TIMES)
+
+
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(max_examples=25, deadline=None)
+def test_no_flipped_bit_goes_unnoticed(tmp_path_factory, position, bit):
+    path = tmp_path_factory.mktemp("flipped") / "state"
+    made = array(path, [BLOSC, Crc32cCodec()])
+    file = path / "c" / "1" / "1" / "0" / "0" / "0"
+    content = bytearray(file.read_bytes())
+    content[int(position * len(content))] ^= 1 << bit
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"the checksum of time [4-7] is wrong|a file's checksum"):
+        read(Shards.of(path, made), 1, 0, 11)
+
+
+def test_a_wrong_time_is_named(tmp_path):
+    path = tmp_path / "state"
+    made = array(path, [BLOSC, Crc32cCodec()])
+    file = path / "c" / "1" / "1" / "0" / "0" / "0"
+    content = bytearray(file.read_bytes())
+    content[30] ^= 1
+    file.write_bytes(content)
+    shards = Shards.of(path, made)
+    read(shards, 1, 0, 4)
+    with pytest.raises(ValueError, match="the checksum of time 4 is wrong"):
+        read(shards, 1, 2, 6)
 
 
 def test_a_time_that_was_never_written_is_refused(tmp_path):
