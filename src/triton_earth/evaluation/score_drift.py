@@ -42,7 +42,8 @@ def score_drift(
         lead_times: Lead times that were scored.
 
     Returns:
-        `area_mean`, `variance`, and `seasonal_departure` where there is a climatology (source, variable, lead_time);
+        `area_mean`, `variance` and, with a calendar and a climatology, `seasonal_departure` (source, variable,
+        lead_time);
         `drift_rate`, `variance_drift_rate`, `error_growth_rate`, `error_doubling_time` (forecast, variable); each with
         NAME_interval (…, bound); `extreme` (source, variable, extreme_lead_time, quantile).
     """
@@ -75,7 +76,7 @@ def score_drift(
         "area-weighted variance over the valid cells, averaged over initial conditions",
         squared,
     )
-    if records.anomaly_sums is not None:
+    if records.anomaly_sums is not None and lead_times.dtype.kind == "m":  # with a calendar
         for source in records.forecasts:
             anomalies = ErrorSums(*records.anomaly_sums[:, source])
             departures.append(_mean(anomalies.forecast, anomalies.weight))

@@ -54,7 +54,8 @@ class LeadTimes:
         positive = [step for step in self.steps if step > 0] or list(self.steps)
         last = positive[-1]
         wanted = steps or (1, round(last / 4), round(last / 2), last)
-        chosen = [self.steps.index(step) for step in sorted(set(wanted)) if step in positive]
+        there = self.steps if steps else positive
+        chosen = [self.steps.index(step) for step in sorted(set(wanted)) if step in there]
         return chosen or [self.steps.index(last)]
 
 

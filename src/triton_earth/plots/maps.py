@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from triton_earth.plots.coastlines import draw_coastlines, extent_of, is_geographic
 from triton_earth.plots.colour_range import ColourRange
-from triton_earth.plots.labels import shortened
+from triton_earth.plots.labels import axis_title, shortened
 from triton_earth.plots.style import UNDEFINED_COLOUR
 
 _WIDEST_STRETCH = 2.5
@@ -56,6 +56,27 @@ def draw_map(
     axes.grid(visible=False)
     axes.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[])
     axes.spines[:].set_visible(True)
+
+
+def place(field: xr.DataArray, row: int, column: int) -> str:
+    """Return where a cell is: latitude and longitude in degrees, on a box its coordinates."""
+    y_name, x_name = field.dims[-2:]
+    y, x = float(field[y_name][row]), float(field[x_name][column])
+    if is_geographic(field):
+        return f"{_degrees(round(y, 2), 'N', 'S')} {_degrees(round((x + 180) % 360 - 180, 2), 'E', 'W')}"
+    return f"{y_name} {y:.4g}, {x_name} {x:.4g}"
+
+
+def label_axes(grid: np.ndarray, field: xr.DataArray) -> None:
+    """Put degrees, or the coordinates of a box, on the outer maps of a grid of axes of shape (row, column)."""
+    if is_geographic(field):
+        label_degrees(grid)
+        return
+    for axes in grid[:, 0]:
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    for axes in grid[-1]:
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.set_xlabel(axis_title(field[field.dims[-1]]), fontsize=8)
 
 
 def height_of_degree(field: xr.DataArray) -> float:

@@ -37,7 +37,10 @@ th, td { padding: .34rem .7rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid #9aa1ab; vertical-align: bottom; }
 tbody th { font-weight: 600; white-space: nowrap; }
 table small { display: block; color: var(--soft); font-weight: 400; }
-table.scores td { font-variant-numeric: tabular-nums; white-space: nowrap; }
+table.scores { font-size: .8rem; } table.scores th, table.scores td { padding: .3rem .4rem; }
+table.scores thead th { overflow-wrap: anywhere; min-width: 4.5rem; }
+table.scores tbody th { white-space: normal; min-width: 5.5rem; }
+table.scores td { font-variant-numeric: tabular-nums; }
 table.scores tr.first > * { border-top: 1px solid var(--rule); }
 table.definitions tr > * { border-bottom: 1px solid var(--rule); }
 table.definitions td:nth-child(2) { white-space: nowrap; }

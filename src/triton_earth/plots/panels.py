@@ -10,11 +10,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from triton_earth.plots.coastlines import is_geographic
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
 from triton_earth.plots.labels import shortened, units_of, with_units
 from triton_earth.plots.lead_times import lead_times
-from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_degrees
+from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_axes
 from triton_earth.plots.style import style
 
 _WIDTH = 10.4
@@ -130,8 +129,7 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
         )
         for axes, title in zip(grid[0], titles, strict=True):
             axes.set_title(title, fontsize=9, loc="center")
-        if is_geographic(example["truth"]):
-            label_degrees(grid)
+        label_axes(grid, example["truth"])
     return figure
 
 
@@ -198,8 +196,7 @@ def _draw_with_axes(
             line[0].set_ylabel(title, fontweight="bold", labelpad=6)
         for axes, index in zip(grid[0], shown, strict=True):
             axes.set_title(leads.title(index), fontsize=9, loc="center")
-        if is_geographic(truth):
-            label_degrees(grid)
+        label_axes(grid, truth)
         for _, group in groupby(range(len(rows)), key=lambda number: rows[number].words):
             own = list(group)
             first = rows[own[0]]

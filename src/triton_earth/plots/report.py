@@ -166,11 +166,12 @@ def _scores(scores: xr.Dataset, variables: list[str]) -> str:
 
 def _long_runs(scores: xr.Dataset) -> str:
     variables = variable_names(scores)
+    seasonal = "departure from the seasonal cycle, " if "seasonal_departure" in scores else ""
     parts = [
         Picture(
             svg_uri(long_run_curves(scores, variable)),
-            f"Area mean, seasonal departure, variance and extremes of {variable} over lead time.",
-            f"{variable}: area mean with the gap to the truth shaded, departure from the seasonal cycle, variance and "
+            f"Area mean, {seasonal}variance and extremes of {variable} over lead time.",
+            f"{variable}: area mean with the gap to the truth shaded, {seasonal}variance and "
             "extremes (the value below which that part of the area lies). Black: truth.",
         ).html()
         for variable in variables[:MOST_VARIABLES]

@@ -57,7 +57,7 @@ def score_grid(scores: xr.Dataset, names: Sequence[str], columns: int = 2) -> Fi
             curves = curves_of(scores, name, along)
             for source, look in looks(curves).items():
                 draw_curve(axes, leads.values, curves[source], look, source)
-            axes.set_title(shortened(axis_title(scores[name]), _WORDS * 2 // columns + 14))
+            axes.set_title(shortened(axis_title(scores[name]), _WORDS * 2 // columns + 20))
             axes.set_xlabel(leads.axis_title)
             axes.set_xlim(0.0, 1.01 * leads.values[-1])
             if name in _PARTS:
@@ -67,6 +67,9 @@ def score_grid(scores: xr.Dataset, names: Sequence[str], columns: int = 2) -> Fi
         for axes in panels[len(names) :]:
             axes.set_axis_off()
         with_truth = [name for name in names if "source" in scores[name].dims]
-        legend = panels[list(names).index(with_truth[-1]) if with_truth else 0]
-        legend.legend(loc="best", fontsize=7)
+        named = panels[list(names).index(with_truth[-1]) if with_truth else 0]
+        if len(panels) > len(names):
+            panels[-1].legend(*named.get_legend_handles_labels(), loc="center left")
+        else:
+            named.legend(loc="best", fontsize=7)
     return figure

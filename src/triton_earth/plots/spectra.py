@@ -47,7 +47,7 @@ def spectra(spectrum: xr.DataArray, steps: tuple[int, ...] | None = None) -> Fig
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
             _draw_lead(axes, array.isel({lead: index}), wavenumber, limits)
-            axes.set_title(leads.title(index))
+            axes.set_title(leads.title(index) if lead == "lead_time" else leads.at(index))
             axes.set_xlabel(axis_title(array[scale]))
             axes.set_xlim(wavenumber[wavenumber > 0].min(), wavenumber.max() * 1.05)
             if limits:

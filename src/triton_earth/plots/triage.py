@@ -5,9 +5,11 @@ from html import escape
 from typing import Any
 
 import xarray as xr
+from matplotlib.figure import Figure
 
 from triton_earth.plots.embedding import png_uri
 from triton_earth.plots.labels import number
+from triton_earth.plots.maps import place
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.panels import panels
 
@@ -28,8 +30,11 @@ def first_trips(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def steps_around(step: int) -> tuple[int, ...]:
-    """Return the steps that a picture of a failure shows: well before, the last before, at it, and after."""
-    return tuple(one for one in (step - _BEFORE, step - 1, step, step + _AFTER) if one >= 1)
+    """Return the steps that a picture of a failure shows: well before, the last before, at it, and after.
+
+    Step 0 is the initial state.
+    """
+    return tuple(one for one in (step - _BEFORE, step - 1, step, step + _AFTER) if one >= 0)
 
 
 def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None) -> Section:
@@ -56,14 +61,14 @@ def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None
     }.get(str(record["policy"]), "")
     body = (
         f"<p>{len(first)} of {forecasts} forecasts left the training climate during the rollout"
-        f"{escape(happened)}. Climate: {escape(basis)}. What went first:</p>{_table(first)}"
+        f"{escape(happened)}. Climate: {escape(basis)}. What went first:</p>{_table(first, example)}"
     )
     if example is not None:
         body += _picture(first[0], example)
     return Section("Guard", body)
 
 
-def _table(trips: Sequence[Mapping[str, Any]]) -> str:
+def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> str:
     heading = (
         "Forecast",
         "Step",
@@ -71,13 +76,13 @@ def _table(trips: Sequence[Mapping[str, Any]]) -> str:
         "What left",
         "Value",
         "Climate",
-        "Cell",
+        "Where",
         "Scale",
         "Growth",
     )
     rows = []
     for trip in trips[:_MOST_ROWS]:
-        cell = "–" if trip["y"] is None else f"({trip['y']}, {trip['x']})"
+        cell = _place(trip, example)
         left = trip["scale_step"]
         scale = (
             f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at step {left}'}"
@@ -113,6 +118,15 @@ def _forecast(trip: Mapping[str, Any]) -> str:
     return str(trip["init"]) if member is None else f"{trip['init']}, member {member}"
 
 
+def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:
+    """Return where a state is worst: in degrees or coordinates or, without an example, row and column."""
+    if trip["y"] is None:
+        return "–"
+    if example is None:
+        return f"row {trip['y']}, column {trip['x']}"
+    return place(example["truth"], trip["y"], trip["x"])
+
+
 def _value(value: float | None) -> str:
     return "–" if value is None else number(value)
 
@@ -120,8 +134,22 @@ def _value(value: float | None) -> str:
 def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> str:
     variable, step = trip["variable"], trip["step"]
     return Picture(
-        png_uri(panels(example, variable, steps_around(step))),
+        png_uri(_marked(panels(example, variable, steps_around(step)), trip, example)),
         f"Maps of {variable} before and after step {step}: truth, forecast and error.",
         f"Forecast {_forecast(trip)}, the first to leave: {variable} before, at (step {step}) and after. "
-        "Truth and forecast share their colours, which the truth sets. Grey: no finite value.",
+        "Truth and forecast share their colours, which the truth sets. Grey: no finite value."
+        + ("" if trip["y"] is None else f" Cross: the worst cell, {_place(trip, example)}."),
     ).html()
+
+
+def _marked(figure: Figure, trip: Mapping[str, Any], example: xr.Dataset) -> Figure:
+    """Mark the worst cell on every map."""
+    if trip["y"] is None:
+        return figure
+    y_name, x_name = example["truth"].dims[-2:]
+    at = float(example[x_name][trip["x"]]), float(example[y_name][trip["y"]])
+    for axes in figure.axes:
+        if axes.images:
+            axes.plot(*at, marker="x", markersize=7, color="#000000", markeredgewidth=2.6, zorder=4)
+            axes.plot(*at, marker="x", markersize=6, color="#ffd400", markeredgewidth=1.2, zorder=5)
+    return figure

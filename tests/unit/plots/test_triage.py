@@ -39,7 +39,7 @@ def test_first_trip_of_each_forecast():
 
 def test_steps_around():
     assert steps_around(30) == (20, 29, 30, 40)
-    assert steps_around(1) == (1, 11)
+    assert steps_around(1) == (0, 1, 11)
 
 
 def test_table_and_picture(make_example):
@@ -51,7 +51,7 @@ def test_table_and_picture(make_example):
         "variance at wavenumbers 15.5 to 31.5",
         "1.25 × 10⁷",
         "– to 0.500",
-        "(5, 9)",
+        f"y {float(example['y'][5]):.4g}, x {float(example['x'][9]):.4g}",
         "first, at step 4",
         "0.700 per step",
     ):
