@@ -102,9 +102,7 @@ class Batches:
             ensemble,
             ensemble.path_seeds(trajectories, starts),
             guard,
-            None
-            if guard is None
-            else training_climate(store, forecaster.prognostic, guard.margins),
+            None if guard is None else training_climate(store, forecaster.predicted, guard.margins),
             stabilizers.build(store, forecaster.prognostic),
             torch.device(device),
         )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.state import State
-from triton_earth.core.variables import Variables
+from triton_earth.core.variables import Role, Variables
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.rollout.state_statistics import (
@@ -96,9 +96,12 @@ def training_climate(
         pair = window.select(variables.names)
         found.append(statistics.measure(pair.at(slice(1, 2)), pair.at(slice(0, 1))))
     values = torch.cat(found).double().numpy()
-    return Climate(
-        statistics, *_bounds(values, statistics.names, margins or Margins()), states=len(values)
-    )
+    lower, upper = _bounds(values, statistics.names, margins or Margins())
+    # What is not fed back is not there in the initial state: it has no change at the first step.
+    diagnostic = [variable.role == Role.DIAGNOSTIC for variable in variables]
+    for bound in (lower, upper):
+        bound[diagnostic, statistics.names.index(CHANGE)] = np.nan
+    return Climate(statistics, lower, upper, states=len(values))
 
 
 def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:

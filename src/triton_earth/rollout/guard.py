@@ -133,7 +133,7 @@ class Guard:
         self._climate, self._policy = climate, policy
         self._first_row, self._members = first_row, members
         self._names = climate.statistics.names
-        self._previous = initial.last(1).select(climate.statistics.variables.names)
+        self._previous = self._watched(initial.last(1))
         self._history: deque[Float64[np.ndarray, "batch channel statistic"]] = deque(maxlen=MEMORY)
         batch = initial.data.shape[0]
         self._left = np.full((batch, *climate.lower.shape), np.inf)
@@ -198,7 +198,7 @@ class Guard:
             memory: What `memory` gave then.
         """
         self._step = step
-        self._previous = newest.last(1).select(self._climate.statistics.variables.names)
+        self._previous = self._watched(newest.last(1))
         self._history.extend(memory["guard.history"].numpy())
         self._left = memory["guard.left"].numpy()
         self._stopped = memory["guard.stopped"].numpy()
@@ -217,6 +217,20 @@ class Guard:
         outside[lost] = False
         outside[lost, self._names.index(NOT_FINITE)] = True
         return outside
+
+    def _watched(self, state: State) -> State:
+        """Return the watched variables of a state; those that it lacks, as they are not fed back, are missing."""
+        wanted = self._climate.statistics.variables
+        data = torch.full(
+            (*state.data.shape[:2], len(wanted), *state.data.shape[3:]),
+            torch.nan,
+            dtype=state.data.dtype,
+            device=state.data.device,
+        )
+        for channel, name in enumerate(wanted.names):
+            if name in state.variables:
+                data[:, :, channel] = state.data[:, :, state.variables.names.index(name)]
+        return State(data, wanted, state.grid, state.valid_times)
 
     def _without_stopped(self, state: State) -> State:
         if not self._stopped.any():

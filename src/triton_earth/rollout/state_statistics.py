@@ -11,6 +11,7 @@ from torch import Tensor
 from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.core.velocity import velocity_pairs
 from triton_earth.physics.flow import enstrophy_spectrum, kinetic_energy
 from triton_earth.physics.spectral import isotropic_wavenumbers, wavenumbers
 
@@ -86,7 +87,8 @@ class StateStatistics:
 
         Returns:
             Statistics in the order of `names`, float32, on the device of the state. Those that do not exist for a
-            variable (kinetic energy, but of vorticity on a periodic box) are NaN.
+            variable (kinetic energy, but of vorticity on a periodic box and of eastward velocity beside its northward
+            component) are NaN.
         """
         fields, older = state.data[:, -1], previous.data[:, -1]
         weights, valid = self._weights(fields.device)
@@ -101,7 +103,7 @@ class StateStatistics:
             mean,
             _mean(anomaly.square(), weights, valid),
             change,
-            self._energy(fields),
+            self._energy(fields, weights, valid),
         ]
         return torch.cat([torch.stack(bulk, dim=-1), self._band_variances(anomaly)], dim=-1)
 
@@ -127,12 +129,26 @@ class StateStatistics:
             return weights, torch.ones(1, *self.grid.shape, dtype=torch.bool, device=device)
         return weights, self.valid_mask.to(device)
 
-    def _energy(self, fields: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel"]:
+    def _energy(
+        self,
+        fields: Float[Tensor, "batch channel y x"],
+        weights: Float[Tensor, "y x"],
+        valid: Bool[Tensor, "#channel y x"],
+    ) -> Float[Tensor, "batch channel"]:
+        """Return ½⟨|u|²⟩ of vorticity on a box, and of each velocity at its eastward component."""
         energy = torch.full(fields.shape[:2], torch.nan, dtype=fields.dtype, device=fields.device)
         if isinstance(self.grid, PeriodicGrid) and VORTICITY.name in self.variables:
             (channel,) = self.variables.indices([VORTICITY.name])
             energy[:, channel] = kinetic_energy(fields[:, channel], self._lengths)
+        for pair in self._velocities:
+            both = valid.expand(fields.shape[1:])[list(pair)].all(0, keepdim=True)
+            squares = fields[:, list(pair)].square().sum(1, keepdim=True)
+            energy[:, pair[0]] = 0.5 * _mean(squares, weights, both)[:, 0]
         return energy
+
+    @cached_property
+    def _velocities(self) -> list[tuple[int, int]]:
+        return velocity_pairs(self.variables)
 
     def _band_variances(
         self, anomaly: Float[Tensor, "batch channel y x"]

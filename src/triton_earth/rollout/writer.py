@@ -75,7 +75,7 @@ def write_forecast(
         ensemble: Members of each initial condition; None: single forecasts.
         output: What is stored; None: all fields.
         forcings: Where the forcings are; None: in `store`.
-        guard: What watches the prognostic variables, and what it does; its record is stored with the forecast. None:
+        guard: What watches the predicted variables, and what it does; its record is stored with the forecast. None:
             nothing does.
         stabilizers: What corrects each state before it is fed back; None: nothing does. How much each of them changes
             is stored with the forecast.

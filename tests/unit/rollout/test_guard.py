@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from tests.builders import tiny_forecaster, wave_store
-from triton_earth.core.grid import PeriodicGrid
-from triton_earth.core.variables import VORTICITY, Variables
+from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.state import State
+from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.physics.flow import enstrophy, kinetic_energy
 from triton_earth.rollout import writer
 from triton_earth.rollout.climate import Margins, training_climate
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.rollout.guard import Guard, GuardConfig, guard_record
-from triton_earth.rollout.state_statistics import BULK, StateStatistics
+from triton_earth.rollout.state_statistics import BULK, ENERGY, StateStatistics
 from triton_earth.rollout.writer import write_forecast
 
 SIZE = 32
@@ -212,6 +213,36 @@ def test_statistics_are_those_of_the_fields(store):
     assert [band.high for band in statistics.bands[:-1]] == [
         band.low for band in statistics.bands[1:]
     ]
+
+
+def test_energy_of_a_velocity_is_that_of_both_components():
+    grid = LatLonGrid((-30.0, 0.0, 30.0), (0.0, 120.0, 240.0))
+    variables = Variables((Variable("v10", "m s-1"), Variable("t", "K"), Variable("u10", "m s-1")))
+    mask = torch.ones(3, 3, 3, dtype=torch.bool)
+    mask[0, 0, 0] = False
+    data = torch.tensor([3.0, 280.0, 4.0])[None, None, :, None, None].repeat(1, 1, 1, 3, 3)
+    data[0, 0, 2, 0, 0] = 1e6  # where the other component is not defined
+    state = State(data, variables, grid, np.zeros((1, 1)), mask)
+    energy = StateStatistics(variables, grid, mask).measure(state, state)[0, :, BULK.index(ENERGY)]
+    np.testing.assert_allclose(energy, [np.nan, np.nan, 12.5], rtol=1e-6)
+
+
+def test_a_diagnostic_variable_is_watched_but_for_its_change(weather):
+    rain = Variable("rain", "mm", role=Role.DIAGNOSTIC)
+    (first, *_) = weather.variables
+    watched = Variables((first, dataclasses.replace(rain, name=weather.variables.names[1])))
+    climate = training_climate(weather, watched)
+    names = climate.statistics.names
+    assert np.isnan(climate.upper[1, names.index("change per step")])
+    window = weather.windows([4], [0], 2)
+    guard = Guard(climate, "record", window.at(slice(0, 1)).select([first.name]))
+    state = window.at(slice(1, 2)).select(watched.names)
+    assert guard.check(dataclasses.replace(state, variables=watched)) == []
+    state.data[:, :, 1] += 1e4
+    trips = guard.check(dataclasses.replace(state, variables=watched))
+    left = {trip.statistic for trip in trips if trip.variable == watched.names[1]}
+    assert "largest value" in left
+    assert "change per step" not in left
 
 
 def test_masked_cells_never_matter(weather):
