@@ -1,6 +1,7 @@
 """Two processes that share each batch: the weights of one process, and an end for all when one ends."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,7 +32,7 @@ def alone(*words):
     subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=True)
 
 
-def start_pair(*words, program=("-m", "triton_earth")):
+def start_pair(*words, program=("-m", "triton_earth"), **environment):
     """Start two processes as srun would, with everything but the launcher."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -40,7 +41,7 @@ def start_pair(*words, program=("-m", "triton_earth")):
     return [
         subprocess.Popen(
             [sys.executable, *program, "-q", *words],
-            env={**os.environ, **ONE_THREAD, **meeting, "SLURM_PROCID": str(rank)},
+            env={**os.environ, **ONE_THREAD, **meeting, "SLURM_PROCID": str(rank), **environment},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -211,6 +212,71 @@ main()
     code, text = found[1 - failing]
     assert code == 1
     assert text.startswith("error: another of the 2 processes has ended")
+
+
+BROKEN = """
+import os, sys, time
+from triton_earth.cli import main
+from triton_earth.data.dataset import ForecastDataset
+if os.environ["SLURM_PROCID"] == "1":
+    {}
+main()
+"""
+
+
+def test_a_recipe_that_is_missing_on_one_machine_ends_all(tiny_store, tmp_path):
+    program = BROKEN.format("sys.argv[3] = 'gone.yaml'")
+    words = train_words(tiny_store, tmp_path / "run", *LONGER)
+    (code, text), other = outcomes(start_pair(*words, program=("-c", program)))
+    assert other[0] == 2
+    assert other[1].startswith("error of process 1: gone.yaml: no such file")
+    assert code == 1
+    assert text.startswith("error: another of the 2 processes has ended")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_process_that_never_comes_is_not_waited_for(tiny_store, tmp_path):
+    program = BROKEN.format("sys.exit(3)")
+    words = train_words(tiny_store, tmp_path / "run", *LONGER)
+    pair = start_pair(*words, program=("-c", program), TRITON_EARTH_JOIN_SECONDS="5")
+    (code, text), other = outcomes(pair)
+    assert (code, other) == (1, (3, ""))
+    assert text.splitlines()[-1].startswith("error: not all of the 2 processes met at 127.0.0.1:")
+    assert "within 5 seconds (TRITON_EARTH_JOIN_SECONDS)" in text
+
+
+def test_a_process_that_hangs_is_not_waited_for(tiny_store, tmp_path):
+    program = BROKEN.format("ForecastDataset.batch = lambda *_: time.sleep(40)")
+    words = train_words(tiny_store, tmp_path / "run", *LONGER)
+    pair = start_pair(*words, program=("-c", program), TRITON_EARTH_WAIT_MINUTES="0.1")
+    text = pair[0].communicate(timeout=60)[1]
+    pair[1].kill()
+    outcomes(pair[1:])
+    assert pair[0].returncode == 1
+    assert "has not answered for 0.1 minutes (TRITON_EARTH_WAIT_MINUTES)" in text
+
+
+def test_a_few_kills_of_two_processes_change_no_bit(tiny_store, tmp_path):
+    recipe = [*LONGER, "train.steps=300", "train.validate_every=7", "train.validation_leads=[1, 3]"]
+    words = train_words(tiny_store, tmp_path / "cut", *recipe)
+    moments = random.Random(1)
+    log_file = tmp_path / "cut" / "log.csv"
+    for _ in range(4):
+        before = log_file.stat().st_mtime_ns if log_file.exists() else 0
+        pair = start_pair(*words, "--resume")
+        while not (log_file.exists() and log_file.stat().st_mtime_ns > before):
+            time.sleep(0.005)
+            assert pair[0].poll() is None
+        time.sleep(moments.uniform(0, 0.5))
+        pair[moments.randrange(2)].kill()
+        for process in pair:
+            process.kill()
+        outcomes(pair)
+    assert [code for code, _ in outcomes(start_pair(*words, "--resume"), 300)] == [0, 0]
+    alone(*train_words(tiny_store, tmp_path / "whole", *recipe, "train.accumulate=2"))
+    assert_equal_runs(tmp_path / "whole", tmp_path / "cut")
+    for name in ("losses.csv", "validation.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
 
 
 def test_what_the_main_process_refuses_ends_both(tiny_store, tmp_path):

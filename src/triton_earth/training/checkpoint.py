@@ -47,6 +47,7 @@ def save_training_state(
     network: nn.Module,
     average: MovingAverage,
     optimizers: list[Optimizer],
+    parts: int = 1,
     writes: bool = True,
 ) -> None:
     """Write the state after `step` steps under a temporary name and rename it; the one before it is kept.
@@ -61,6 +62,7 @@ def save_training_state(
             "step": step,
             "best_loss": best_loss,
             "first_loss": first_loss,
+            "parts": parts,
             "network": dict(network.state_dict()),
             "average": average.weights,
             "average_updates": average.updates,
@@ -86,7 +88,12 @@ def save_training_state(
 
 
 def load_training_state(
-    folder: Path, *, network: nn.Module, average: MovingAverage, optimizers: list[Optimizer]
+    folder: Path,
+    *,
+    network: nn.Module,
+    average: MovingAverage,
+    optimizers: list[Optimizer],
+    parts: int = 1,
 ) -> Position:
     """Set network, average and optimisers to what was saved; only tensors and numbers are read, never code.
 
@@ -96,12 +103,10 @@ def load_training_state(
         Where the run was; its beginning where nothing was saved yet.
 
     Raises:
-        UserError: if no whole state is left, or it belongs to another network.
+        UserError: if no whole state is left, it belongs to another network, or was cut into another number of parts.
     """
-    candidates = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS)]
-    found = [path for path in candidates if path.exists()]
     problems = []
-    for path in found:
+    for path in _candidates(folder):
         try:
             state = read_training_state(path)
             own = network.state_dict()
@@ -117,6 +122,7 @@ def load_training_state(
             for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
                 _load_optimizer(optimizer, saved)
             position = Position(state["step"], state["best_loss"], state["first_loss"])
+            found = int(state.get("parts", parts))
         except (
             OSError,
             RuntimeError,
@@ -135,11 +141,32 @@ def load_training_state(
                 reason,
                 position.step,
             )
+        if found != parts:
+            raise UserError(
+                f"{path}: the run was started with batches of {found} parts (processes times train.accumulate), here "
+                f"are {parts}. Start it with as many, on any number of processes."
+            )
         return position
     if problems:
         path, reason = problems[0]
         raise UserError(f"{path} cannot be used ({reason}); start again with --overwrite.")
     return Position()
+
+
+def saved_step(folder: Path) -> int:
+    """Return how many steps of a run are saved; 0 where there is no whole state."""
+    for path in _candidates(folder):
+        try:
+            return int(read_training_state(path)["step"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
+            continue
+    return 0
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Return the training states of a run, the newest first."""
+    paths = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS)]
+    return [path for path in paths if path.exists()]
 
 
 def read_training_state(path: Path) -> dict[str, Any]:
@@ -165,12 +192,15 @@ def _seal(body: bytes | memoryview) -> bytes:
     return _SEAL + hashlib.sha256(body).hexdigest().encode()
 
 
-def continue_optimizers(run: Path, optimizers: list[Optimizer]) -> None:
-    """Give fresh optimisers the moments of another run's last step; rates and decays stay the recipe's own.
+def continue_training(run: Path, network: nn.Module, optimizers: list[Optimizer]) -> None:
+    """Give a new run the weights of another's last step and their moments; rates and decays stay the recipe's own.
+
+    The weights are not the other run's averages: moments belong to the weights that they were gathered with.
 
     Args:
         run: Run folder with a training state.
-        optimizers: Those of the new run, for the same network.
+        network: That of the new run.
+        optimizers: Fresh ones, for the same network.
 
     Raises:
         UserError: if there is no training state, it is damaged, or it belongs to other optimisers.
@@ -178,14 +208,18 @@ def continue_optimizers(run: Path, optimizers: list[Optimizer]) -> None:
     path = run / NAME
     remedy = "Give the run folder of the same recipe, or take train.init_optimizer=fresh."
     try:
-        saved = read_training_state(path)["optimizers"]
-        for optimizer, theirs in zip(optimizers, saved, strict=True):
-            own = optimizer.state_dict()
-            if [len(g["params"]) for g in own["param_groups"]] != [
+        state = read_training_state(path)
+        own = network.state_dict()
+        network.load_state_dict(
+            {name: placed_like(tensor, own[name]) for name, tensor in state["network"].items()}
+        )
+        for optimizer, theirs in zip(optimizers, state["optimizers"], strict=True):
+            ours = optimizer.state_dict()
+            if [len(g["params"]) for g in ours["param_groups"]] != [
                 len(g["params"]) for g in theirs["param_groups"]
             ]:
                 raise ValueError("it belongs to another optimizer or network")
-            _load_optimizer(optimizer, {**own, "state": theirs["state"]})
+            _load_optimizer(optimizer, {**ours, "state": theirs["state"]})
     except FileNotFoundError as error:
         raise UserError(
             f"{path} is missing: the optimizer cannot be continued. {remedy}"

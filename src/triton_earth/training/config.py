@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
@@ -47,11 +47,13 @@ class TrainConfig(StrictConfig):
             learns to remove what does not belong to the flow, so its own errors at small scales do not pile up.
         init_from: Run folder or forecaster whose weights and normaliser training starts from; random weights if not
             given.
-        init_optimizer: ``continued`` also takes that run's moments of the gradient, ``fresh`` starts without.
+        init_optimizer: ``continued`` goes on from that run's last step, its weights and moments of the gradient;
+            ``fresh`` takes the forecaster's weights and no moments.
         loss: Name of a loss (mse, mae, huber, relative_l2, spectral), or the weights of several.
         huber_delta: Size of errors, in units of the loss, beyond which ``huber`` grows linearly.
         variable_weights: How much a variable counts in the loss; 1 where not given.
-        balance_gradients: Give the gradient of every channel the same norm.
+        balance_gradients: Give the gradient of every channel the same norm, times its weight; the loss itself is then
+            not weighted.
         optimizer: ``adamw``, or ``muon`` for matrices with AdamW for all else.
         learning_rate: Peak learning rate.
         schedule: ``cosine`` falls from the peak all along, ``trapezoid`` stays there and falls at the end.
@@ -140,6 +142,30 @@ class TrainConfig(StrictConfig):
                 f"unknown score '{name}'; {nearest(name, known)} Scores of forecasts need train.validation_leads."
             )
         return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TrainConfig":
+        if self.curriculum and self.horizon != 1:
+            raise UserError(
+                f"horizon={self.horizon} and a curriculum exclude each other; give one of them."
+            )
+        late = [stage.from_step for stage in self.curriculum if stage.from_step >= self.steps]
+        if late:
+            raise UserError(
+                f"a stage of the curriculum begins at step {late[0]}, but there are {self.steps} steps, from 0. "
+                "Raise steps, or drop the stage."
+            )
+        if self.schedule == "trapezoid" and self.warmup_steps + self.fall > self.steps:
+            raise UserError(
+                f"warmup_steps={self.warmup_steps} and a fall of {self.fall} steps (decay_steps, or a fifth of all) do "
+                f"not fit into steps={self.steps}; shorten one of them."
+            )
+        return self
+
+    @property
+    def fall(self) -> int:
+        """Steps of the trapezoid's fall."""
+        return self.decay_steps or max(1, self.steps // 5)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +14,20 @@ from torch.nn.parallel import DistributedDataParallel
 from triton_earth.core.errors import UserError
 from triton_earth.training.interruption import ProcessLost
 
-TIMEOUT = datetime.timedelta(minutes=30)
-"""Longest wait for another process: longer than preparing statistics or a validation takes."""
+JOIN_SECONDS, WAIT_MINUTES = "TRITON_EARTH_JOIN_SECONDS", "TRITON_EARTH_WAIT_MINUTES"
+"""Environment variables: longest wait for all processes to come, and for one to answer."""
 
-LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL")
-"""What messages of the communication libraries hold when another process has ended."""
+WAITS = {JOIN_SECONDS: 60.0, WAIT_MINUTES: 30.0}
+"""What they are if not set; a process does not answer while it computes statistics or saves."""
+
+LOST = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "NCCL",
+    "Timed out waiting",
+)
+"""What messages of the communication libraries hold when another process has ended or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,10 @@ class Processes:
     def device(self, device: torch.device) -> torch.device:
         """Return this process's own device of a kind."""
         if device.type == "cuda" and self.count > 1:
-            torch.cuda.set_device(self.local_rank)
-            return torch.device("cuda", self.local_rank)
+            # Some launchers show each process its own GPU only.
+            own = torch.device("cuda", self.local_rank % torch.cuda.device_count())
+            torch.cuda.set_device(own)
+            return own
         return device
 
     def parallel(self, module: nn.Module, how: str) -> nn.Module:
@@ -90,6 +101,22 @@ class Processes:
             if self.is_main and self.count > 1:
                 distributed.broadcast(torch.tensor([succeeded]), src=0)
 
+    def from_main(self, make: Callable[[], bytes]) -> bytes:
+        """Return the bytes that the main process makes; where it fails, all end."""
+        content = b""
+        with self.main_first():
+            if self.is_main:
+                content = make()
+        if self.count == 1:
+            return content
+        size = torch.tensor([len(content)])
+        distributed.broadcast(size, src=0)
+        sent = torch.zeros(int(size), dtype=torch.uint8)
+        if self.is_main:
+            sent = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        distributed.broadcast(sent, src=0)
+        return sent.numpy().tobytes()
+
     def _require_success(self) -> None:
         succeeded = torch.zeros(1, dtype=torch.bool)
         distributed.broadcast(succeeded, src=0)
@@ -106,11 +133,11 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes]:
 
     Args:
         environment: RANK, WORLD_SIZE, LOCAL_RANK of torchrun, or SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID of srun,
-            with MASTER_ADDR and MASTER_PORT; by default the process's own.
+            with MASTER_ADDR and MASTER_PORT, and how long to wait; by default the process's own.
 
     Raises:
         UserError: if there are several processes, but no address at which they could meet.
-        ProcessLost: if another process ends before its work is done.
+        ProcessLost: if not all processes come, or one ends or does not answer before the work is done.
     """
     environment = os.environ if environment is None else environment
     processes = processes_of(environment)
@@ -124,13 +151,28 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes]:
                 "with torchrun, or set it in the SLURM script."
             )
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(
-        backend,
-        init_method=f"tcp://{environment['MASTER_ADDR']}:{environment['MASTER_PORT']}",
-        rank=processes.rank,
-        world_size=processes.count,
-        timeout=TIMEOUT,
-    )
+    join, wait = (_wait(environment, name) for name in (JOIN_SECONDS, WAIT_MINUTES))
+    address = f"{environment['MASTER_ADDR']}:{environment['MASTER_PORT']}"
+    try:
+        meeting = distributed.rendezvous(
+            f"tcp://{address}",
+            rank=processes.rank,
+            world_size=processes.count,
+            timeout=datetime.timedelta(seconds=join),
+        )
+        store, _, _ = next(meeting)
+        distributed.init_process_group(
+            backend,
+            store=store,
+            rank=processes.rank,
+            world_size=processes.count,
+            timeout=datetime.timedelta(minutes=wait),
+        )
+    except distributed.DistError as error:
+        raise ProcessLost(
+            f"not all of the {processes.count} processes met at {address} within {join:g} seconds ({JOIN_SECONDS}). "
+            "See whether the others have started, and reach this address."
+        ) from error
     try:
         with warnings.catch_warnings():
             # Kernels in channels-last order cost a copy when gradients are exchanged; nothing is wrong.
@@ -142,11 +184,23 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes]:
         if not any(sign in str(error) for sign in LOST):
             raise
         raise ProcessLost(
-            f"another of the {processes.count} processes has ended, its own message says why. Nothing saved is lost: "
-            "the same command with --resume goes on."
+            f"another of the {processes.count} processes has ended, or has not answered for {wait:g} minutes "
+            f"({WAIT_MINUTES}); its own message says why. Nothing saved is lost: the same command with --resume goes "
+            "on."
         ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _wait(environment: Mapping[str, str], name: str) -> float:
+    text = environment.get(name, str(WAITS[name]))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UserError(f"{name}: expected a positive number, found '{text}'.")
+    return value
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:

@@ -3,8 +3,9 @@
 import functools
 import math
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.batch_parts import add_gradients, mean_table, rows, worst_rows
 from triton_earth.training.checkpoint import (
-    continue_optimizers,
+    continue_training,
     load_training_state,
     save_training_state,
 )
@@ -22,7 +23,7 @@ from triton_earth.training.config import TrainConfig, score_names
 from triton_earth.training.curriculum import horizon_at
 from triton_earth.training.distributed import ALONE, Processes
 from triton_earth.training.explosion import require_sound
-from triton_earth.training.interruption import INTERRUPTED, Interrupted, listening
+from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request, listening
 from triton_earth.training.log import RunLog
 from triton_earth.training.meter import Meter
 from triton_earth.training.moving_average import MovingAverage
@@ -46,6 +47,7 @@ def fit(
     *,
     rollouts: ForecastDataset | None = None,
     processes: Processes = ALONE,
+    request: Request | None = None,
 ) -> None:
     """Train a forecaster's network, going on from the folder's training state if there is one.
 
@@ -63,6 +65,7 @@ def fit(
             best so far.
         rollouts: Windows of the validation split for forecasts of `config.validation_leads`.
         processes: Which of how many processes this is; all but the main one write nothing.
+        request: Whether a signal has come, if somebody listens already.
 
     Raises:
         UserError: if loss or gradient are no longer finite, or the loss explodes.
@@ -71,19 +74,20 @@ def fit(
     network, device = forecaster.network, forecaster.device
     if config.parallel == "fsdp" and processes.count > 1:
         shard(network)
+    parts, count = own_parts(config, processes), processes.count * config.accumulate
     optimizers = build_optimizers(network, config)
     average = MovingAverage(network, config.ema_decay)
-    if config.init_from is not None and config.init_optimizer == "continued":
-        continue_optimizers(config.init_from, optimizers)
     first, best, first_loss = load_training_state(
-        folder, network=network, average=average, optimizers=optimizers
+        folder, network=network, average=average, optimizers=optimizers, parts=count
     )
+    if config.init_from is not None and config.init_optimizer == "continued" and not first:
+        continue_training(config.init_from, network, optimizers)
+        average = MovingAverage(network, config.ema_decay)
     if processes.is_main:
         remove(folder / INTERRUPTED)
     if config.compile:
         network.compile()
     model = processes.parallel(TrainingStep(forecaster, config), config.parallel)
-    parts = own_parts(config, processes)
     meter = Meter(device)
     batches = training.batches(
         shares(len(training), config, seed, first, processes),
@@ -99,12 +103,14 @@ def fit(
     steps_per_epoch = len(training) // config.batch_size
     score_columns = score_names(config.validation_leads)[1:]
     with (
-        listening() as request,
+        listening() if request is None else nullcontext(request) as asked,
         progress("train", config.steps, done=first) as advance,
         closing(
             RunLog(folder, first, score_columns, writes=processes.is_main, loggers=config.loggers)
         ) as log,
     ):
+        if first < config.steps and any(processes.sums(float(asked.name != ""))):
+            _leave(asked.name, first, folder, processes)
         for step in range(first, config.steps):
             rate = learning_rate(step, config)
             set_learning_rate(optimizers, rate)
@@ -117,7 +123,7 @@ def fit(
             own = add_gradients(
                 model, upcoming, parts, seed, step, forecaster, config, with_table=logs
             )
-            loss, stop = processes.sums(own.loss, float(request.name != ""))
+            loss, stop = processes.sums(own.loss, float(asked.name != ""))
             loss /= processes.count
             norm = whole_norm(nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm))
             if any(stage.from_step == step for stage in config.stages):
@@ -175,12 +181,18 @@ def fit(
                     network=network,
                     average=average,
                     optimizers=optimizers,
+                    parts=count,
                     writes=processes.is_main,
                 )
             if stop:
-                name = request.name or "another process"
-                if processes.is_main:
-                    write_text(folder / INTERRUPTED, f"{name}, step {done}\n")
-                # Launchers end all processes with the first: none may go before everything is saved.
-                processes.wait()
-                raise Interrupted(name, done)
+                _leave(asked.name, done, folder, processes)
+
+
+def _leave(signal: str, step: int, folder: Path, processes: Processes) -> NoReturn:
+    """End a run that was asked to stop, in all processes at once."""
+    name = signal or "another process"
+    if processes.is_main:
+        write_text(folder / INTERRUPTED, f"{name}, step {step}\n")
+    # Launchers end all processes with the first: none may go before everything is saved.
+    processes.wait()
+    raise Interrupted(name, step)

@@ -24,10 +24,6 @@ def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]
         raise UserError(
             f"train.optimizer=muon needs torch 2.9 or newer; found {torch.__version__}. Take adamw, or update torch."
         )
-    if config.parallel == "fsdp":
-        raise UserError(
-            "train.optimizer=muon needs whole matrices, which train.parallel=fsdp cuts; take adamw or ddp."
-        )
     matrices = [p for p in parameters if p.ndim == 2]
     if not matrices:
         raise UserError(
@@ -35,6 +31,18 @@ def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]
         )
     rest = [p for p in parameters if p.ndim != 2]
     return [muon(matrices, config), *([adamw(rest, config)] if rest else [])]
+
+
+def require_whole_matrices(config: TrainConfig, processes: int) -> None:
+    """Refuse Muon where several processes have a part of each matrix only.
+
+    Raises:
+        UserError: saying what to take.
+    """
+    if config.optimizer == "muon" and config.parallel == "fsdp" and processes > 1:
+        raise UserError(
+            "train.optimizer=muon needs whole matrices, which train.parallel=fsdp cuts; take adamw or ddp."
+        )
 
 
 def adamw(parameters: list[nn.Parameter], config: TrainConfig) -> Optimizer:
@@ -68,8 +76,9 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """Return the learning rate of a step, from 0."""
     if config.schedule == "cosine":
         return config.learning_rate * warmup_cosine(step, config.steps, config.warmup_steps)
-    decay = config.decay_steps or max(1, config.steps // 5)
-    return config.learning_rate * warmup_trapezoid(step, config.steps, config.warmup_steps, decay)
+    return config.learning_rate * warmup_trapezoid(
+        step, config.steps, config.warmup_steps, config.fall
+    )
 
 
 def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:

@@ -27,7 +27,7 @@ def warmup_trapezoid(step: int, steps: int, warmup: int, decay: int) -> float:
 
         f(n) = min((n + 1)/W, 1, (N − n)/D)
 
-    A run can be prolonged from its plateau, and its end costs a short fall only.
+    On the plateau a run does not know its end: it can be resumed with more steps, and its end costs a short fall only.
 
     Args:
         step: n, from 0.

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from triton_earth.core.threads import torch_threads
+from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store import TrainingStore
-from triton_earth.data.windows import require_batch
+from triton_earth.training.distributed import ALONE
 from triton_earth.training.rate_finder import RateScan, scan_rates
 from triton_earth.workflow.device import resolve_device
 from triton_earth.workflow.recipe import load_recipe
-from triton_earth.workflow.train import initial_forecaster, split_dataset
+from triton_earth.workflow.start import initial_forecaster, start_of
+from triton_earth.workflow.training_windows import training_windows
 
 
 def find_rate(
@@ -27,9 +29,9 @@ def find_rate(
     """
     resolved = load_recipe(recipe, overrides)
     data = TrainingStore.open(store)
-    training = split_dataset(resolved, data, "train", resolved.window)
-    require_batch(len(training), resolved.train.batch_size)
+    windows = training_windows(resolved, data.segments, ALONE).training
+    training = ForecastDataset(data, windows, resolved.model.history, resolved.train.memory_gb)
     with torch_threads(resolved.train.threads):
-        forecaster, _ = initial_forecaster(resolved, data)
+        forecaster = initial_forecaster(resolved, data, start_of(resolved, data))
         forecaster.network.to(resolve_device(resolved.train.device))
         return scan_rates(forecaster, training, resolved.train, resolved.seed, steps)

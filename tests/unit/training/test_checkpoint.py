@@ -11,9 +11,10 @@ from triton_earth.core.errors import UserError
 from triton_earth.training.checkpoint import (
     NAME,
     PREVIOUS,
-    continue_optimizers,
+    continue_training,
     load_training_state,
     save_training_state,
+    saved_step,
 )
 from triton_earth.training.moving_average import MovingAverage
 
@@ -178,8 +179,11 @@ def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
 def test_moments_go_on_with_the_new_run_s_own_rates(tmp_path):
     old = trained(3)
     save_training_state(tmp_path, step=3, best_loss=0.5, first_loss=2.0, **old)
-    fresh = torch.optim.AdamW(parts()["network"].parameters(), lr=0.7, weight_decay=0.3)
-    continue_optimizers(tmp_path, [fresh])
+    network = parts(seed=1)["network"]
+    fresh = torch.optim.AdamW(network.parameters(), lr=0.7, weight_decay=0.3)
+    continue_training(tmp_path, network, [fresh])
+    # Not the averages: moments belong to the weights of the last step.
+    assert torch.equal(network.weight, old["network"].weight)
     assert (fresh.param_groups[0]["lr"], fresh.param_groups[0]["weight_decay"]) == (0.7, 0.3)
     theirs = old["optimizers"][0].state_dict()["state"]
     for number, moments in fresh.state_dict()["state"].items():
@@ -189,10 +193,30 @@ def test_moments_go_on_with_the_new_run_s_own_rates(tmp_path):
 
 def test_moments_that_are_missing_or_another_s_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"training_state\.pt is missing: the optimizer cannot be"):
-        continue_optimizers(tmp_path, parts()["optimizers"])
+        continue_training(tmp_path, parts()["network"], parts()["optimizers"])
     save_training_state(tmp_path, step=3, best_loss=0.5, first_loss=2.0, **trained(3))
     alone = torch.optim.AdamW([torch.zeros(2, requires_grad=True)], lr=0.1)
     with pytest.raises(
         UserError, match=r"it belongs to another optimizer or network\)\. Give the run"
     ):
-        continue_optimizers(tmp_path, [alone])
+        continue_training(tmp_path, parts()["network"], [alone])
+
+
+def test_how_far_a_run_is_saved_can_be_asked_alone(tmp_path):
+    assert saved_step(tmp_path) == 0
+    for step in (2, 3):
+        save_training_state(tmp_path, step=step, best_loss=0.5, first_loss=2.0, **trained(step))
+    assert saved_step(tmp_path) == 3
+    (tmp_path / NAME).write_bytes(b"cut")
+    assert saved_step(tmp_path) == 2
+
+
+def test_another_number_of_parts_is_refused(tmp_path):
+    save_training_state(tmp_path, step=3, best_loss=0.5, first_loss=2.0, parts=4, **trained(3))
+    assert load_training_state(tmp_path, **parts(), parts=4).step == 3
+    with pytest.raises(UserError) as caught:
+        load_training_state(tmp_path, **parts(), parts=2)
+    assert str(caught.value) == (
+        f"{tmp_path / NAME}: the run was started with batches of 4 parts (processes times train.accumulate), here are "
+        "2. Start it with as many, on any number of processes."
+    )

@@ -5,7 +5,12 @@ from torch import nn
 from tests.builders import tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.optimizers import build_optimizers, learning_rate, set_learning_rate
+from triton_earth.training.optimizers import (
+    build_optimizers,
+    learning_rate,
+    require_whole_matrices,
+    set_learning_rate,
+)
 
 
 def test_muon_takes_the_matrices_and_adamw_all_else(waves):
@@ -67,3 +72,13 @@ def test_all_weights_get_the_rate():
     optimizers = build_optimizers(nn.Linear(2, 2), TrainConfig(optimizer="muon"))
     set_learning_rate(optimizers, 0.25)
     assert {group["lr"] for o in optimizers for group in o.param_groups} == {0.25}
+
+
+def test_muon_and_sharding_exclude_each_other_only_where_something_is_cut():
+    config = TrainConfig(optimizer="muon", parallel="fsdp")
+    require_whole_matrices(config, 1)
+    require_whole_matrices(TrainConfig(optimizer="muon"), 2)
+    with pytest.raises(
+        UserError, match=r"muon needs whole matrices, which train\.parallel=fsdp cuts"
+    ):
+        require_whole_matrices(config, 2)

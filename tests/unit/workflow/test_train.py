@@ -7,9 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from tests.builders import TINY_RECIPE, wave_store
+from tests.builders import (
+    SUNSHINE,
+    TEMPERATURE,
+    TINY_RECIPE,
+    land_mask,
+    wave_store,
+    weather_fields,
+    weather_grid,
+    weather_times,
+)
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.core.variables import Variables
+from triton_earth.data.store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.log import read_logs
@@ -40,6 +55,40 @@ def test_the_test_split_is_never_touched(tiny_store, tiny_run, tmp_path):
     overrides = [*TINY_RECIPE, "train.validation_leads=[1, 3]"]
     train("turbulence_small", store, tmp_path / "run", overrides)
     assert weights(tmp_path / "run") == weights(tiny_run)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e9])
+def test_the_test_period_is_never_touched(tmp_path, value):
+    """One trajectory that is split in time: what stands in the test period changes no bit."""
+    runs = []
+    for name, tested in (("plain", None), ("replaced", value)):
+        store = period_store(tmp_path / f"{name}.zarr", tested)
+        overrides = [*TINY_RECIPE, "train.validation_leads=[1, 3]", "train.memory_gb=1"]
+        train("turbulence_small", store.path, tmp_path / name, overrides)
+        runs.append(load_forecaster(tmp_path / name))
+    assert runs[0].normalizer == runs[1].normalizer
+    for one, other in zip(*(run.network.state_dict().values() for run in runs), strict=True):
+        assert torch.equal(one, other)
+
+
+def period_store(path, tested):
+    """A calendar store of one trajectory: 20 times for training, 8 for validation, 8 for the test, gaps between."""
+    split = ["train"] * 20 + [""] * 2 + ["valid"] * 8 + [""] * 2 + ["test"] * 8
+    grid, times = weather_grid(), weather_times(len(split))
+    create_store(
+        path,
+        variables=Variables((TEMPERATURE, SUNSHINE)),
+        grid=grid,
+        times=times,
+        splits=np.array([split]),
+        provenance={"source": "random weather"},
+        valid_mask=land_mask(grid),
+    )
+    fields = weather_fields(grid, len(split), 0)
+    if tested is not None:
+        fields[32:] = tested
+    finish_store(path, [write_trajectory(path, 0, fields)])
+    return TrainingStore.open(path)
 
 
 def test_scores_of_forecasts_are_logged_and_select(tiny_store, tmp_path):

@@ -26,7 +26,7 @@ from triton_earth.workflow.train import train
 
 def test_a_run_folder_explains_itself(tiny_run, tiny_store):
     assert sorted(path.name for path in tiny_run.iterdir()) == [
-        "config.yaml", "forecaster", "forecaster_last", "log.csv", "losses.csv", "store.json",
+        "config.yaml", "forecaster", "forecaster_last", "log.csv", "losses.csv", "start.safetensors", "store.json",
         "training_state.previous.pt", "training_state.pt",
     ]  # fmt: skip
     resolved = load_recipe("turbulence_small", TINY_RECIPE)
@@ -177,7 +177,8 @@ def test_another_store_cannot_resume(tiny_store, tmp_path, monkeypatch):
 
 def test_a_folder_that_is_no_run_cannot_be_resumed(tiny_store, tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(UserError, match="was started with another recipe"):
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(UserError, match=r"no run to go on with \(no config.yaml, but cat.png\)"):
         train("turbulence_small", tiny_store, tmp_path / "photos", TINY_RECIPE, resume=True)
 
 

@@ -1,0 +1,184 @@
+"""The run folder: making it, going on with it, and what is refused because it belongs to another run."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from triton_earth.core.config import read_yaml, to_yaml
+from triton_earth.core.errors import UserError
+from triton_earth.core.files import (
+    make_folder,
+    read_json,
+    remove,
+    remove_leftovers,
+    require_writable,
+    set_aside,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from triton_earth.data.store import TrainingStore
+from triton_earth.training.checkpoint import saved_step
+from triton_earth.training.config import TrainConfig
+from triton_earth.workflow.recipe import Recipe
+
+logger = logging.getLogger("triton_earth")
+
+CONFIG, STORE, START = "config.yaml", "store.json", "start.safetensors"
+FORECASTER, LAST, REPORT = "forecaster", "forecaster_last", "report.html"
+REPLACED = "replaced"
+"""What a run replaces, kept within its folder until it has a forecaster of its own."""
+
+OPERATIONAL = (
+    "title",
+    "data",
+    "forecast",
+    "train.accumulate",
+    "train.loader_workers",
+    "train.memory_gb",
+    "train.loggers",
+    "train.report",
+    "train.device",
+)
+"""Keys, with all below them, that a resumed run may change: the bits do not depend on them, or something else is asked
+(the content of the store, the number of parts of a batch)."""
+
+
+def goes_on(
+    out: Path, recipe: Recipe, store: TrainingStore, *, resume: bool, overwrite: bool
+) -> bool:
+    """Return whether there is a run to go on with, or refuse to touch what is there.
+
+    A run that was killed before it had a recipe is none: it starts afresh.
+
+    Raises:
+        UserError: if something is there that no option allows to replace or go on with.
+    """
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite exclude each other; give one of them.")
+    if not out.exists() or overwrite:
+        require_writable(out)
+        return False
+    if not resume:
+        raise UserError(
+            f"{out} exists already. Choose another folder, or add --resume to go on with its run "
+            "or --overwrite to replace it."
+        )
+    if not (out / CONFIG).is_file():
+        _require_barely_begun(out)
+        return False
+    saved = Recipe.parse(read_yaml(out / CONFIG), str(out / CONFIG))
+    _require_same(out, saved, recipe)
+    if read_json(out / STORE, "run folder")["content_hash"] != store.content_hash:
+        raise UserError(
+            f"{out}: the run there was started with another training store than {store.path}. "
+            "Repeat its own command with --resume, or choose another folder."
+        )
+    return True
+
+
+def claim_run(
+    out: Path, recipe: Recipe, store: TrainingStore, start: bytes, *, overwrite: bool
+) -> None:
+    """Make the run folder, or get the one that is there ready to go on; `goes_on` must have agreed.
+
+    Args:
+        out: The run folder.
+        recipe: Its recipe; written last, so that a folder without it is one that nothing was done in.
+        store: Its training store.
+        start: What training starts from.
+        overwrite: Replace what is there.
+    """
+    if overwrite or not out.exists():
+        _make_way(out)
+    remove_leftovers(out)
+    write_json(out / STORE, {"path": str(store.path), "content_hash": store.content_hash})
+    write_bytes(out / START, start)
+    write_text(out / CONFIG, to_yaml(recipe))
+
+
+def put_back(out: Path) -> None:
+    """Remove a run that failed before it had a forecaster, if it was to replace something."""
+    if (out / REPLACED).exists():
+        failed = set_aside(out)
+        (failed / REPLACED).rename(out)
+        remove(failed)
+        logger.warning("%s: what was there before is back.", out)
+
+
+def _require_barely_begun(out: Path) -> None:
+    """Refuse a folder without a recipe that holds more than a run writes before it."""
+    early = {STORE, START, REPLACED}
+    others = [
+        path.name for path in out.iterdir() if path.name not in early and path.suffix != ".tmp"
+    ]
+    if others:
+        raise UserError(
+            f"{out}: there is no run to go on with (no {CONFIG}, but {sorted(others)[0]}). Choose another folder."
+        )
+
+
+def _require_same(out: Path, saved: Recipe, recipe: Recipe) -> None:
+    """Refuse to go on with a run of another recipe; keys that a newer version added count as their defaults."""
+    theirs, ours = (_flat(each.model_dump(mode="json")) for each in (saved, recipe))
+    differing = [
+        key
+        for key in {**theirs, **ours}
+        if theirs.get(key) != ours.get(key) and not _is_operational(key)
+    ]
+    hint = ""
+    if "train.steps" in differing:
+        if _on_plateau(out, saved.train, recipe.train):
+            differing.remove("train.steps")
+        else:
+            hint = (
+                " (steps can change while train.schedule=trapezoid is before its fall only; later, start a new run "
+                f"with train.init_from={out})"
+            )
+    if differing:
+        listed = ", ".join(
+            f"{key} is {theirs.get(key, 'not there')}, here {ours.get(key, 'not there')}"
+            for key in differing
+        )
+        raise UserError(
+            f"{out}: the run there was started with another recipe or other overrides than this command's: {listed}"
+            f"{hint}. Repeat its own command with --resume, or choose another folder."
+        )
+
+
+def _is_operational(key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in OPERATIONAL)
+
+
+def _on_plateau(out: Path, before: TrainConfig, after: TrainConfig) -> bool:
+    """Return whether the learning rate was the same up to now for both numbers of steps."""
+    if "cosine" in (before.schedule, after.schedule):
+        return False
+    return saved_step(out) <= min(config.steps - config.fall for config in (before, after))
+
+
+def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            flat[above + key] = value
+    return flat
+
+
+def _make_way(out: Path) -> None:
+    """Make an empty run folder; what it replaces is kept within."""
+    replaced = out / REPLACED
+    if replaced.exists():
+        # An unfinished run that was to replace another is worth less than that.
+        for path in out.iterdir():
+            if path != replaced:
+                remove(path)
+    elif out.exists():
+        old = set_aside(out)
+        make_folder(out)
+        old.rename(replaced)
+    else:
+        make_folder(out)

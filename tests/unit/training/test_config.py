@@ -1,0 +1,42 @@
+import pytest
+
+from triton_earth.core.errors import UserError
+from triton_earth.training.config import TrainConfig
+
+STAGES = [{"from_step": 0, "horizon": 1}, {"from_step": 50, "horizon": 2}]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"horizon": 2, "curriculum": STAGES},
+            "horizon=2 and a curriculum exclude each other; give one of them.",
+        ),
+        (
+            {"steps": 50, "curriculum": STAGES},
+            "a stage of the curriculum begins at step 50, but there are 50 steps, from 0. Raise steps, or drop the "
+            "stage.",
+        ),
+        (
+            {"steps": 100, "schedule": "trapezoid", "warmup_steps": 90},
+            "warmup_steps=90 and a fall of 20 steps (decay_steps, or a fifth of all) do not fit into steps=100; "
+            "shorten one of them.",
+        ),
+    ],
+)
+def test_settings_that_exclude_each_other(values, message):
+    with pytest.raises(UserError) as caught:
+        TrainConfig.parse(values, "recipe")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_just_fits():
+    TrainConfig.parse({"steps": 51, "warmup_steps": 0, "curriculum": STAGES}, "recipe")
+    config = TrainConfig.parse(
+        {"steps": 100, "schedule": "trapezoid", "warmup_steps": 80}, "recipe"
+    )
+    assert config.fall == 20
+    # What a run writes down is read back, defaults included.
+    assert TrainConfig.parse(config.model_dump(mode="json"), "recipe") == config
