@@ -96,10 +96,10 @@ def detect_eddies(
     labels = np.where(negative > 0, negative + labels.max(initial=0), labels)
     area = dy * np.broadcast_to(np.asarray(dx, dtype=np.float64), (len(labels),))
     found = []
-    for number in np.unique(labels[labels > 0]):
-        rows, columns = np.nonzero(labels == number)
-        if len(rows) < fewest_cells:
+    for cells in _members(labels):
+        if len(cells) < fewest_cells:
             continue
+        rows, columns = np.unravel_index(cells, labels.shape)
         strength = -parameter[rows, columns]
         size = float(area[rows].sum())
         found.append(
@@ -133,6 +133,16 @@ def connected_regions(mask: Bool[np.ndarray, "y x"]) -> Int[np.ndarray, "y x"]:
     numbers, dense = np.unique(labels, return_inverse=True)
     dense = dense.reshape(mask.shape)
     return dense if numbers[0] == 0 else dense + 1
+
+
+def _members(labels: Int[np.ndarray, "y x"]) -> list[Int[np.ndarray, " cell"]]:
+    """Return the flat positions of the cells of each number, all found in one sort."""
+    flat = labels.ravel()
+    inside = np.flatnonzero(flat)
+    if not inside.size:
+        return []
+    ordered = inside[np.argsort(flat[inside], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(flat[ordered])) + 1)
 
 
 def _sweep(labels: Int[np.ndarray, "y x"], axis: int, backward: bool) -> Int[np.ndarray, "y x"]:

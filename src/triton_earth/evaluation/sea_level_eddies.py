@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.eddies import detect_eddies
@@ -66,10 +66,7 @@ def detect_sea_level_eddies(
     found = []
     for core in cores:
         rows, columns = core.rows, core.columns
-        inside = np.zeros((height.shape[0] + 2, height.shape[1] + 2), bool)
-        inside[rows + 1, columns + 1] = True
-        neighbours = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
-        rim = ~neighbours[rows, columns]
+        rim = _rim(rows, columns)
         values = height[rows, columns].astype(np.float64)
         sense = -np.sign(core.vorticity * np.mean(radians[rows]))  # +1: anticyclone
         centre = int(np.argmax(sense * values))
@@ -86,6 +83,17 @@ def detect_sea_level_eddies(
     return sorted(found, key=lambda eddy: -abs(eddy.amplitude))
 
 
+def _rim(
+    rows: Int[np.ndarray, " cell"], columns: Int[np.ndarray, " cell"]
+) -> Bool[np.ndarray, " cell"]:
+    """Return which cells of a core have a neighbour by a side that does not belong to it."""
+    row, column = rows - rows.min() + 1, columns - columns.min() + 1
+    inside = np.zeros((row.max() + 2, column.max() + 2), bool)
+    inside[row, column] = True
+    neighbours = inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+    return ~neighbours[row - 1, column - 1]
+
+
 def match_eddies(
     ones: Sequence[SeaLevelEddy], others: Sequence[SeaLevelEddy], within: float = MATCH
 ) -> tuple[Int[np.ndarray, "pair 2"], Float64[np.ndarray, " pair"]]:
@@ -99,8 +107,7 @@ def match_eddies(
     Returns:
         Positions in `ones` and `others` of each pair, and the distance of their centres in m.
     """
-    distance = np.array([[_distance(one, other) for other in others] for one in ones])
-    distance = distance.reshape(len(ones), len(others))
+    distance = _distances(ones, others)
     pairs, distances = [], []
     while distance.size and distance.min() <= within:
         row, column = (int(index) for index in np.unravel_index(distance.argmin(), distance.shape))
@@ -153,11 +160,19 @@ def track(
     return tracks
 
 
-def _distance(one: SeaLevelEddy, other: SeaLevelEddy) -> float:
-    """Return the great-circle distance of two centres in m; ∞ of eddies of opposite sense."""
-    if one.amplitude * other.amplitude <= 0:
-        return np.inf
-    phi, theta = np.deg2rad([one.latitude, other.latitude])
-    half = np.deg2rad([other.latitude - one.latitude, other.longitude - one.longitude]) / 2
-    haversine = np.sin(half[0]) ** 2 + np.cos(phi) * np.cos(theta) * np.sin(half[1]) ** 2
-    return float(2 * EARTH_RADIUS * np.arcsin(np.sqrt(haversine)))
+def _distances(
+    ones: Sequence[SeaLevelEddy], others: Sequence[SeaLevelEddy]
+) -> Float64[np.ndarray, "one other"]:
+    """Return the great-circle distances of the centres in m; ∞ between eddies of opposite sense."""
+    (phi, theta, sense), (phi_2, theta_2, sense_2) = (_columns(eddies) for eddies in (ones, others))
+    half = 0.5 * (phi_2 - phi[:, None]), 0.5 * (theta_2 - theta[:, None])
+    haversine = np.sin(half[0]) ** 2 + np.cos(phi[:, None]) * np.cos(phi_2) * np.sin(half[1]) ** 2
+    distance = 2 * EARTH_RADIUS * np.arcsin(np.sqrt(haversine))
+    return np.where(sense[:, None] * sense_2 > 0, distance, np.inf)
+
+
+def _columns(eddies: Sequence[SeaLevelEddy]) -> Float64[np.ndarray, "3 eddy"]:
+    """Return latitudes and longitudes in radians, and amplitudes."""
+    found = np.array([(one.latitude, one.longitude, one.amplitude) for one in eddies], np.float64)
+    found = found.reshape(-1, 3).T
+    return np.stack([np.deg2rad(found[0]), np.deg2rad(found[1]), found[2]])
