@@ -70,7 +70,10 @@ Resamples = Annotated[int, typer.Option(help="Number of bootstrap resamples.")]
 Title = Annotated[str | None, typer.Option(help="Heading of the report.")]
 HeatWaves = Annotated[
     str | None,
-    typer.Option(metavar="VARIABLE", help="Temperature whose marine heat waves are scored too."),
+    typer.Option(
+        metavar="VARIABLE[:START..END]",
+        help="Temperature whose marine heat waves are scored too, and the days of its thresholds.",
+    ),
 ]
 Eddies = Annotated[
     str | None,

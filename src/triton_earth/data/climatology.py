@@ -72,7 +72,9 @@ class ClimatologyFit:
             different = np.unique(times)
             reach = different[-1] - different[0]
             per_day = int(_DAY / np.diff(different).min()) if reach >= _WEEK else 0
-            self.harmonics = HARMONICS if reach >= _YEAR else 0
+            # A year of daily means is 364 days from the first to the last of them.
+            step = np.diff(different).min() if reach else reach
+            self.harmonics = HARMONICS if reach + step >= _YEAR else 0
             self.daily_harmonics = min(DAILY_HARMONICS, per_day // 2)
         size = (2 * self.harmonics + 1) * (2 * self.daily_harmonics + 1)
         self._normal = np.zeros((size, size))

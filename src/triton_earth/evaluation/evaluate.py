@@ -16,12 +16,13 @@ from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, T
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
 from triton_earth.evaluation.distributed import Recording, record_with
+from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
-from triton_earth.evaluation.score_eddies import score_eddies
+from triton_earth.evaluation.score_eddies import require_sea_level, score_eddies
 from triton_earth.evaluation.score_ensemble import score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
@@ -69,7 +70,8 @@ def evaluate_forecast(
         weights: Which cell weights.
         others: Forecasts of other models to compare with, as `match` gives them (the first one too).
         names: Names of all models; None for those they were stored with.
-        heat_waves: Temperature whose marine heat waves are scored too; None: none.
+        heat_waves: Temperature whose marine heat waves are scored too, with the baseline period of the thresholds if it
+            is not the training split, as VARIABLE or VARIABLE:START..END; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
@@ -90,6 +92,11 @@ def evaluate_forecast(
         )
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
+    warm = (
+        None if heat_waves is None else heat_wave_baseline(heat_waves, forecast, truth, alignment)
+    )
+    if eddies is not None:
+        require_sea_level(forecast, eddies)
     baselines = fit_baselines(forecast, truth, alignment)
     work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
     with tasks(workers, dask) as places:
@@ -129,17 +136,17 @@ def evaluate_forecast(
             for model in ensembles.values()
         ]
         scores = scores.assign(by_ensemble(list(ensembles), parts).variables)
-    if heat_waves is not None:
-        if not isinstance(truth, TrainingStore):
-            raise UserError("heat waves are scored against a training store.")
+    where: dict[str, Any] = {"region": region, "weights_name": weights}
+    if warm is not None and isinstance(truth, TrainingStore):
         parts = [
-            score_heat_waves(model, truth, alignment, baselines, resampling, heat_waves)
+            score_heat_waves(model, truth, alignment, baselines, resampling, warm, **where)
             for model in models
         ]
         scores = scores.assign(together(parts).data_vars)
     if eddies is not None:
         parts = [
-            score_eddies(model, truth, alignment, baselines, resampling, eddies) for model in models
+            score_eddies(model, truth, alignment, baselines, resampling, eddies, **where)
+            for model in models
         ]
         scores = scores.assign(together(parts).data_vars)
     provenance = [model.provenance for model in models]
@@ -164,7 +171,9 @@ def evaluate_forecast(
         "time_step": describe_duration(forecast.time_step),
         "evaluated_leads": len(alignment.leads),
         "forecast_leads": len(forecast.lead_times),
-        REMARKS: "\n".join([*remarks, *coverage(forecast, alignment)]),
+        REMARKS: "\n".join(
+            [*remarks, *coverage(forecast, alignment), *([] if warm is None else [warm.remark])]
+        ),
     }
     return scores
 

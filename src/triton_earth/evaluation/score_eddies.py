@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
@@ -12,6 +12,7 @@ from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines
 from triton_earth.evaluation.records import TruthReader
+from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.sea_level_eddies import (
     MATCH,
@@ -55,6 +56,35 @@ _SCORES = {
 }
 
 
+def require_sea_level(forecast: Forecasts, variable: str) -> LatLonGrid:
+    """Return the grid of a sea level, and refuse what eddies cannot be found in; no field is read.
+
+    Args:
+        forecast: Stored forecasts.
+        variable: Name of the sea level, in m.
+
+    Raises:
+        UserError: if the variable is not there or not in metres, or the grid has no latitudes.
+    """
+    if variable not in forecast.variables:
+        raise UserError(
+            f"--eddies {variable}: the forecast has no such variable; it has {forecast.variables.names}. "
+            "Name the sea surface height."
+        )
+    (sea_level,) = forecast.variables.select([variable])
+    grid = forecast.grid
+    if not isinstance(grid, LatLonGrid):
+        raise UserError(
+            f"--eddies {variable}: eddies need a latitude-longitude grid; found {grid}. Leave it out."
+        )
+    if sea_level.units != "m":
+        raise UserError(
+            f"--eddies {variable}: expected a sea level in m, found units '{sea_level.units}'. Name the sea surface "
+            "height."
+        )
+    return grid
+
+
 def score_eddies(
     forecast: Forecasts,
     truth: Truth,
@@ -62,8 +92,13 @@ def score_eddies(
     baselines: Baselines,
     resampling: Resampling,
     variable: str,
+    *,
+    region: Region | None = None,
+    weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
     """Score the eddies of forecasts and references against those of the truth.
+
+    In a region they are found in the whole map, and those count whose centre lies inside.
 
     Args:
         forecast: Stored forecasts.
@@ -72,6 +107,8 @@ def score_eddies(
         baselines: The reference forecasts.
         resampling: Bootstrap of the initial conditions.
         variable: Name of the sea level, in m.
+        region: Where the centres lie and the kinetic energy is taken; None: everywhere.
+        weights_name: Which cell weights the kinetic energy has.
 
     Returns:
         `eddy_hit_rate`, `eddy_false_alarm_ratio`, `eddy_centre_distance`, `eddy_amplitude_ratio`, `eddy_radius_ratio`
@@ -81,64 +118,90 @@ def score_eddies(
     Raises:
         UserError: if the variable is not there or not in metres, or the grid has no latitudes.
     """
-    if variable not in forecast.variables:
-        raise UserError(
-            f"--eddies {variable}: the forecast has no such variable; it has {forecast.variables.names}."
-        )
     (channel,) = forecast.variables.indices([variable])
-    (sea_level,) = forecast.variables.select([variable])
-    grid = forecast.grid
-    if not isinstance(grid, LatLonGrid):
-        raise UserError(f"eddies need a latitude-longitude grid; found {grid}.")
-    if sea_level.units != "m":
-        raise UserError(
-            f"--eddies {variable}: expected a sea level in m, found units '{sea_level.units}'. Name the sea surface "
-            "height."
-        )
+    grid = require_sea_level(forecast, variable)
     reader = TruthReader(forecast, truth, alignment)
     valid = None if reader.valid_mask is None else reader.valid_mask[channel]
+    inside = np.ones(grid.shape, bool) if region is None else region.cells(grid)
+    weights = cell_weights(grid, weights_name) * inside
     inits, leads = alignment.available.shape
     sources = 2 + len(baselines.references)
     sums = np.zeros((len(COUNTS), sources, inits, leads))
     energy = np.full((sources, inits, leads), np.nan)
+    # Of forecasts that overlap the truth's maps are the same.
+    known: dict[tuple[int, int], list[SeaLevelEddy]] = {}
     with progress("eddies", inits) as advance:
         for init in range(inits):
+            there = np.flatnonzero(alignment.available[init]).tolist()
+            if not there:
+                continue
             initial = reader.read(init, np.zeros(1, np.int64))
             started = np.asarray(forecast.init_times)[init : init + 1]
-            first = _eddies(initial[0, channel], grid, valid)
-            before = [first] * sources
-            alive = [list(range(len(first)))] * sources
-            for lead in np.flatnonzero(alignment.available[init]).tolist():
+            trajectory = int(np.asarray(forecast.trajectories)[init])
+            first = _known(
+                known, trajectory, int(alignment.starts[init]), initial[0, channel], grid, valid
+            )
+            begun = [place for place, eddy in enumerate(first) if _is_inside(eddy, grid, inside)]
+            before, alive = [first] * sources, [begun] * sources
+            for lead in there:
                 number, step = int(alignment.numbers[lead]), int(alignment.leads[lead])
                 fields = [forecast.read(slice(init, init + 1), step)[0, channel]]
                 fields += [
                     reference.at(initial, started, number)[0, channel]
                     for reference in baselines.references
                 ]
+                each = [
+                    first
+                    if np.array_equal(field, initial[0, channel], equal_nan=True)
+                    else _eddies(field, grid, valid)
+                    for field in fields
+                ]
                 fields.append(reader.read(init, alignment.offsets[lead : lead + 1])[0, channel])
-                each = [_eddies(field, grid, valid) for field in fields]
+                time = int(alignment.starts[init] + alignment.offsets[lead])
+                each.append(_known(known, trajectory, time, fields[-1], grid, valid))
+                true = [eddy for eddy in each[-1] if _is_inside(eddy, grid, inside)]
                 for source, eddies in enumerate(each):
                     at = (source, init, lead)
                     pairs, _ = match_eddies(before[source], eddies)
                     alive[source] = list(survivors(alive[source], pairs).values())
                     before[source] = eddies
-                    energy[at] = _kinetic_energy(fields[source], grid, valid)
+                    energy[at] = _kinetic_energy(fields[source], grid, valid, weights)
+                    own = [eddy for eddy in eddies if _is_inside(eddy, grid, inside)]
                     sums[(slice(None), *at)] = [
-                        *_compare(eddies, each[-1]),
+                        *_compare(own, true),
                         len(alive[source]),
-                        len(first),
+                        len(begun),
                     ]
             advance()
     return _dataset(sums, energy, resampling)
 
 
+def _known(
+    known: dict[tuple[int, int], list[SeaLevelEddy]],
+    trajectory: int,
+    time: int,
+    field: Float[np.ndarray, "y x"],
+    grid: LatLonGrid,
+    valid: np.ndarray | None,
+) -> list[SeaLevelEddy]:
+    """Return the eddies of the truth at one time, found once."""
+    if (trajectory, time) not in known:
+        known[trajectory, time] = _eddies(field, grid, valid)
+    return known[trajectory, time]
+
+
+def _is_inside(eddy: SeaLevelEddy, grid: LatLonGrid, inside: np.ndarray) -> bool:
+    row, column = np.searchsorted(grid.y, eddy.latitude), np.searchsorted(grid.x, eddy.longitude)
+    return bool(inside[row, column])
+
+
 def _eddies(
     field: Float[np.ndarray, "y x"], grid: LatLonGrid, valid: np.ndarray | None
 ) -> list[SeaLevelEddy]:
-    known = field if valid is None else np.where(valid, field, np.nan)
+    defined = field if valid is None else np.where(valid, field, np.nan)
     if not np.isfinite(field if valid is None else field[valid]).all():
         return []
-    return detect_sea_level_eddies(known, grid)
+    return detect_sea_level_eddies(defined, grid)
 
 
 def _compare(eddies: list[SeaLevelEddy], true: list[SeaLevelEddy]) -> list[float]:
@@ -155,12 +218,15 @@ def _compare(eddies: list[SeaLevelEddy], true: list[SeaLevelEddy]) -> list[float
 
 
 def _kinetic_energy(
-    field: Float[np.ndarray, "y x"], grid: LatLonGrid, valid: np.ndarray | None
+    field: Float[np.ndarray, "y x"],
+    grid: LatLonGrid,
+    valid: np.ndarray | None,
+    cells: Float64[np.ndarray, "y x"],
 ) -> float:
     u, v = geostrophic_velocity(field if valid is None else np.where(valid, field, np.nan), grid)
     squares = 0.5 * (u**2 + v**2)
-    known = np.isfinite(squares)
-    weights = grid.cell_area_weights[known]
+    known = np.isfinite(squares) & (cells > 0)
+    weights = cells[known]
     return float((squares[known] * weights).sum() / weights.sum()) if known.any() else np.nan
 
 
@@ -200,14 +266,14 @@ def _dataset(sums: np.ndarray, energy: np.ndarray, resampling: Resampling) -> xr
             np.stack(survival),
             "part of the initial eddies still tracked",
             "1",
-            f"part of the eddies of the initial state that are found, within {MATCH / 1e3:g} km from lead to lead, at "
-            "every lead so far: their lifetime",
+            f"part of the eddies of the initial state that are found, within {MATCH / 1e3:g} km from stored lead "
+            "to stored lead, at every one so far: their lifetime",
         ),
         "eddy_kinetic_energy": (
             np.stack([resampling.means(one)[0] for one in energy]),
             "geostrophic kinetic energy",
             "m2 s-2",
-            "half the area-weighted mean square geostrophic velocity of the sea level, where it is defined (not within "
+            "half the weighted mean square geostrophic velocity of the sea level, where it is defined (not within "
             "5 degrees of the equator or next to land), averaged over initial conditions",
         ),
     }

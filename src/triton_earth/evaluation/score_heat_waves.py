@@ -1,31 +1,23 @@
 """Scores: whether marine heat waves are forecast, by lead time."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float32, Float64
 
-from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
-from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.data.store import TrainingStore
-from triton_earth.data.windows import Segment
 from triton_earth.evaluation.alignment import Alignment, Forecasts
 from triton_earth.evaluation.baselines import Baselines
+from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline
 from triton_earth.evaluation.heat_wave_errors import NAMES, heat_wave_errors
-from triton_earth.evaluation.heat_waves import HeatWaveClimate, detect_events, heat_wave_climate
+from triton_earth.evaluation.heat_waves import HeatWaveClimate, detect_events
 from triton_earth.evaluation.records import TruthReader
+from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.models.climatology import TRAIN
 
 BEFORE = 30
 """Days of truth before the initial time that an event may have begun in."""
 
-VALUES_IN_MEMORY = 2**27
-"""Values of the baseline period held at a time."""
-
-_DAY = np.timedelta64(1, "D")
 _DEFINITIONS = {
     "heat_wave_hit_rate": (
         "hit rate of heat waves",
@@ -48,21 +40,26 @@ def score_heat_waves(
     alignment: Alignment,
     baselines: Baselines,
     resampling: Resampling,
-    variable: str,
+    asked: HeatWaveBaseline,
+    *,
+    region: Region | None = None,
+    weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
     """Score the marine heat waves of forecasts and references against those of the truth.
 
-    Thresholds are from the training split (Hobday et al. 2016). The events of a forecast are those of the series of
-    the last `BEFORE` days of truth and its own leads; the truth is cut in the same way, so that neither knows how an
-    event goes on after the last lead.
+    Thresholds are those of the baseline period (Hobday et al. 2016). The events of a forecast are those of the series
+    of the last `BEFORE` days of truth and its own leads; the truth is cut in the same way, so that neither knows how
+    an event goes on after the last lead.
 
     Args:
         forecast: Stored daily forecasts.
-        truth: Daily training store with a training split.
+        truth: Daily training store.
         alignment: Which belong together.
         baselines: The reference forecasts.
         resampling: Bootstrap of the initial conditions.
-        variable: Name of the temperature.
+        asked: The temperature and its baseline period, as `heat_wave_baseline` gives them.
+        region: Where scores are taken; None: everywhere.
+        weights_name: Which cell weights.
 
     Returns:
         `heat_wave_hit_rate`, `heat_wave_false_alarm_ratio`, `heat_wave_iou` (forecast, lead_time), each with
@@ -70,12 +67,13 @@ def score_heat_waves(
         `heat_wave_onset_error`, `heat_wave_duration_error`, `heat_wave_intensity_error` (forecast), with intervals.
 
     Raises:
-        UserError: if the variable is not there, steps are not days, or there is no training split of a year or more.
+        UserError: if the truth is not finite in a valid cell of the region.
     """
+    variable = asked.variable
     (channel,) = forecast.variables.indices([variable])
-    climate = _climate(truth, variable, forecast)
-    reader = TruthReader(forecast, truth, alignment)
-    weights = forecast.grid.cell_area_weights
+    climate = asked.climate(truth)
+    reader = TruthReader(forecast, truth, alignment, region)
+    weights = cell_weights(forecast.grid, weights_name)
     if reader.valid_mask is not None:
         weights = weights * reader.valid_mask[channel]
     inits, leads = alignment.available.shape
@@ -97,8 +95,12 @@ def score_heat_waves(
             area[-1, init, there] = _weighted(mask, weights)
             for source in range(sources):
                 fields = [
-                    _field(forecast, baselines, source, init, int(lead), initial, started)[channel]
-                    for lead in alignment.leads[there]
+                    forecast.read(slice(init, init + 1), int(alignment.leads[lead]))[0, channel]
+                    if source == 0
+                    else baselines.references[source - 1].at(
+                        initial, started, int(alignment.numbers[lead])
+                    )[0, channel]
+                    for lead in there
                 ]
                 found = _mask(past, np.stack(fields), all_times, climate)
                 shared[source, init], errors[source, init] = heat_wave_errors(
@@ -108,7 +110,7 @@ def score_heat_waves(
                 hits[source, init, there] = _weighted(found & mask, weights)
             advance()
     (temperature,) = forecast.variables.select([variable])
-    scores = _dataset(area, hits, resampling)
+    scores = _dataset(area, hits, resampling, asked.remark)
     return scores.assign(_errors(shared, errors, resampling, temperature.units))
 
 
@@ -116,6 +118,7 @@ def _dataset(
     area: Float64[np.ndarray, "source init lead"],
     hits: Float64[np.ndarray, "forecast init lead"],
     resampling: Resampling,
+    baseline: str,
 ) -> xr.Dataset:
     true = resampling.means(area[-1])
     data: dict[str, tuple] = {}
@@ -146,7 +149,7 @@ def _dataset(
             "long_name": "area under heat waves",
             "units": "1",
             "definition": "part of the valid area that is in a marine heat wave (Hobday et al. 2016; days above the "
-            "90th percentile of the training split for 5 days or more, gaps of up to 2 days joined)",
+            f"90th percentile for 5 days or more, gaps of up to 2 days joined). {baseline}",
         },
     )
     return xr.Dataset(data)
@@ -184,39 +187,6 @@ def _errors(
     return data
 
 
-def _climate(truth: TrainingStore, variable: str, forecast: Forecasts) -> HeatWaveClimate:
-    """Return thresholds from the longest training segment, row by row so that it need not fit into memory."""
-    for step in (truth.time_step, forecast.time_step):
-        if not same_duration(step, _DAY):
-            raise UserError(
-                f"heat waves are of daily data; found a step of {describe_duration(step)}. Prepare daily means."
-            )
-    segments = truth.segments(TRAIN) if TRAIN in truth.split_names else ()
-    longest = max(segments, key=len, default=Segment(0, 0, 0))
-    times = truth.times[longest.start : longest.stop]
-    if len(times) < 366:
-        raise UserError(
-            f"heat waves need thresholds from a training split of a year or more, 30 years at best; found {len(times)} "
-            "days. Evaluate against a store with a longer training split."
-        )
-    (channel,) = truth.variables.indices([variable])
-    ny, nx = truth.grid.shape
-    rows = max(1, VALUES_IN_MEMORY // (len(times) * nx))
-    parts = []
-    for first in range(0, ny, rows):
-        chunks = [
-            truth.read(longest.trajectory, slice(start, min(start + 64, longest.stop)))[
-                :, channel, first : first + rows
-            ]
-            for start in range(longest.start, longest.stop, 64)
-        ]
-        parts.append(heat_wave_climate(np.concatenate(chunks), times))
-    return HeatWaveClimate(
-        np.concatenate([part.seasonal for part in parts], axis=1),
-        np.concatenate([part.threshold for part in parts], axis=1),
-    )
-
-
 def _past(
     truth: TrainingStore, forecast: Forecasts, alignment: Alignment, init: int, variable: str
 ) -> tuple[Float32[np.ndarray, "time y x"], np.ndarray]:
@@ -226,20 +196,6 @@ def _past(
     days = slice(max(0, stop - BEFORE), stop)
     trajectory = int(np.asarray(forecast.trajectories)[init])
     return truth.read(trajectory, days)[:, channel], truth.times[days]
-
-
-def _field(
-    forecast: Forecasts,
-    baselines: Baselines,
-    source: int,
-    init: int,
-    lead: int,
-    initial: np.ndarray,
-    started: np.ndarray,
-) -> Any:
-    if source == 0:
-        return forecast.read(slice(init, init + 1), lead)[0]
-    return baselines.references[source - 1].at(initial, started, lead + 1)[0]
 
 
 def _mask(

@@ -61,7 +61,8 @@ def evaluate(
         title: Heading of the report; by default the title of the model's recipe.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         weights: Cell weights of all means, by name.
-        heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
+        heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
+            VARIABLE:START..END, the days named; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.

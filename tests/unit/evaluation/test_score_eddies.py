@@ -3,6 +3,7 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.sea_level_eddies import (
@@ -63,17 +64,30 @@ def test_opposite_eddies_and_far_ones_are_no_pair():
 
 
 @pytest.fixture
-def scores(forecasts_of, truth_of):
+def judged(forecasts_of, truth_of):
     """Truth: a pair that moves by half a degree a step. Forecast: it moves half as fast; the cyclone dies after 2."""
     truth = np.stack([pair(144 + 0.5 * step) for step in range(5)])[None, :, None]
     forecast = [pair(144 + 0.25 * step) for step in (1, 2)]
     forecast += [eddy(144 + 0.25 * step, 37.0) for step in (3, 4)]
-    return evaluate_forecast(
+    return (
         forecasts_of(np.stack(forecast)[None, :, None], variables=SEA_LEVEL, grid=GRID),
         truth_of(truth, variables=SEA_LEVEL, grid=GRID),
-        resamples=10,
-        eddies="ssh",
     )
+
+
+@pytest.fixture
+def scores(judged):
+    return evaluate_forecast(*judged, resamples=10, eddies="ssh")
+
+
+def test_those_of_a_region_have_their_centre_inside(judged, scores):
+    north = Region.parse("35:41,140:153")
+    found = evaluate_forecast(*judged, resamples=10, eddies="ssh", region=north)
+    assert found["eddy_count"].sel(source="truth").values.tolist() == [1, 1, 1, 1]
+    assert found["eddy_hit_rate"].sel(forecast="triton").values.tolist() == [1, 1, 1, 1]
+    assert found["eddy_survival"].sel(source="triton").values.tolist() == [1, 1, 1, 1]
+    energy = [one["eddy_kinetic_energy"].sel(source="truth") for one in (found, scores)]
+    assert (energy[0] > energy[1]).all()
 
 
 def test_scores_of_moving_eddies(scores):

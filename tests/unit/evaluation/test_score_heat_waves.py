@@ -6,10 +6,14 @@ import zarr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.heat_waves import detect_events, heat_wave_climate
+from triton_earth.evaluation.regions import cell_weights
 from triton_earth.rollout.forecast_store import (
     ForecastStore,
     create_forecast_store,
@@ -148,8 +152,87 @@ def test_the_report_shows_both(forecast, truth, tmp_path):
     )
 
 
+def test_region_and_weights(forecast, truth, sst, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "triton_earth.evaluation.score_heat_waves.cell_weights",
+        lambda grid, name: asked.append(name) or cell_weights(grid, name),
+    )
+    found = evaluate_forecast(
+        forecast,
+        truth,
+        resamples=5,
+        heat_waves="sst",
+        region=Region.parse("0:60,0:360"),
+        weights="cos_latitude",
+    )
+    assert asked == ["cos_latitude"]
+    true = [
+        detect_events(
+            sst[start - 29 : start + LEADS + 1, 0]
+            > heat_wave_climate(sst[:740, 0], DAYS[:740]).at(DAYS[start - 29 : start + LEADS + 1])[
+                1
+            ]
+        )[30:]
+        > 0
+        for start in STARTS
+    ]
+    inside = GRID.cell_area_weights[2:]
+    expected = np.mean([(one[:, 2:] * inside).sum(axis=(1, 2)) / inside.sum() for one in true], 0)
+    np.testing.assert_allclose(found["heat_wave_area"].sel(source="truth"), expected)
+
+
+def test_a_named_baseline_period(forecast, truth, sst):
+    asked = "sst:2001-02-01..2002-12-31"
+    found = evaluate_forecast(forecast, truth, resamples=5, heat_waves=asked)
+    said = (
+        "Heat-wave thresholds are those of 2001-02-01 to 2002-12-31 (699 days; 30 years are usual)."
+    )
+    assert said in found.attrs["remarks"].splitlines()
+    assert said in found["heat_wave_area"].attrs["definition"]
+    days = heat_wave_baseline(asked, forecast, truth, align(forecast, truth))
+    own = heat_wave_climate(sst[31:730, 0], DAYS[31:730])
+    np.testing.assert_allclose(days.climate(truth).threshold, own.threshold)
+    late = heat_wave_baseline("sst:2002-06-01..2003-12-31", forecast, truth, align(forecast, truth))
+    assert late.remark.endswith("which overlap with the scored times.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("sst:2001", "expected VARIABLE or VARIABLE:START..END, for example"),
+        ("sst:a..b", "expected VARIABLE or VARIABLE:START..END, for example"),
+        (
+            "sst:1999-01-01..2001-03-31",
+            "the store has 90 of those days, from 2001-01-01 to 2003-12-31",
+        ),
+    ],
+)
+def test_periods_that_are_none(forecast, truth, asked, message):
+    with pytest.raises(UserError, match=message):
+        heat_wave_baseline(asked, forecast, truth, align(forecast, truth))
+
+
+@pytest.mark.parametrize("leads", [[2, 3, 4, 5], [1, 2, 4], [5, 10]])
+def test_leads_that_are_not_every_day(sst, truth, forecasts_of, leads):
+    fields = np.stack([sst[STARTS + lead] for lead in leads], axis=1)
+    some = forecasts_of(
+        fields,
+        variables=SST,
+        grid=GRID,
+        time_step=np.timedelta64(1, "D"),
+        init_times=DAYS[STARTS],
+        trajectories=np.zeros(len(STARTS), int),
+        leads=leads,
+    )
+    with pytest.raises(
+        UserError, match="events of five days need every day; the leads that can be"
+    ):
+        evaluate_forecast(some, truth, resamples=5, heat_waves="sst")
+
+
 def test_what_has_no_heat_waves(forecast, truth, weather, flow, forecasts_of, truth_of, tmp_path):
-    with pytest.raises(UserError, match="'salinity'"):
+    with pytest.raises(UserError, match="no variable 'salinity'; it has"):
         evaluate_forecast(forecast, truth, resamples=10, heat_waves="salinity")
     with pytest.raises(UserError, match="heat waves are scored against a training store"):
         evaluate_forecast(

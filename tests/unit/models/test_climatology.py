@@ -183,3 +183,12 @@ def test_of_a_long_training_split_evenly_spread_states_are_taken(tmp_path, monke
     taken = [store.read(number, slice(0, None))[::4] for number in range(3)]
     expected = np.concatenate(taken).astype(np.float64).mean(axis=(0, 2, 3))
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_one_calendar_year_has_a_season(tmp_path):
+    year, shorter = DAYS[:365], DAYS[:364]
+    assert year[-1] - year[0] == np.timedelta64(364, "D")
+    one = fit_climatology(daily_store(tmp_path / "a.zarr", season(year), times=year), ["sst"])
+    np.testing.assert_allclose(one.at(year)[:, MASK], season(year)[:, MASK], atol=1e-4)
+    store = daily_store(tmp_path / "b.zarr", season(shorter), times=shorter)
+    assert len(fit_climatology(store, ["sst"]).coefficients) == 1

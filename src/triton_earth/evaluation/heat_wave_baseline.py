@@ -1,0 +1,132 @@
+"""Which days heat-wave thresholds come from, and every reason why a forecast's heat waves cannot be scored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration, same_duration
+from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
+from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, describe_numbers
+from triton_earth.evaluation.heat_waves import HeatWaveClimate, heat_wave_climate
+from triton_earth.models.climatology import TRAIN
+
+VALUES_IN_MEMORY = 2**27
+"""Values of the baseline period held at a time."""
+
+FEWEST_DAYS = 365
+"""Days that a baseline period must have."""
+
+_DAY = np.timedelta64(1, "D")
+_FORM = "expected VARIABLE or VARIABLE:START..END, for example sst:1991-01-01..2020-12-31"
+
+
+@dataclass(frozen=True)
+class HeatWaveBaseline:
+    """A temperature and the days that its thresholds come from.
+
+    Attributes:
+        variable: Name of the temperature.
+        days: The baseline period: consecutive days of one trajectory.
+        remark: The period in a sentence, and whether it overlaps with what is scored.
+    """
+
+    variable: str
+    days: Segment
+    remark: str
+
+    def climate(self, truth: TrainingStore) -> HeatWaveClimate:
+        """Return climatology and thresholds, made row by row so that the period need not fit into memory."""
+        (channel,) = truth.variables.indices([self.variable])
+        ny, nx = truth.grid.shape
+        days = self.days
+        rows = max(1, VALUES_IN_MEMORY // (len(days) * nx))
+        parts = []
+        for first in range(0, ny, rows):
+            chunks = [
+                truth.read(days.trajectory, slice(start, min(start + 64, days.stop)))[
+                    :, channel, first : first + rows
+                ]
+                for start in range(days.start, days.stop, 64)
+            ]
+            times = truth.times[days.start : days.stop]
+            parts.append(heat_wave_climate(np.concatenate(chunks), times))
+        return HeatWaveClimate(
+            np.concatenate([part.seasonal for part in parts], axis=1),
+            np.concatenate([part.threshold for part in parts], axis=1),
+        )
+
+
+def heat_wave_baseline(
+    asked: str, forecast: Forecasts, truth: Truth, alignment: Alignment
+) -> HeatWaveBaseline:
+    """Read ``VARIABLE`` or ``VARIABLE:START..END`` and refuse what cannot be scored; no field is read.
+
+    Args:
+        asked: What `--heat-waves` says. Without a period thresholds are from the longest stretch of the training split.
+        forecast: Stored daily forecasts.
+        truth: Daily training store.
+        alignment: Which belong together.
+
+    Raises:
+        UserError: if the variable is not there, steps are not days, leads that are scored are not the days 1, 2, …, or
+            the period is not in the store or has less than a year.
+    """
+    variable, _, period = asked.partition(":")
+    if variable not in forecast.variables:
+        raise UserError(
+            f"--heat-waves {asked}: the forecast has no variable '{variable}'; it has {forecast.variables.names}. Name "
+            "the sea surface temperature."
+        )
+    if not isinstance(truth, TrainingStore):
+        raise UserError("--heat-waves: heat waves are scored against a training store.")
+    for step in (truth.time_step, forecast.time_step):
+        if not same_duration(step, _DAY):
+            raise UserError(
+                f"--heat-waves: heat waves are of daily data; found a step of {describe_duration(step)}. Prepare daily "
+                "means."
+            )
+    if not np.array_equal(alignment.numbers, np.arange(1, len(alignment.numbers) + 1)):
+        raise UserError(
+            "--heat-waves: events of five days need every day; the leads that can be scored are steps "
+            f"{describe_numbers(alignment.numbers)}. Store all leads (forecast without --leads), or leave it out."
+        )
+    days = _named_period(asked, period, truth) if period else _longest_training(truth)
+    first, last = truth.times[days.start], truth.times[days.stop - 1]
+    remark = (
+        f"Heat-wave thresholds are those of {np.datetime_as_string(first, 'D')} to "
+        f"{np.datetime_as_string(last, 'D')} ({len(days)} days; 30 years are usual)"
+    )
+    ends = int(alignment.starts.max() + alignment.offsets[-1])
+    overlaps = days.stop > alignment.starts.min() and days.start <= ends
+    same = days.trajectory in np.asarray(forecast.trajectories)
+    remark += ", which overlap with the scored times." if overlaps and same else "."
+    return HeatWaveBaseline(variable, days, remark)
+
+
+def _longest_training(truth: TrainingStore) -> Segment:
+    segments = truth.segments(TRAIN) if TRAIN in truth.split_names else ()
+    longest = max(segments, key=len, default=Segment(0, 0, 0))
+    if len(longest) < FEWEST_DAYS:
+        raise UserError(
+            "--heat-waves: heat waves need thresholds from a training split of a year or more, 30 years at best; "
+            f"found {len(longest)} days. Evaluate against a store with a longer training split, or name the days with "
+            "VARIABLE:START..END."
+        )
+    return longest
+
+
+def _named_period(asked: str, period: str, truth: TrainingStore) -> Segment:
+    try:
+        start, end = (np.datetime64(word, "D") for word in period.split(".."))
+    except ValueError as error:
+        raise UserError(f"--heat-waves {asked}: {_FORM}.") from error
+    days = truth.times.astype("datetime64[D]")
+    inside = np.flatnonzero((days >= start) & (days <= end))
+    if inside.size < FEWEST_DAYS:
+        raise UserError(
+            f"--heat-waves {asked}: the store has {inside.size} of those days, from {days[0]} to {days[-1]}; "
+            f"a baseline period needs {FEWEST_DAYS} or more. Choose a period inside."
+        )
+    return Segment(int(truth.trajectories[0]), int(inside[0]), int(inside[-1]) + 1)
