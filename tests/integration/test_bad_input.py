@@ -298,6 +298,15 @@ def test_a_forecast_with_a_flipped_bit(refused, tmp_path, tiny_forecast, tiny_st
     assert f"{forecast}: lead 4 cannot be read (" in line
 
 
+def test_a_forecast_that_lost_a_file(refused, tmp_path, tiny_forecast, tiny_store, new):
+    forecast = shutil.copytree(tiny_forecast, tmp_path / "forecast.zarr")
+    (forecast / "vorticity" / "c" / "0" / "3" / "0" / "0").unlink()
+    for words in (["evaluate", forecast], ["compare", forecast, tiny_forecast]):
+        line = refused(*words, tiny_store, "--out", new)
+        assert f"{forecast}: 'vorticity' at lead 4 of the forecasts from" in line
+        assert "is missing: the file vorticity/c/0/3/0/0 is lost. Make the forecast again." in line
+
+
 def test_a_store_in_place_of_a_forecast(refused, tiny_store, new):
     assert "not a forecast" in refused("evaluate", tiny_store, tiny_store, "--out", new)
 

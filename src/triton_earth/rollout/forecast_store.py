@@ -30,6 +30,7 @@ from triton_earth.core.grid import Grid, grid_from_dict
 from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import consolidate
+from triton_earth.rollout.lost_files import require_files
 
 FORMAT = "triton-earth forecast 1"
 
@@ -219,6 +220,7 @@ class ForecastStore:
         self.members: int = coordinates.sizes.get("member", 1)
         self.statistics: xr.DataArray | None = coordinates.get(STATISTICS)
         self.stabilizer_change: xr.DataArray | None = coordinates.get(CHANGE)
+        self._complete = bool(attributes.get("complete"))
         names = self.variables.names if self.statistics is None else [STATISTICS]
         self._arrays = [zarr.open_array(path, path=name, mode="r") for name in names]
         self.chunk_inits: int = self._arrays[0].chunks[0]
@@ -270,7 +272,7 @@ class ForecastStore:
             lead: Index into `lead_times`.
 
         Raises:
-            UserError: if a file of the store is damaged.
+            UserError: if a file of the store is damaged or lost.
         """
         fields = self.read_members(inits, lead)
         if self.members == 1:
@@ -288,7 +290,8 @@ class ForecastStore:
             lead: Index into `lead_times`.
 
         Raises:
-            UserError: if the store holds statistics only, or a file of it is damaged.
+            UserError: if the store holds statistics only, or a file of it is damaged or lost. One that the guard's
+                policy ``stop`` left out is not.
         """
         if self.statistics is not None:
             raise UserError(
@@ -301,14 +304,35 @@ class ForecastStore:
                 fields = [np.asarray(array[inits, :, lead]) for array in self._arrays]
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
-                f"{self.path}: lead {lead + 1} cannot be read ({error}); the forecast is damaged, make it again."
+                f"{self.path}: lead {self._number(lead)} cannot be read ({error}); the forecast is damaged, make it "
+                "again."
             ) from error
+        if self._complete:
+            rows = range(*inits.indices(len(self.init_times)))
+            for array, values in zip(self._arrays, fields, strict=True):
+                require_files(
+                    self.path,
+                    array,
+                    values,
+                    rows,
+                    lead,
+                    number=self._number(lead),
+                    init_times=self.init_times,
+                    guard=self.guard,
+                )
         return np.stack(fields, axis=2)
+
+    def _number(self, lead: int) -> int:
+        return round(float(self.lead_times[lead] / self.time_step))
 
 
 def open_for_writing(path: Path, names: Sequence[str]) -> list[zarr.Array]:
-    """Open the arrays of a store that leads are written into."""
-    return [zarr.open_array(path, path=name, mode="r+") for name in names]
+    """Open the arrays of a store that leads are written into.
+
+    Files of missing values are written too, so that one that is not there is lost.
+    """
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        return [zarr.open_array(path, path=name, mode="r+") for name in names]
 
 
 def write_lead(
