@@ -14,7 +14,6 @@ from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import fit_baselines
-from triton_earth.evaluation.bootstrap import interval_definition, resampling_weights
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.regions import Region, WeightsName
@@ -104,10 +103,16 @@ def evaluate_forecast(
     models = [forecast, *others]
     stored = [str(model.provenance.get("model", "forecast")) for model in models]
     sources = [*_model_names(names or stored, baselines.names), *baselines.names]
-    draws = resampling_weights(np.asarray(forecast.trajectories), resamples, seed)
-    resampling = Resampling(draws, alignment.available)
-    scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
     lead_times = np.asarray(forecast.lead_times)[alignment.leads]
+    resampling = Resampling.draw(
+        np.asarray(forecast.trajectories),
+        np.asarray(forecast.init_times),
+        lead_times,
+        alignment.available,
+        resamples=resamples,
+        seed=seed,
+    )
+    scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
     for part in (
         score_errors(records, sources, forecast.variables, resampling),
         score_flow(records, forecast.variables, resampling),
@@ -163,7 +168,7 @@ def evaluate_forecast(
         "triton_earth_version": __version__,
         "seed": seed,
         "resamples": resamples,
-        "interval": interval_definition(np.asarray(forecast.trajectories)),
+        "interval": resampling.definition(alignment.numbers),
         "region": "everywhere" if region is None else str(region),
         "weights": weights,
         "baselines": baselines.definition,

@@ -47,15 +47,14 @@ def median_horizon(
 
 
 def loses_correlation(
-    correlation: Float64[np.ndarray, "*batch lead variable"], least: float = SKILL_CORRELATION
-) -> Bool[np.ndarray, "*batch lead"]:
-    """Return where the mean correlation of any variable is below `least`, or undefined."""
-    return np.any(~(correlation >= least), axis=-1)
+    correlation: Float64[np.ndarray, "*batch"], least: float = SKILL_CORRELATION
+) -> Bool[np.ndarray, "*batch"]:
+    """Return where the mean correlation is below `least`, or undefined."""
+    return ~(correlation >= least)
 
 
 def loses_to(
-    error: Float64[np.ndarray, "*batch lead variable"],
-    baseline: Float64[np.ndarray, "*batch lead variable"],
-) -> Bool[np.ndarray, "*batch lead"]:
-    """Return where the error of any variable is not smaller than the baseline's."""
-    return np.any(~(error < baseline), axis=-1)
+    error: Float64[np.ndarray, "*batch"], baseline: Float64[np.ndarray, "*batch"]
+) -> Bool[np.ndarray, "*batch"]:
+    """Return where an error is not smaller than the baseline's, or undefined."""
+    return ~(error < baseline)

@@ -92,13 +92,13 @@ def score_drift(
             units,
         )
     drifts, spreads, rates = [], [], []
-    deviation = np.sqrt(resampling.means(truth_variance(sums)))
+    deviation = np.sqrt(resampling.means(truth_variance(sums), joined=True))
     for source in records.forecasts:
         errors = records.errors(source)
-        drifts.append(_trend(resampling.means(bias(errors)), numbers))
+        drifts.append(_trend(resampling.means(bias(errors), joined=True), numbers))
         ratio = _ratio(forecast_variance(errors), truth_variance(errors))
-        spreads.append(_trend(resampling.means(ratio), numbers))
-        rmse = np.sqrt(resampling.means(mean_square_error(errors)))
+        spreads.append(_trend(resampling.means(ratio, joined=True), numbers))
+        rmse = np.sqrt(resampling.means(mean_square_error(errors), joined=True))
         rates.append(growth_rate(np.swapaxes(rmse, 1, 2), np.swapaxes(deviation, 1, 2), numbers))
     data |= _overall(
         "drift_rate",
@@ -141,7 +141,7 @@ def _extremes(
     records: Records, resampling: Resampling, units: list[str], lead_times: np.ndarray
 ) -> xr.Dataset:
     kept = records.extremes
-    part = Resampling(resampling.weights, resampling.available[:, kept.leads])
+    part = resampling.at(kept.leads)
     values = np.stack([part.means(one)[0] for one in kept.quantiles])
     return xr.Dataset(
         {
@@ -213,7 +213,7 @@ def _overall(
 ) -> dict[str, tuple]:
     """Return a variable and its interval from arrays [sample, variable] of each forecast."""
     estimates = np.stack([sample[0] for sample in samples])
-    bounds = np.stack([resampling.interval(sample) for sample in samples])
+    bounds = np.stack([resampling.joined_interval(sample) for sample in samples])
     return _with_interval(name, OVERALL, estimates, bounds, long_name, definition, units)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.bootstrap import paired_difference_interval
 from triton_earth.evaluation.metrics import METRICS, mean_square_error
 from triton_earth.evaluation.records import Records
 from triton_earth.evaluation.resampling import Resampling
@@ -111,13 +110,13 @@ def _difference(
 ) -> dict[str, tuple]:
     """Return mse minus the mse of a baseline; the interval is of the difference over the same resamples."""
     errors = [mean_square_error(records.errors(source)) for source in records.forecasts]
-    least = resampling.means(errors[baseline])[0]
-    available = np.broadcast_to(resampling.available[..., None], errors[0].shape)
+    least = resampling.means(errors[baseline])
     estimates, intervals = [], []
     for error in errors:
-        estimates.append(resampling.means(error)[0] - least)
-        bounds = paired_difference_interval(error, errors[baseline], resampling.weights, available)
-        intervals.append(np.where(np.isnan(resampling.weights).any(), np.nan, bounds))
+        with np.errstate(invalid="ignore"):
+            difference = resampling.means(error) - least
+        estimates.append(difference[0])
+        intervals.append(resampling.interval(difference))
     attributes = {
         "long_name": f"mean square error minus that of {name}",
         "units": _units(METRICS["mse"].units(variable.units) for variable in variables),

@@ -164,7 +164,7 @@ def _errors(
     weights = resampling.weights_and_plain
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = np.einsum("si,fin->sfn", weights, errors) / (weights @ shared.T)[..., None]
-    bounds = resampling.interval(samples)
+    bounds = resampling.joined_interval(samples)
     words = {
         "onset": ("day", "first heat-wave day within the forecast"),
         "duration": ("day", "number of heat-wave days within the forecast"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Int
+from jaxtyping import Bool, Float64, Int
 
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.horizons import (
@@ -28,6 +28,7 @@ from triton_earth.evaluation.stability import (
     first_departure,
     ratio_to_truth,
 )
+from triton_earth.evaluation.statistics import ErrorSums
 
 NOT_REACHED = "missing where it is not reached within the evaluated leads"
 
@@ -52,7 +53,9 @@ def score_horizons(
 
     Returns:
         `stability_horizon`, `stable_fraction`, `skill_horizon`, `acc_horizon`, `persistence_horizon` and the like of
-        every other reference (forecast), each with NAME_interval (forecast, bound); `stability_criterion` (forecast);
+        every other reference (forecast), each with NAME_interval (forecast, bound); each horizon of single variables as
+        NAME_by_variable (forecast, variable), and the worst of them as NAME_variable (forecast); `stability_criterion`
+        (forecast);
         `initial_stability_horizon`, `initial_stable` and `initial_stability_criterion` (forecast, init). A horizon
         that is not reached is NaN.
     """
@@ -71,6 +74,7 @@ def score_horizons(
         f"is outside the band around the truth {_words(bands)}; median over initial conditions, of which those that "
         f"stay inside count as later than all; {NOT_REACHED} by half of the initial conditions",
     )
+    data |= _stability_by_variable(records, variables, resampling, leads, bands)
     data |= _stable_fraction(each, resampling)
     data["stability_criterion"] = (
         "forecast",
@@ -83,10 +87,10 @@ def score_horizons(
         },
     )
     data |= _initial_conditions(each)
-    data |= _skill(records, resampling, leads)
-    data |= _anomaly_skill(records, resampling, leads)
+    data |= _skill(records, variables, resampling, leads)
+    data |= _anomaly_skill(records, variables, resampling, leads)
     for source in records.references:
-        data |= _beaten(records, source, names[source], resampling, leads)
+        data |= _beaten(records, source, names[source], variables, resampling, leads)
     return xr.Dataset(data)
 
 
@@ -106,6 +110,32 @@ def _stability(
             ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])
     outside = departures(records.errors(source), variables.names, ratios, bands)
     return first_departure(outside, resampling.available, leads)
+
+
+def _stability_by_variable(
+    records: Records,
+    variables: Variables,
+    resampling: Resampling,
+    leads: np.ndarray,
+    bands: StabilityBands,
+) -> dict[str, tuple]:
+    """Return the stability horizon of each variable, judged by what is its own: finite, mean, variance."""
+    medians: list[list[np.ndarray]] = []
+    for source in records.forecasts:
+        medians.append([])
+        for index, name in enumerate(variables.names):
+            sums = ErrorSums(*records.sums[:, source, ..., index : index + 1])
+            outside = departures(sums, [name], {}, bands)
+            horizon = first_departure(outside, resampling.available, leads).horizon
+            medians[-1].append(median_horizon(horizon, resampling.weights_and_plain))
+    return _horizon(
+        "stability_horizon_by_variable",
+        np.moveaxis(np.array(medians), -1, 0),
+        resampling,
+        "stability horizon of each variable",
+        "first lead at which the variable is not finite, or its mean or variance is outside the band around the truth "
+        f"{_words(bands)}; median over initial conditions as stability_horizon; {NOT_REACHED} by half of them",
+    )
 
 
 def _stable_fraction(each: list[Stability], resampling: Resampling) -> dict[str, tuple]:
@@ -152,68 +182,125 @@ def _initial_conditions(each: list[Stability]) -> dict[str, tuple]:
     }
 
 
-def _skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[str, tuple]:
-    useless = []
-    for source in records.forecasts:
-        lost = loses_correlation(resampling.means(correlation(records.errors(source))))
-        useless.append(first_lead(lost & resampling.scored, leads))
-    return _horizon(
+def _skill(
+    records: Records, variables: Variables, resampling: Resampling, leads: np.ndarray
+) -> dict[str, tuple]:
+    samples = [
+        _first(
+            loses_correlation(resampling.means(correlation(records.errors(source)), joined=True)),
+            resampling,
+            leads,
+        )
+        for source in records.forecasts
+    ]
+    return _by_variable(
         "skill_horizon",
-        np.stack(useless, axis=1),
+        samples,
+        variables,
         resampling,
         "useful-skill horizon",
-        f"first lead at which the correlation (averaged over initial conditions) of any variable is below "
-        f"{SKILL_CORRELATION}; {NOT_REACHED}",
+        f"first lead at which the correlation (averaged over initial conditions) is below {SKILL_CORRELATION}",
     )
 
 
-def _anomaly_skill(records: Records, resampling: Resampling, leads: np.ndarray) -> dict[str, tuple]:
+def _anomaly_skill(
+    records: Records, variables: Variables, resampling: Resampling, leads: np.ndarray
+) -> dict[str, tuple]:
     """Return the lead at which the anomaly correlation is lost; nothing where there is no climatology."""
-    useless = []
+    samples = []
     for source in records.forecasts:
         sums = records.anomalies(source)
         if sums is None:
             return {}
-        lost = loses_correlation(resampling.means(correlation(sums)), SKILL_ACC)
-        useless.append(first_lead(lost & resampling.scored, leads))
-    return _horizon(
+        lost = loses_correlation(resampling.means(correlation(sums), joined=True), SKILL_ACC)
+        samples.append(_first(lost, resampling, leads))
+    return _by_variable(
         "acc_horizon",
-        np.stack(useless, axis=1),
+        samples,
+        variables,
         resampling,
         "anomaly-correlation horizon",
-        f"first lead at which the anomaly correlation (averaged over initial conditions) of any variable is below "
-        f"{SKILL_ACC}; {NOT_REACHED}",
+        f"first lead at which the anomaly correlation (averaged over initial conditions) is below {SKILL_ACC}",
     )
 
 
 def _beaten(
-    records: Records, baseline: int, name: str, resampling: Resampling, leads: np.ndarray
+    records: Records,
+    baseline: int,
+    name: str,
+    variables: Variables,
+    resampling: Resampling,
+    leads: np.ndarray,
 ) -> dict[str, tuple]:
     """Return the lead at which a baseline wins."""
     rmse = METRICS["rmse"]
     means = [
-        resampling.means(rmse.of_one(records.errors(source)), rmse.finish)
+        resampling.means(rmse.of_one(records.errors(source)), rmse.finish, joined=True)
         for source in records.forecasts
     ]
-    beaten = [
-        first_lead(
-            loses_to(mean, means[baseline]) & resampling.scored & (source != baseline), leads
-        )
+    samples = [
+        _first(loses_to(mean, means[baseline]) & (source != baseline), resampling, leads)
         for source, mean in enumerate(means)
     ]
-    return _horizon(
+    return _by_variable(
         f"{name.replace(' ', '_')}_horizon",
-        np.stack(beaten, axis=1),
+        samples,
+        variables,
         resampling,
         f"lead at which {name} wins",
-        f"first lead at which the rmse of any variable is not smaller than that of {name}; {NOT_REACHED}, and of "
-        f"{name} itself",
+        f"first lead at which the rmse is not smaller than that of {name}",
     )
+
+
+def _first(
+    happens: Bool[np.ndarray, "sample lead variable"], resampling: Resampling, leads: np.ndarray
+) -> Float64[np.ndarray, "sample variable"]:
+    """Return the first lead at which something happens, of those that were scored in each sample."""
+    there = happens & resampling.scored[..., None]
+    return first_lead(np.swapaxes(there, 1, 2), leads)
+
+
+def _by_variable(
+    name: str,
+    samples: list[Float64[np.ndarray, "sample variable"]],
+    variables: Variables,
+    resampling: Resampling,
+    long_name: str,
+    definition: str,
+) -> dict[str, tuple]:
+    """Return a horizon of each variable, that of the worst of them, and which that is."""
+    each = np.stack(samples, axis=1)
+    worst = each.min(axis=-1)
+    named = np.where(np.isinf(worst[0]), STABLE, np.array(variables.names)[each[0].argmin(axis=-1)])
+    return {
+        **_horizon(
+            name,
+            worst,
+            resampling,
+            long_name,
+            f"{definition} for any variable; {NOT_REACHED}",
+        ),
+        f"{name}_variable": (
+            "forecast",
+            named,
+            {
+                "long_name": f"variable of the {long_name}",
+                "definition": f"the variable that reaches {name} first; '{STABLE}' where none does",
+            },
+        ),
+        **_horizon(
+            f"{name}_by_variable",
+            each,
+            resampling,
+            f"{long_name} of each variable",
+            f"{definition}; {NOT_REACHED}",
+        ),
+    }
 
 
 def _horizon(
     name: str,
-    samples: Float64[np.ndarray, "sample forecast"],
+    samples: Float64[np.ndarray, "sample forecast *variable"],
     resampling: Resampling,
     long_name: str,
     definition: str,
@@ -224,7 +311,7 @@ def _horizon(
 
 def _values(
     name: str,
-    samples: Float64[np.ndarray, "sample forecast"],
+    samples: Float64[np.ndarray, "sample forecast *variable"],
     resampling: Resampling,
     attributes: dict[str, Any],
 ) -> dict[str, tuple]:
@@ -234,11 +321,12 @@ def _values(
         "definition": f"95 % bootstrap interval of {name} over initial conditions; of a horizon, a bound that is "
         "missing is not reached within the evaluated leads",
     }
+    dimensions = ("forecast", "variable")[: samples.ndim - 1]
     return {
-        name: ("forecast", _finite_or_nan(samples[0]), attributes),
+        name: (dimensions, _finite_or_nan(samples[0]), attributes),
         f"{name}_interval": (
-            ("forecast", "bound"),
-            _finite_or_nan(resampling.interval(samples)),
+            (*dimensions, "bound"),
+            _finite_or_nan(resampling.joined_interval(samples)),
             interval,
         ),
     }

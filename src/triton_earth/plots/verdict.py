@@ -183,7 +183,7 @@ def _beyond_chance(scores: xr.Dataset, forecast: str, rival: str) -> str:
         scores[name].sel(forecast=forecast, bound="upper").transpose("variable", "lead_time").values
     )
     if np.isnan(upper).all():
-        return ""
+        return " Chance is not told apart: there are too few independent cases for an interval."
     clear = int((upper < 0).all(axis=0).sum())
     every = " of every variable" if scores.sizes["variable"] > 1 else ""
     return f" The 95 % interval of the difference in MSE{every} is below zero at {clear} of {upper.shape[1]} leads."
@@ -202,12 +202,18 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
     horizon = _horizon(scores, "skill_horizon", forecast, leads)
     if "skill_horizon" in scores:
         sentence = (
-            f"Useful skill is lost at {horizon}" if horizon else "Useful skill lasts to the end"
+            f"Useful skill is lost at {horizon}{_variable(scores, 'skill_horizon', forecast)}"
+            if horizon
+            else "Useful skill lasts to the end"
         )
         findings.append(Finding("note", f"{sentence} (criterion under Definitions)."))
     lost = _horizon(scores, "acc_horizon", forecast, leads)
     if "acc_horizon" in scores:
-        words = f"falls below 0.6 at {lost}" if lost else "stays above 0.6 to the end"
+        words = (
+            f"falls below 0.6 at {lost}{_variable(scores, 'acc_horizon', forecast)}"
+            if lost
+            else "stays above 0.6 to the end"
+        )
         findings.append(Finding("note", f"Anomaly correlation {words}."))
     if "correlation" in scores and scores.sizes["variable"] <= _NAMED_VARIABLES:
         parts = []
@@ -262,6 +268,22 @@ def _horizon(scores: xr.Dataset, name: str, forecast: str, leads: LeadTimes) -> 
         return words
     end = f"{upper:g}" if np.isfinite(upper) else "beyond the end"
     return f"{words} [{lower:g} to {end}]"
+
+
+def _variable(scores: xr.Dataset, name: str, forecast: str) -> str:
+    """Return in brackets which of several variables reaches a horizon first, and where the others do."""
+    if scores.sizes["variable"] < 2 or f"{name}_variable" not in scores:
+        return ""
+    worst = _text(scores, f"{name}_variable", forecast)
+    each = scores[f"{name}_by_variable"].sel(forecast=forecast)
+    if scores.sizes["variable"] > _NAMED_VARIABLES:
+        return f" ({worst})"
+    parts = []
+    for variable in scores["variable"].values:
+        value = float(each.sel(variable=variable))
+        words = f"step {value:g}" if np.isfinite(value) else "not reached"
+        parts.append(f"{variable}: {words}")
+    return f" (first {worst}; {', '.join(parts)})"
 
 
 def _text(scores: xr.Dataset, name: str, forecast: str) -> str:

@@ -66,7 +66,8 @@ def test_the_verdict_speaks_of_each(scores):
     words = [finding.text for finding in verdict(scores, "triton")]
     for name in NAMES[1:]:
         (sentence,) = [text for text in words if text.startswith(f"Beats {name} at every lead:")]
-        assert "95 % interval of the difference" in sentence
+        assert "Chance is not told apart" in sentence
+    assert scores.attrs["interval"].startswith("none: there are initial conditions of 2 trajec")
 
 
 def test_without_a_training_split_there_is_persistence_only(flow, forecasts_of, truth_of):

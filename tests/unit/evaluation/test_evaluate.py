@@ -105,6 +105,22 @@ def test_interval_of_rmse_is_the_root_of_that_of_mse(scores):
     np.testing.assert_allclose(scores["rmse_interval"] ** 2, scores["mse_interval"], rtol=1e-12)
 
 
+def test_horizons_of_each_variable(flow, forecasts_of, truth_of):
+    both = Variables((Variable("a", "1"), Variable("b", "1")))
+    truth = np.concatenate([flow, flow], axis=2)
+    noise = np.random.default_rng(0).standard_normal(truth[:, 1:].shape)
+    noise[:, :3] = noise[:, :5, 1] = 0
+    forecast = truth[:, 1:] + 9 * noise.astype(np.float32)
+    scores = evaluate_forecast(
+        forecasts_of(forecast, variables=both), truth_of(truth, variables=both), resamples=20
+    ).sel(forecast="triton")
+    for name in ("stability_horizon", "skill_horizon", "persistence_horizon"):
+        assert scores[name] == 4
+        assert scores[f"{name}_by_variable"].values.tolist() == [4, 6]
+        assert scores[f"{name}_by_variable_interval"].dims == ("variable", "bound")
+    assert scores["skill_horizon_variable"] == scores["persistence_horizon_variable"] == "a"
+
+
 def test_paired_difference(scores):
     difference = scores["mse_minus_persistence"]
     held = scores["mse"].sel(forecast="persistence", drop=True)
@@ -223,7 +239,9 @@ def test_one_trajectory_has_scores_but_no_intervals(flow, forecasts_of, truth_of
     for name, values in scores.data_vars.items():
         if name.endswith("_interval"):
             assert np.isnan(values).all(), name
-    assert scores.attrs["interval"].startswith("none: all initial conditions are of one trajectory")
+    assert scores.attrs["interval"].startswith(
+        "none: there are 2 initial conditions of one trajectory"
+    )
 
 
 def test_same_seed_same_intervals(noisy, flow, forecasts_of, truth_of):

@@ -31,6 +31,6 @@ def test_weighted_median_is_the_median_of_repeated_values():
 
 def test_loss_of_correlation_and_to_a_baseline():
     correlation = np.array([[0.9, 0.8], [0.6, 0.4], [0.5, np.nan]])
-    assert loses_correlation(correlation).tolist() == [False, True, True]
-    error = np.array([[1.0], [2.0], [np.inf]])
-    assert loses_to(error, np.full((3, 1), 2.0)).tolist() == [False, True, True]
+    assert loses_correlation(correlation).tolist() == [[False, False], [False, True], [False, True]]
+    error = np.array([1.0, 2.0, np.inf, np.nan])
+    assert loses_to(error, np.full(4, 2.0)).tolist() == [False, True, True, True]
