@@ -99,7 +99,7 @@ class Alignment:
     """Where in the truth each forecast starts and which of its leads can be scored.
 
     Attributes:
-        starts: Index of the initial time of each forecast in the truth's times.
+        starts: Index of the initial time of each forecast in the truth's times; −1 where it is not there.
         offsets: Truth steps from the initial time to each scored lead.
         leads: Index of each scored lead in the forecast's lead times.
         channels: Channel of each forecast variable in the truth.
@@ -122,7 +122,8 @@ class Alignment:
 def align(forecast: Forecasts, truth: Truth) -> Alignment:
     """Find the truth of every forecast.
 
-    Leads for which no forecast has a truth (beyond its end, or between its times) are left out.
+    Leads for which no forecast has a truth (beyond its end, or between its times) are left out. Nothing is scored of a
+    forecast whose initial time is not in the truth.
 
     Args:
         forecast: Stored forecasts.
@@ -132,8 +133,8 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
         Indices into both.
 
     Raises:
-        UserError: if grids, units or kinds of time differ, a variable, trajectory or initial time is not in the truth,
-            or no lead time of any forecast is.
+        UserError: if grids, units or kinds of time differ, a variable or trajectory is not in the truth, or no initial
+            time or no lead time of any forecast is.
     """
     channels = _channels(forecast, truth)
     if not _same_grid(forecast.grid, truth.grid):
@@ -146,6 +147,7 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
     offsets = np.rint(steps.astype(np.float64)).astype(np.int64)
     meets = np.abs(steps - offsets) < 1e-3
     reached = starts[:, None] + offsets[None, :] < len(truth.times)
+    reached &= starts[:, None] >= 0
     scored = np.flatnonzero((meets & reached).any(axis=0))
     if scored.size == 0:
         raise UserError(
@@ -213,14 +215,14 @@ def _starts(forecast: Forecasts, truth: Truth) -> Int[np.ndarray, " init"]:
             f"it has {len(truth.trajectories)}. Evaluate against the store that the forecast started from."
         )
     found = {time: truth.find_time(time) for time in np.unique(forecast.init_times)}
-    absent = [time for time, index in found.items() if index is None]
-    if absent:
+    if all(index is None for index in found.values()):
         raise UserError(
-            f"initial times {_some(absent)} of the forecast are not in the truth, which has times "
+            f"initial times {_some(list(found))} of the forecast are not in the truth, which has times "
             f"{truth.times[0]} to {truth.times[-1]} in steps of {describe_duration(truth.time_step)}. "
             "Evaluate against the store that the forecast started from."
         )
-    return np.array([found[time] for time in forecast.init_times], dtype=np.int64)
+    indices = [found[time] for time in forecast.init_times]
+    return np.array([-1 if index is None else index for index in indices], dtype=np.int64)
 
 
 def _kind(times: np.ndarray) -> str:

@@ -98,8 +98,8 @@ def heat_wave_baseline(
         f"Heat-wave thresholds are those of {np.datetime_as_string(first, 'D')} to "
         f"{np.datetime_as_string(last, 'D')} ({len(days)} days; 30 years are usual)"
     )
-    ends = int(alignment.starts.max() + alignment.offsets[-1])
-    overlaps = days.stop > alignment.starts.min() and days.start <= ends
+    starts = alignment.starts[alignment.starts >= 0]
+    overlaps = days.stop > starts.min() and days.start <= starts.max() + alignment.offsets[-1]
     same = days.trajectory in np.asarray(forecast.trajectories)
     remark += ", which overlap with the scored times." if overlaps and same else "."
     return HeatWaveBaseline(variable, days, remark)

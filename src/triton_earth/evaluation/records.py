@@ -163,7 +163,7 @@ def record(
     )
     with progress("evaluating", inits * leads) as advance:
         for rows in _slices(inits, batch):
-            initial = np.concatenate([reader.read(row, np.zeros(1, int)) for row in _in(rows)])
+            initial = np.concatenate([reader.read_initial(row) for row in _in(rows)])
             for columns in _slices(leads, block):
                 truths = [reader.read_available(row, columns) for row in _in(rows)]
                 for lead in _in(columns):
@@ -240,6 +240,12 @@ class TruthReader:
             )
             valid = self.valid_mask
             self.valid_mask = inside if valid is None else valid & inside
+
+    def read_initial(self, row: int) -> Float32[np.ndarray, "1 channel y x"]:
+        """Read the truth at the initial time of one forecast; NaN where it is not there."""
+        if self._alignment.starts[row] >= 0:
+            return self.read(row, np.zeros(1, np.int64))
+        return np.full((1, len(self._names), *self._truth.grid.shape), np.nan, np.float32)
 
     def read_available(
         self, row: int, columns: slice

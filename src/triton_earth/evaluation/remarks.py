@@ -21,6 +21,13 @@ def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:
         ends = alignment.leads[-1] < stored - 1
         why = "the truth ends there" if ends else "the truth has no such times between"
         found.append(f"Scored over {scored} of the forecast's {stored} leads: {why}.")
+    absent = np.flatnonzero(alignment.starts < 0)
+    if absent.size:
+        first, last = (np.asarray(forecast.init_times)[absent[place]] for place in (0, -1))
+        found.append(
+            f"{absent.size} of {len(alignment.starts)} initial conditions are left out: the truth does not have their "
+            f"initial times, {first} to {last}."
+        )
     counts = alignment.available.sum(axis=0)
     if counts.min() < len(alignment.starts):
         shown = np.unique(np.linspace(0, scored - 1, 5).round().astype(np.int64))

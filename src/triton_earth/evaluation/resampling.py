@@ -89,7 +89,10 @@ class Resampling:
 
     @property
     def weights_and_plain(self) -> Float64[np.ndarray, "sample init"]:
-        """A row of ones (the data as they are), then the resamples for what joins several leads."""
+        """A row of ones (the data as they are), then the resamples for what joins several leads.
+
+        Both are zero where nothing was scored of an initial condition.
+        """
         return self._with_plain(len(self.blocks) - 1)
 
     @property
@@ -172,4 +175,5 @@ class Resampling:
 
     def _with_plain(self, position: int) -> Float64[np.ndarray, "sample init"]:
         weights = self.weights[position]
-        return np.concatenate([np.ones((1, weights.shape[1])), weights])
+        both = np.concatenate([np.ones((1, weights.shape[1])), weights])
+        return both * self.available.any(axis=1)

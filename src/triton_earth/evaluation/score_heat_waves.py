@@ -84,6 +84,8 @@ def score_heat_waves(
     with progress("heat waves", inits) as advance:
         for init in range(inits):
             there = np.flatnonzero(alignment.available[init])
+            if not there.size:
+                continue
             past, times = _past(truth, forecast, alignment, init, variable)
             initial = reader.read(init, np.zeros(1, np.int64))
             started = np.asarray(forecast.init_times)[init : init + 1]

@@ -21,6 +21,7 @@ from triton_earth.evaluation.metrics import METRICS, correlation
 from triton_earth.evaluation.records import TRUTH, Records
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.stability import (
+    NO_TRUTH,
     STABLE,
     Stability,
     StabilityBands,
@@ -338,7 +339,8 @@ def _finite_or_nan(values: np.ndarray) -> np.ndarray:
 
 
 def _commonest(one: Stability) -> str:
-    tripped = Counter(criterion for criterion in one.criterion if criterion != STABLE)
+    tripped = Counter(one.criterion)
+    del tripped[STABLE], tripped[NO_TRUTH]
     return tripped.most_common(1)[0][0] if tripped else STABLE
 
 

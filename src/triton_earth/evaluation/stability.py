@@ -22,6 +22,9 @@ NEGLIGIBLE = 1e-12
 TOTALS = {"energy": "energy", "small_scale_enstrophy": "small-scale enstrophy"}
 """Totals that are judged by their ratio to the truth, and what they are called when they trip."""
 
+NO_TRUTH = "no truth"
+"""What is said of a forecast of which nothing was scored."""
+
 NOT_FINITE = "not finite"
 """What is said to have tripped where a forecast holds NaN or infinity."""
 
@@ -70,8 +73,8 @@ class Stability:
 
     Attributes:
         horizon: Number of that lead (1 is the first step); +∞ where the forecast never left.
-        stable: True where the forecast stayed inside at every lead that was scored.
-        criterion: What tripped, in words; "none" where nothing did.
+        stable: True where the forecast stayed inside at every lead that was scored, and one was.
+        criterion: What tripped, in words; "none" where nothing did, "no truth" where nothing was scored.
     """
 
     horizon: Float64[np.ndarray, " init"]
@@ -149,11 +152,15 @@ def first_departure(
     tripped = np.stack([outside[name] & available for name in names])
     any_tripped = np.asarray(tripped.any(axis=0))
     horizon = first_lead(any_tripped, leads)
-    stable = np.isinf(horizon)
+    scored = np.asarray(available.any(axis=1))
+    stable = np.isinf(horizon) & scored
     first = any_tripped.argmax(axis=1)
     criterion = tripped[:, np.arange(len(first)), first].argmax(axis=0)
     return Stability(
         horizon,
         stable,
-        [STABLE if calm else names[number] for calm, number in zip(stable, criterion, strict=True)],
+        [
+            (STABLE if calm else names[number]) if judged else NO_TRUTH
+            for judged, calm, number in zip(scored, stable, criterion, strict=True)
+        ],
     )

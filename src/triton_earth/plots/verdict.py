@@ -63,12 +63,9 @@ def remarks(scores: xr.Dataset) -> list[str]:
 
 def cases(scores: xr.Dataset) -> int | None:
     """Return how many initial conditions were scored, or None where that is not said."""
-    if "init" in scores.sizes:
-        return scores.sizes["init"]
-    if "initial_conditions" not in scores:
-        return None
-    counts = np.atleast_1d(scores["initial_conditions"].values)
-    return int(counts.max()) if counts.size else None
+    if "initial_conditions" in scores and scores["initial_conditions"].size:
+        return int(scores["initial_conditions"].max())
+    return scores.sizes.get("init")
 
 
 def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:

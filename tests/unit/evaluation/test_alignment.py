@@ -101,9 +101,9 @@ def _refusals():
             "the forecast starts from trajectories [5], which the truth does not have: it has 3. Evaluate against",
         ),
         "initial time": (
-            {"init_times": np.array([0.5, 0.7])},
+            {"init_times": np.array([0.6, 0.7])},
             {},
-            "initial times [0.7] of the forecast are not in the truth, which has times 0.0 to 1.0 in steps of 0.5.",
+            "initial times [0.6, 0.7] of the forecast are not in the truth, which has times 0.0 to 1.0 in steps",
         ),
         "kind of time": (
             {},

@@ -105,6 +105,26 @@ def test_interval_of_rmse_is_the_root_of_that_of_mse(scores):
     np.testing.assert_allclose(scores["rmse_interval"] ** 2, scores["mse_interval"], rtol=1e-12)
 
 
+def test_initial_times_that_the_truth_lacks_are_left_out(noisy, flow, forecasts_of, truth_of):
+    begins = np.array([0.0, 0.5, 0.0, -1.0, 0.5, -0.5])
+    rows = np.array([0, 1, 2, 4])
+    forecast = forecasts_of(noisy, init_times=begins)
+    scores = evaluate_forecast(forecast, truth_of(flow), resamples=20)
+    kept = forecasts_of(noisy[rows], init_times=begins[rows], trajectories=rows)
+    alone = evaluate_forecast(kept, truth_of(flow), resamples=20)
+    for name in ("rmse", "correlation", "stable_fraction", "stability_horizon", "skill_horizon"):
+        np.testing.assert_array_equal(scores[name], alone[name], name)
+    assert scores["initial_conditions"].values.tolist() == [4, 4, 4, 4, 4, 4, 2]
+    assert scores.attrs["remarks"].splitlines() == [
+        "2 of 6 initial conditions are left out: the truth does not have their initial times, -1.0 to -0.5.",
+        "Of 6 initial conditions those with a truth are scored: 4 at step 1, 4 at step 3, 4 at step 4, 4 at step 5, "
+        "2 at step 7.",
+    ]
+    one = scores.sel(forecast="triton")
+    assert one["initial_stability_criterion"].values[[3, 5]].tolist() == ["no truth"] * 2
+    assert not one["initial_stable"].values[[3, 5]].any()
+
+
 def test_horizons_of_each_variable(flow, forecasts_of, truth_of):
     both = Variables((Variable("a", "1"), Variable("b", "1")))
     truth = np.concatenate([flow, flow], axis=2)
