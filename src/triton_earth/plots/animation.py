@@ -22,15 +22,23 @@ Format = Literal["webp", "gif"]
 _LARGEST_BYTES = 3_000_000
 _TOTAL_MILLISECONDS, _SHORTEST, _LONGEST, _LAST = 8000, 60, 250, 1500
 _MOST_FRAMES = 122
-_ECONOMIES = ((63, 1), (31, 1), (15, 1), (15, 2), (15, 4))
-"""Colours of each of the two scales, and of how many leads one is shown."""
+_ECONOMIES = (
+    (63, 1.0, 1),
+    (31, 1.0, 1),
+    (31, 0.6, 1),
+    (15, 0.6, 1),
+    (15, 0.4, 1),
+    (15, 0.4, 2),
+    (15, 0.4, 4),
+)
+"""Colours of each of the two scales, size of the maps, and of how many leads one is shown."""
 
 
 def animation(example: xr.Dataset, variable: str, file_format: Format = "webp") -> bytes:
     """Return truth, forecast and error of one variable over all leads as a picture that moves and loops.
 
     A WebP holds the colours exactly; a GIF is for programs that cannot show one. Where the file would be larger than
-    3 MB, fewer colours are used, then fewer leads.
+    3 MB, fewer colours are used and smaller maps are drawn, and only then fewer leads.
 
     Args:
         example: `truth`, `forecast` and `error` of shape (variable, lead_time, y, x) from one initial condition;
@@ -83,6 +91,12 @@ def comparison(
     return _encode(frames, file_format)
 
 
+def leads_shown(content: bytes) -> int:
+    """Return how many leads, the initial state among them, `animation` or `comparison` shows."""
+    with Image.open(io.BytesIO(content)) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
 def write_animation(content: bytes, path: Path) -> Path:
     """Write what `animation` or `comparison` returns to a file, all of it or nothing; one that is there is replaced."""
     write_bytes(path, content)
@@ -93,8 +107,8 @@ def _encode(frames: Frames, file_format: Format) -> bytes:
     every = -(-frames.leads // _MOST_FRAMES)
     save = {"webp": _webp, "gif": _gif}[file_format]
     content = b""
-    for levels, thinned in _ECONOMIES:
-        content = _save(frames, levels, every * thinned, save)
+    for levels, part, thinned in _ECONOMIES:
+        content = _save(frames.shrunk(part), levels, every * thinned, save)
         if len(content) <= _LARGEST_BYTES:
             break
     return content

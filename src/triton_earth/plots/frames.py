@@ -1,5 +1,6 @@
 """Frames of an animation as numbers of one palette: maps in rows and columns, lead time above, colour bars below."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,13 @@ class Frames:
         self._field, self._error = field, error
         self._layout = _Layout.of(truth, len(tiles), len(tiles[0]))
         self.leads = truth.sizes["lead_time"]
+
+    def shrunk(self, part: float) -> "Frames":
+        """Return the same frames with maps of a part of their width and height."""
+        smaller = copy.copy(self)
+        rows, columns = len(self._tiles), len(self._tiles[0])
+        smaller._layout = _Layout.of(self._truth, rows, columns, part)
+        return smaller
 
     def palette(self, levels: int) -> list[int]:
         """Return red, green and blue (0 to 255) of every number that `draw` uses with so many colours a scale."""
@@ -170,9 +178,9 @@ class _Layout:
     width: int
 
     @classmethod
-    def of(cls, truth: xr.DataArray, rows: int, columns: int) -> "_Layout":
+    def of(cls, truth: xr.DataArray, rows: int, columns: int, part: float = 1.0) -> "_Layout":
         room = (_WIDTH - (columns + 1) * _GAP) / columns
-        wanted = float(np.clip(room, _NARROWEST_MAP, _WIDEST_MAP))
+        wanted = part * float(np.clip(room, _NARROWEST_MAP, _WIDEST_MAP))
         cells = truth.shape[-1]
         # Whole pixels for each cell, so that all cells look alike; of very many cells some are left out.
         width = cells * max(1, round(wanted / cells)) if cells <= 1.5 * wanted else round(wanted)

@@ -5,7 +5,7 @@ from html import escape
 
 import xarray as xr
 
-from triton_earth.plots.animation import animation, comparison
+from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
 from triton_earth.plots.labels import variable_names
 from triton_earth.plots.lead_times import lead_times
@@ -54,8 +54,9 @@ def one_forecast(example: xr.Dataset) -> str:
     parts = [
         _moving(
             animation(example, variable),
-            f"Animation of {variable} over all leads: truth, forecast and error side by side.",
-            f"{_titled(variable)}, {_started(example)}, over all leads. "
+            example.sizes["lead_time"],
+            f"Animation of {variable}: truth, forecast and error side by side.",
+            f"{_titled(variable)}, {_started(example)}",
             f"Error: forecast minus truth. {_COLOURS}",
         )
         for variable in variables[:_MOST_MOVING]
@@ -94,8 +95,9 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> str:
     parts = [
         _moving(
             comparison(examples, variable),
-            f"Animation of {variable} over all leads: the truth, {names} side by side.",
-            f"{_titled(variable)}, {_started(first)}, over all leads. "
+            first.sizes["lead_time"],
+            f"Animation of {variable}: the truth, {names} side by side.",
+            f"{_titled(variable)}, {_started(first)}",
             f"Below each model its error, forecast minus truth. {_COLOURS}",
         )
         for variable in variables[:_MOST_MOVING]
@@ -116,8 +118,11 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> str:
     return "".join(parts)
 
 
-def _moving(content: bytes, alt: str, caption: str) -> str:
-    return Picture(data_uri(content, "image/webp"), alt, caption, moving=True).html()
+def _moving(content: bytes, leads: int, alt: str, title: str, caption: str) -> str:
+    shown = leads_shown(content)
+    over = "all leads" if shown == leads else f"{shown} of {leads} leads, the start among them"
+    words = f"{title}, over {over}. {caption}"
+    return Picture(data_uri(content, "image/webp"), alt, words, moving=True).html()
 
 
 def _started(example: xr.Dataset) -> str:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from triton_earth.core.errors import UserError
-from triton_earth.plots.animation import animation, comparison, write_animation
+from triton_earth.plots.animation import animation, comparison, leads_shown, write_animation
 
 
 def frames(content):
@@ -59,19 +59,35 @@ def test_missing_values_are_grey(example):
     assert (drawn[1] == 0x9D).all(axis=-1).sum() < 500
 
 
-def test_a_file_that_would_be_large_has_fewer_colours_and_then_fewer_leads(
+def test_a_file_that_would_be_large_has_fewer_colours_smaller_maps_and_only_then_fewer_leads(
     make_example, monkeypatch
 ):
-    noisy = make_example(leads=16, size=32)
+    noisy = make_example(leads=8, size=32)
     random = np.random.default_rng(0)
     for name in ("truth", "forecast", "error"):
         noisy[name][:] = random.normal(size=noisy[name].shape)
     free = animation(noisy, "vorticity")
-    monkeypatch.setattr("triton_earth.plots.animation._LARGEST_BYTES", len(free) // 3)
+    monkeypatch.setattr("triton_earth.plots.animation._LARGEST_BYTES", len(free) // 2)
     kept = animation(noisy, "vorticity")
-    assert len(kept) < len(free) / 3
-    assert len(frames(kept)) in (17, 9, 5)
-    np.testing.assert_array_equal(frames(kept)[-1].shape, frames(free)[-1].shape)
+    assert len(kept) <= len(free) // 2
+    assert leads_shown(kept) == len(frames(kept)) == 9
+    monkeypatch.setattr("triton_earth.plots.animation._LARGEST_BYTES", len(free) // 6)
+    least = animation(noisy, "vorticity")
+    assert len(least) < len(kept)
+    assert leads_shown(least) == len(frames(least)) in (5, 3)
+    assert frames(least)[0].shape < frames(free)[0].shape
+
+
+@pytest.mark.slow
+def test_99_leads_of_turbulence_are_all_in_the_gif(make_example):
+    """Fine structures in every cell of 64 x 64, which no compression likes."""
+    example = make_example(leads=99, size=64)
+    random = np.random.default_rng(0)
+    for name in ("truth", "forecast", "error"):
+        waves = np.fft.rfft2(random.normal(size=example[name].shape))
+        k = np.hypot(np.fft.fftfreq(64, 1 / 64)[:, None], np.fft.rfftfreq(64, 1 / 64))
+        example[name][:] = np.fft.irfft2(waves / (1 + (k / 4) ** 2))
+    assert leads_shown(animation(example, "vorticity", "gif")) == 100
 
 
 def test_of_a_large_field_some_cells_are_left_out(make_example):
