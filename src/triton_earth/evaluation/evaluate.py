@@ -9,11 +9,13 @@ import xarray as xr
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import fit_baselines
+from triton_earth.evaluation.degree_records import is_globe
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.regions import Region, WeightsName
@@ -27,6 +29,7 @@ from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
 from triton_earth.evaluation.score_heat_waves import score_heat_waves
 from triton_earth.evaluation.score_horizons import score_horizons
+from triton_earth.evaluation.score_isotropic import score_isotropic
 from triton_earth.evaluation.score_scales import score_scales
 from triton_earth.evaluation.score_zonal import score_zonal
 from triton_earth.evaluation.several import by_ensemble, together
@@ -124,6 +127,7 @@ def evaluate_forecast(
             lead_times,
         ),
         score_degrees(records, forecast.variables, alignment.available, lead_times),
+        score_isotropic(records, forecast.variables, resampling, lead_times),
         score_drift(records, forecast.variables, resampling, alignment.numbers, lead_times),
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
@@ -177,10 +181,24 @@ def evaluate_forecast(
         "evaluated_leads": len(alignment.leads),
         "forecast_leads": len(forecast.lead_times),
         REMARKS: "\n".join(
-            [*remarks, *coverage(forecast, alignment), *([] if warm is None else [warm.remark])]
+            [
+                *remarks,
+                *coverage(forecast, alignment),
+                *([] if warm is None else [warm.remark]),
+                *_without(forecast, region),
+            ]
         ),
     }
     return scores
+
+
+def _without(forecast: Forecasts, region: Region | None) -> list[str]:
+    """Return which scores a region of a globe does not have, in a sentence."""
+    if region is None or not isinstance(forecast.grid, LatLonGrid) or not is_globe(forecast.grid):
+        return []
+    return [
+        f"Spectra are those of the region {region}: isotropic ones and zonal ones; by degree there are none."
+    ]
 
 
 def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:

@@ -13,6 +13,8 @@ from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.degree_records import DegreeRecords
 from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow_records import FlowRecords
+from triton_earth.evaluation.isotropic import cut_to
+from triton_earth.evaluation.isotropic_records import IsotropicRecords
 from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
 from triton_earth.evaluation.similarity import structural_similarity, value_range
 from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
@@ -40,6 +42,7 @@ class Records:
         flow: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
         extremes: Quantiles of forecast, references and truth at a few leads.
         degrees: Spherical-harmonic spectra, or None on a grid that is no whole globe.
+        isotropic: Isotropic spectra of every variable, or None on a globe.
     """
 
     models: int
@@ -51,6 +54,7 @@ class Records:
     flow: FlowRecords | None
     extremes: Extremes
     degrees: DegreeRecords | None
+    isotropic: IsotropicRecords | None
 
     @property
     def forecasts(self) -> range:
@@ -82,6 +86,7 @@ def join(parts: Sequence[Records]) -> Records:
     anomalies = [part.anomaly_sums for part in parts if part.anomaly_sums is not None]
     zonal = [part.zonal for part in parts if part.zonal is not None]
     degrees = [part.degrees for part in parts if part.degrees is not None]
+    isotropic = [part.isotropic for part in parts if part.isotropic is not None]
     flow = [part.flow for part in parts if part.flow is not None]
     return Records(
         first.models,
@@ -93,6 +98,7 @@ def join(parts: Sequence[Records]) -> Records:
         FlowRecords.join(flow) if flow else None,
         Extremes.join([part.extremes for part in parts]),
         DegreeRecords.join(degrees) if degrees else None,
+        IsotropicRecords.join(isotropic) if isotropic else None,
     )
 
 
@@ -143,9 +149,11 @@ def record(
         inits=inits,
         leads=leads,
     )
+    part, inside = cut_to(region, forecast.grid)
+    mask = None if reader.valid_mask is None else inside(reader.valid_mask)
     zonal = ZonalRecords.empty(
-        forecast.grid,
-        reader.valid_mask,
+        part,
+        mask,
         sources=sources + 1,
         leads=leads,
         variables=len(forecast.variables),
@@ -154,9 +162,12 @@ def record(
     extremes = Extremes.empty(
         sources=sources + 1, inits=inits, leads=leads, variables=len(forecast.variables)
     )
+    isotropic = IsotropicRecords.empty(
+        forecast.variables, part, mask, sources=sources + 1, inits=inits, leads=leads
+    )
     degrees = DegreeRecords.empty(
-        forecast.grid,
-        reader.valid_mask,
+        part,
+        mask,
         sources=sources + 1,
         leads=leads,
         variables=len(forecast.variables),
@@ -192,9 +203,12 @@ def record(
                     for source, field in (*enumerate(fields), (TRUTH, true)):
                         extremes.put(source, *at, field, weights, reader.valid_mask)
                         if zonal is not None:
-                            zonal.put(source, lead, field)
+                            zonal.put(source, lead, inside(field))
                     if degrees is not None:
                         degrees.put(lead, [*fields, true])
+                    if isotropic is not None:
+                        parts = [inside(field) for field in (*fields, true)]
+                        isotropic.put(at[0], lead, parts)
                     truth_range[at] = value_range(true, reader.valid_mask)
                     if flow is not None:
                         flow.put(TRUTH, *at, flow.spectra(true))
@@ -209,7 +223,16 @@ def record(
                             anomaly_sums[:, source, *at] = found.to_array()
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))
     return Records(
-        len(models), sums, anomaly_sums, similarity, truth_range, zonal, flow, extremes, degrees
+        len(models),
+        sums,
+        anomaly_sums,
+        similarity,
+        truth_range,
+        zonal,
+        flow,
+        extremes,
+        degrees,
+        isotropic,
     )
 
 

@@ -5,6 +5,7 @@ import xarray as xr
 from jaxtyping import Bool
 
 from triton_earth.core.variables import Variables
+from triton_earth.core.velocity import velocity_pairs
 from triton_earth.evaluation.metrics import METRICS
 from triton_earth.evaluation.records import TRUTH, Records
 from triton_earth.evaluation.scales import (
@@ -97,12 +98,22 @@ def score_degrees(
             f"smallest degree at which degree_coherence is below {COHERENT}; missing where all are still correlated",
         ),
     }
+    pairs = velocity_pairs(variables)
+    if pairs:
+        entries["degree_kinetic_energy"] = (
+            ("source", "velocity", *BY_LEAD[2:], "degree"),
+            np.stack([0.5 * (mean[:, u] + mean[:, v]) for u, v in pairs], axis=1),
+            "kinetic energy spectrum",
+            "m2 s-2",
+            "half the sum of degree_spectrum of both components of a velocity",
+        )
     return xr.Dataset(
         {
             name: (dims, values, {"long_name": words, "units": unit, "definition": definition})
             for name, (dims, values, words, unit, definition) in entries.items()
         },
         coords={
+            **({"velocity": [variables.names[east] for east, _ in pairs]} if pairs else {}),
             "degree": ("degree", degrees, {"long_name": "degree", "units": "1"}),
             "degree_lead_time": (
                 "degree_lead_time",

@@ -11,6 +11,7 @@ from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.scales import (
     BOX,
     DEGREES,
+    ISOTROPIC,
     Scales,
     judged,
     resolved,
@@ -37,6 +38,8 @@ def scale_sections(scores: xr.Dataset) -> list[Section]:
         sections.append(Section("Zonal spectra", _zonal(scores)))
     if DEGREES.are_in(scores):
         sections.append(Section("Spectra by degree", _of_variables(scores, DEGREES)))
+    if ISOTROPIC.are_in(scores):
+        sections.append(Section("Isotropic spectra", _of_variables(scores, ISOTROPIC)))
     if BOX.are_in(scores):
         sections.append(Section("Scales", _scales(scores, BOX, "")))
     return sections
@@ -90,6 +93,11 @@ def _of_variables(scores: xr.Dataset, names: Scales) -> str:
         parts.append(
             f"<p>No such spectrum of {escape(', '.join(without))}: it takes a value in every cell.</p>"
         )
+    for velocity in scores.get("velocity", xr.DataArray([])).values.tolist():
+        energy = names.spectrum.replace("spectrum", "kinetic_energy")
+        if energy in scores:
+            chosen = scores[energy].sel(velocity=velocity)
+            parts.append(_spectrum(chosen, f" of {velocity} and the other component"))
     return "".join(parts) + left_out(having)
 
 

@@ -60,6 +60,16 @@ DEGREES = Scales(
 """Scales of one variable on the globe."""
 
 
+ISOTROPIC = Scales(
+    "isotropic_spectrum",
+    "isotropic_ratio",
+    "isotropic_error",
+    "decorrelation_isotropic_wavenumber",
+    "effective_isotropic_wavenumber",
+)
+"""Scales of one variable in a region or on a box."""
+
+
 def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     """Draw ratio of spectra and relative spectral error of one forecast, scale against lead.
 
