@@ -8,8 +8,8 @@ from triton_earth.models.climatology import (
     TRAIN,
     Climatology,
     fit_climatology,
-    fit_lag_correlation,
 )
+from triton_earth.models.lag_correlation import fit_lag_correlation
 from triton_earth.models.reference import (
     ClimatologyForecast,
     DampedPersistence,
@@ -73,7 +73,7 @@ def fit_baselines(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Ba
     mean = ClimatologyForecast(variables, grid, time_step, climatology=climatology)
     definition = (
         "persistence: the truth at the initial time, held; damped persistence: climatology and what is left of the "
-        "initial anomaly on average at each lead (lag correlation of each variable over the training split); "
+        "initial anomaly on average at each place and lead (lag correlation over the training split); "
         f"climatology: {climatology.definition}"
     )
     return Baselines((persistence, damped, mean), climatology, definition)

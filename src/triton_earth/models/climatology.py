@@ -1,12 +1,12 @@
-"""Climatology and lag correlation of a training split: what simple forecasts and anomaly scores are made of."""
+"""Climatology of a training split: what simple forecasts and anomaly scores are made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
@@ -18,42 +18,14 @@ from triton_earth.data.windows import Segment
 
 __all__ = [
     "Climatology",
-    "LagCorrelation",
     "fit_climatology",
-    "fit_lag_correlation",
 ]
 
 MOST_STATES = 1500
 """Training states, evenly spread, that a climatology is fitted to at most: weather forgets itself in days, so that the
 states between them would tell little more."""
 
-MOST_STARTS, MOST_LAGS = 32, 12
-"""Initial times and lags that lag correlations are fitted from."""
-
 TRAIN = "train"
-_GOLDEN = 0.6180339887498949
-
-
-@dataclass(frozen=True)
-class LagCorrelation:
-    """How much of an anomaly is left after a lag, on average over cells and training states.
-
-        α(n) = Σ w a(t) a(t + n Δt) / Σ w a(t)²,    a = x − c
-
-    It is the least-squares damping of the initial anomaly: the lag correlation, but for a variance that changes in
-    time. Between the lags that were fitted it is interpolated linearly, beyond the last it stays as it is.
-
-    Attributes:
-        lags: Lags n in steps of the training store, 0 first.
-        values: α(n) of each variable, 0 … 1.
-    """
-
-    lags: Int[np.ndarray, " lag"]
-    values: Float64[np.ndarray, "lag channel"]
-
-    def at(self, lag: float | int) -> Float64[np.ndarray, " channel"]:
-        """Return α of each variable at one lag, in steps of the training store."""
-        return np.array([np.interp(lag, self.lags, value) for value in self.values.T])
 
 
 def fit_climatology(
@@ -73,7 +45,7 @@ def fit_climatology(
         UserError: if the store has no training split.
     """
     channels = store.variables.indices(names)
-    segments = _segments(store)
+    segments = training_segments(store)
     times = np.concatenate([store.times[one.start : one.stop] for one in segments])
     fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
     for when, fields in _states(store, segments, channels):
@@ -91,52 +63,12 @@ def fit_climatology(
     return climatology
 
 
-def fit_lag_correlation(
-    store: TrainingStore, names: Sequence[str], climatology: Climatology, longest: int
-) -> LagCorrelation:
-    """Fit lag correlations of some variables to the training split.
-
-    Args:
-        store: Training store.
-        names: Variables wanted.
-        climatology: Their climatology.
-        longest: Longest lag wanted, in steps.
-
-    Returns:
-        Lag correlations at lags up to `longest`, as far as the training split reaches.
+def training_segments(store: TrainingStore) -> tuple[Segment, ...]:
+    """Return the stretches of the training split.
 
     Raises:
-        UserError: if the store has no training split.
+        UserError: if the store has none.
     """
-    channels = store.variables.indices(names)
-    segments = _segments(store)
-    reach = min(longest, max(len(one) for one in segments) - 1)
-    lags = np.unique(np.geomspace(1, max(reach, 1), MOST_LAGS).round().astype(np.int64))
-    weights = store.grid.cell_area_weights
-    products = np.zeros((len(lags), len(channels)))
-    squares = np.zeros_like(products)
-    for number in range(MOST_STARTS):
-        segment = segments[number * len(segments) // MOST_STARTS]
-        for row, lag in enumerate(lags):
-            room = len(segment) - int(lag)
-            if room < 1:
-                continue
-            start = segment.start + int(number * _GOLDEN % 1.0 * room)
-            pair = [
-                _anomaly(store, climatology, segment.trajectory, time, channels)
-                for time in (start, start + int(lag))
-            ]
-            products[row] += np.nansum(weights * pair[0] * pair[1], axis=(-2, -1))
-            squares[row] += np.nansum(weights * pair[0] ** 2, axis=(-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        fitted = np.clip(np.where(squares > 0, products / squares, 0.0), 0.0, 1.0)
-    reached = (squares > 0).any(axis=1)
-    lags, fitted = lags[reached], fitted[reached]
-    ones = np.ones((1, len(channels)))
-    return LagCorrelation(np.concatenate([[0], lags]), np.concatenate([ones, fitted]))
-
-
-def _segments(store: TrainingStore) -> tuple[Segment, ...]:
     if TRAIN not in store.split_names:
         raise UserError(
             f"{store.path}: a climatology needs a training split; the store has {store.split_names}. "
@@ -180,14 +112,3 @@ def _stride(total: int, time_step: Duration) -> int:
         while year > 1 and gcd(stride, year) > 1:
             stride += 1
     return stride
-
-
-def _anomaly(
-    store: TrainingStore,
-    climatology: Climatology,
-    trajectory: int,
-    time: int,
-    channels: list[int],
-) -> Float64[np.ndarray, "channel y x"]:
-    chosen = slice(time, time + 1)
-    return (store.read(trajectory, chosen)[:, channels] - climatology.at(store.times[chosen]))[0]

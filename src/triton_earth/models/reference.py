@@ -12,7 +12,8 @@ from triton_earth.core.state import State
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
 from triton_earth.models.base import Forecaster
-from triton_earth.models.climatology import Climatology, LagCorrelation
+from triton_earth.models.climatology import Climatology
+from triton_earth.models.lag_correlation import LagCorrelation
 
 Fields = Float[np.ndarray, "batch channel y x"]
 
@@ -83,7 +84,7 @@ class ClimatologyForecast(Reference):
 
 @dataclass
 class DampedPersistence(Reference):
-    """The forecast that the initial anomaly fades as it does on average.
+    """The forecast that the initial anomaly fades as it does on average in each place.
 
         x(t + n Δt) = c(t + n Δt) + α(n) [x(t) − c(t)]
 
@@ -100,7 +101,7 @@ class DampedPersistence(Reference):
 
     def at(self, initial: Fields, init_times: np.ndarray, step: int) -> Fields:
         """Return the climatology at the valid times and what is left of the anomaly."""
-        alpha = self.correlation.at(step * self.store_steps)[:, None, None]
+        alpha = self.correlation.at(step * self.store_steps)
         anomaly = initial - self.climatology.at(init_times)
         valid = self.climatology.at(init_times + step * self.time_step)
         return (valid + alpha * anomaly).astype(np.float32)

@@ -11,10 +11,8 @@ from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.models.climatology import (
     MOST_STATES,
-    LagCorrelation,
     _stride,
     fit_climatology,
-    fit_lag_correlation,
 )
 
 GRID = LatLonGrid((10.0, 30.0), (0.0, 10.0, 20.0))
@@ -146,26 +144,6 @@ def test_less_than_a_year_has_no_harmonics(weather):
     fields = np.concatenate([weather.read(number, slice(None)) for number in (0, 1, 2)])[:, :1]
     found = climatology.at(weather.times[:1])[0]
     np.testing.assert_allclose(found, fields.astype(np.float64).mean(axis=0), rtol=1e-6)
-
-
-def test_lag_correlation_of_red_noise(tmp_path):
-    generator = np.random.default_rng(0)
-    noise = generator.standard_normal((len(DAYS), 1, 2, 3))
-    for day in range(1, len(DAYS)):
-        noise[day] = 0.9 * noise[day - 1] + np.sqrt(1 - 0.81) * noise[day]
-    store = daily_store(tmp_path / "a.zarr", season(DAYS) + noise)
-    climatology = fit_climatology(store, ["sst"])
-    correlation = fit_lag_correlation(store, ["sst"], climatology, 20)
-    assert correlation.lags[[0, 1, -1]].tolist() == [0, 1, 20]
-    for lag in (1, 5, 10):
-        assert correlation.at(lag)[0] == pytest.approx(0.9**lag, abs=0.15)
-    assert correlation.at(0)[0] == 1
-
-
-def test_between_and_beyond_the_lags():
-    correlation = LagCorrelation(np.array([0, 2, 4]), np.array([[1.0], [0.5], [0.1]]))
-    found = [correlation.at(lag)[0] for lag in (0, 1, 3, 4, 9)]
-    np.testing.assert_allclose(found, [1, 0.75, 0.3, 0.1, 0.1])
 
 
 def test_no_training_split_is_refused(tmp_path):

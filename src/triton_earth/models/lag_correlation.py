@@ -1,0 +1,152 @@
+"""How much of an anomaly is left after a while, in each part of the map: what damped persistence is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from triton_earth.core.grid import PeriodicGrid
+from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
+from triton_earth.models.climatology import Climatology, training_segments
+
+MOST_STARTS, MOST_LAGS = 128, 12
+"""Initial times and lags that lag correlations are fitted from."""
+
+PRIOR_STARTS = 8
+"""Initial times that the coefficient of the whole map counts as in the coefficient of a part of it."""
+
+MOST_VALUES = 2**25
+"""Sums held at a time; on larger grids cells are taken together in square blocks."""
+
+_GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True)
+class LagCorrelation:
+    """How much of an anomaly is left after a lag, on average over training states, in each block of cells.
+
+        α_b(n) = [Σ_{b,t} w a(t) a(t + n Δt) / Σ_{b,t} w a(t)² + (K / N) α(n)] / (1 + K / N),    a = x − c
+
+    over N initial times t, with α(n) the same quotient over the whole map, which counts as K of them: of few initial
+    times the coefficient of a cell alone would be mostly chance. α is the least-squares damping of the initial anomaly:
+    the lag correlation, but for a variance that changes in time. Between the lags that were fitted it is interpolated
+    linearly, beyond the last it stays as it is.
+
+    Attributes:
+        lags: Lags n in steps of the training store, 0 first.
+        values: α_b(n) of each variable and block, 0 … 1.
+        block: Rows and columns of cells in a block; the last ones may have fewer.
+        shape: Cells (y, x) of the map.
+    """
+
+    lags: Int[np.ndarray, " lag"]
+    values: Float64[np.ndarray, "lag channel row column"]
+    block: int
+    shape: tuple[int, int]
+
+    def at(self, lag: float | int) -> Float64[np.ndarray, "channel y x"]:
+        """Return α of each variable and cell at one lag, in steps of the training store."""
+        place = float(np.interp(lag, self.lags, np.arange(len(self.lags))))
+        before = int(place)
+        after = min(before + 1, len(self.lags) - 1)
+        blocks = self.values[before] + (place - before) * (self.values[after] - self.values[before])
+        ny, nx = self.shape
+        cells = blocks.repeat(self.block, axis=-2)[:, :ny].repeat(self.block, axis=-1)
+        return cells[:, :, :nx]
+
+
+def fit_lag_correlation(
+    store: TrainingStore, names: Sequence[str], climatology: Climatology, longest: int
+) -> LagCorrelation:
+    """Fit lag correlations of some variables to the training split.
+
+    On a doubly periodic box, whose places are all alike, there is one block; elsewhere a block is one cell, as long as
+    the sums of all blocks are not more than `MOST_VALUES`.
+
+    Args:
+        store: Training store.
+        names: Variables wanted.
+        climatology: Their climatology.
+        longest: Longest lag wanted, in steps.
+
+    Returns:
+        Lag correlations at lags up to `longest`, as far as the training split reaches.
+
+    Raises:
+        UserError: if the store has no training split.
+    """
+    channels = store.variables.indices(names)
+    segments = training_segments(store)
+    reach = min(longest, max(len(one) for one in segments) - 1)
+    lags = np.unique(np.geomspace(1, max(reach, 1), MOST_LAGS).round().astype(np.int64))
+    ny, nx = store.grid.shape
+    block = _block(store, len(channels) * len(lags))
+    rows, columns = np.arange(0, ny, block), np.arange(0, nx, block)
+    products = np.zeros((len(lags), len(channels), len(rows), len(columns)))
+    squares = np.zeros_like(products)
+    starts = np.zeros(len(lags))
+    weights = store.grid.cell_area_weights
+    for row, lag in enumerate(lags.tolist()):
+        for segment, start in _starts(segments, lag):
+            first, last = (
+                _anomaly(store, climatology, segment.trajectory, time, channels)
+                for time in (start, start + lag)
+            )
+            for total, pair in ((products[row], first * last), (squares[row], first**2)):
+                weighted = np.where(np.isnan(pair), 0.0, weights * pair)
+                by_row = np.add.reduceat(weighted, rows, axis=-2)
+                total += np.add.reduceat(by_row, columns, axis=-1)
+            starts[row] += 1
+    whole = [total.sum(axis=(-2, -1), keepdims=True) for total in (products, squares)]
+    prior = PRIOR_STARTS / np.maximum(starts, 1)[:, None, None, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        overall = np.where(whole[1] > 0, whole[0] / whole[1], 0.0)
+        own = np.where(squares > 0, products / squares, overall)
+    fitted = np.clip((own + prior * overall) / (1 + prior), 0.0, 1.0)
+    reached = (whole[1] > 0).any(axis=(1, 2, 3))
+    return LagCorrelation(
+        np.concatenate([[0], lags[reached]]),
+        np.concatenate([np.ones((1, *fitted.shape[1:])), fitted[reached]]),
+        block,
+        (ny, nx),
+    )
+
+
+def _block(store: TrainingStore, values: int) -> int:
+    """Return how many rows and columns of cells have one coefficient."""
+    ny, nx = store.grid.shape
+    if isinstance(store.grid, PeriodicGrid) and store.valid_mask is None:
+        return max(ny, nx)
+    return max(1, int(np.ceil(np.sqrt(2 * values * ny * nx / MOST_VALUES))))
+
+
+def _starts(segments: Sequence[Segment], lag: int) -> list[tuple[Segment, int]]:
+    """Return initial times from which a lag stays in the training split: all, or `MOST_STARTS` spread evenly."""
+    rooms = np.array([max(len(segment) - lag, 0) for segment in segments])
+    ends = np.cumsum(rooms)
+    if ends[-1] <= MOST_STARTS:
+        return [
+            (segment, segment.start + offset)
+            for segment, room in zip(segments, rooms.tolist(), strict=True)
+            for offset in range(room)
+        ]
+    found = []
+    for number in range(MOST_STARTS):
+        place = int(np.searchsorted(ends, number * ends[-1] // MOST_STARTS, side="right"))
+        # Multiples of the golden ratio meet all parts of a segment, however many segments there are.
+        offset = int(number * _GOLDEN % 1.0 * rooms[place])
+        found.append((segments[place], segments[place].start + offset))
+    return found
+
+
+def _anomaly(
+    store: TrainingStore,
+    climatology: Climatology,
+    trajectory: int,
+    time: int,
+    channels: list[int],
+) -> Float64[np.ndarray, "channel y x"]:
+    chosen = slice(time, time + 1)
+    return (store.read(trajectory, chosen)[:, channels] - climatology.at(store.times[chosen]))[0]
