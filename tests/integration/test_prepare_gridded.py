@@ -184,6 +184,10 @@ def leave_out(times):
     times[10:] += np.timedelta64(1, "D")
 
 
+def shift(times):
+    times[10] += np.timedelta64(7, "h")
+
+
 def forget(times):
     times[7] = np.datetime64("NaT")
 
@@ -194,7 +198,7 @@ def no_calendar(data):
 
 
 def other_calendar(data):
-    return data.convert_calendar("noleap", use_cftime=True)
+    return data.convert_calendar("360_day", use_cftime=True, align_on="date")
 
 
 def all_nan(data):
@@ -227,10 +231,14 @@ SPOILED = {
     "repeated time": (lambda d: spoiled_times(d, repeat), {}, "the time 2001-01-07T00:00:00.000000000 occurs twice"),
     "missing day": (
         lambda d: spoiled_times(d, leave_out), {},
-        "1 of 38 steps between times are unequal, the first from 2001-01-10",
+        "1 times of the train period 2001-01-01 to 2001-01-20 are missing, the first 2001-01-11. Fill them",
+    ),
+    "uneven times": (
+        lambda d: spoiled_times(d, shift), {},
+        "2 of 39 steps between times are no multiple of the usual one, the first from 2001-01-10",
     ),
     "times without units": (no_calendar, {}, "nobody can tell what day it is"),
-    "calendar without leap days": (other_calendar, {}, "is in the calendar 'noleap'"),
+    "calendar of equal months": (other_calendar, {}, "is in the calendar '360_day'"),
     "no latitude": (lambda d: d.drop_vars("latitude").rename(latitude="row"), {}, "there is no latitude"),
     "no longitude": (lambda d: d.drop_vars("longitude").rename(longitude="col"), {}, "there is no longitude"),
     "latitude in metres": (
@@ -346,7 +354,7 @@ def test_files_of_two_calendars(refused, tmp_path):
     write(tmp_path / "1.nc", dataset().isel(time=slice(0, 20)))
     write(tmp_path / "2.nc", other_calendar(dataset().isel(time=slice(20, None))))
     line = refused(tmp_path / "[12].nc")
-    assert f"{tmp_path / '2.nc'}: time 'time' is in the calendar 'noleap'" in line
+    assert f"{tmp_path / '2.nc'}: time 'time' is in the calendar '360_day'" in line
 
 
 def test_a_curvilinear_grid(refused, tmp_path):

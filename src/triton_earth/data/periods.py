@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pydantic
+from jaxtyping import Bool
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
@@ -81,28 +82,40 @@ def last_moment(text: str) -> np.datetime64:
     return moment.astype("datetime64[ns]")
 
 
-def split_of_times(times: np.ndarray, splits: PeriodSplits, gap: int, source: str) -> np.ndarray:
-    """Return the split of each time, "" for times of none.
+def split_of_times(
+    times: np.ndarray,
+    splits: PeriodSplits,
+    gap: int,
+    source: str,
+    *,
+    recorded: Bool[np.ndarray, " time"] | None = None,
+    breaks: bool = False,
+) -> np.ndarray:
+    """Return the split of each time, "" for times of none and times without a state.
 
     Args:
         times: datetime64, ascending in equal steps.
         splits: The periods.
         gap: Fewest unused times between two splits.
         source: Where the times come from, for messages.
+        recorded: Where there is a state; everywhere if not given.
+        breaks: Whether a period may lack some of its times; windows do not cross them.
 
     Returns:
         Array of str, [time].
 
     Raises:
-        UserError: if two periods overlap, are closer to each other than `gap`, hold no time, or reach beyond the times.
+        UserError: if two periods overlap, are closer to each other than `gap`, hold no time, lack one, or reach beyond
+            the times.
     """
+    there = np.ones(len(times), dtype=bool) if recorded is None else recorded
     split = np.full(len(times), "", dtype=object)
     step = times[1] - times[0]
     for name in SPLITS:
         for start, end in getattr(splits, name):
             first, last = first_moment(start), last_moment(end)
             inside = (times >= first) & (times <= last)
-            if not inside.any():
+            if not (inside & there).any():
                 raise UserError(
                     f"{source}: no time lies in the {name} period {start} to {end}; times are "
                     f"{describe_time(times[0])} to {describe_time(times[-1])}. Correct data.splits.{name}."
@@ -119,9 +132,23 @@ def split_of_times(times: np.ndarray, splits: PeriodSplits, gap: int, source: st
                     f"data.splits: the {name} period {start} to {end} overlaps {taken[0]}; a model would be judged on "
                     "what it was trained on. Take the periods apart."
                 )
-            split[inside] = name
+            if not breaks:
+                _require_recorded(times[inside & ~there], f"{name} period {start} to {end}", source)
+            split[inside & there] = name
     _require_gap(times, split, gap)
     return split
+
+
+def _require_recorded(missing: np.ndarray, period: str, source: str) -> None:
+    if not missing.size:
+        return
+    days = missing.astype("datetime64[D]").astype(str)
+    why = " (29 February, which the calendar of the files may not have)"
+    raise UserError(
+        f"{source}: {missing.size} times of the {period} are missing, the first {describe_time(missing[0])}"
+        f"{why if all(day.endswith('-02-29') for day in days) else ''}. Fill them, choose periods without them, or say "
+        "data.gaps=split: windows then do not cross them."
+    )
 
 
 def gaps_between_splits(split: np.ndarray) -> list[tuple[int, int]]:

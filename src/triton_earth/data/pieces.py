@@ -106,12 +106,13 @@ def require_mask(
     valid: Bool[np.ndarray, "channel y x"],
     times: slice,
 ) -> None:
-    """Refuse fields that have values elsewhere than the first ones.
+    """Refuse fields that have values elsewhere than the first ones; times without a state are none.
 
     Raises:
         UnsoundDataError: naming the first such cell.
     """
     wrong = np.isfinite(fields) != valid
+    wrong[~source.recorded[times]] = False
     if not wrong.any():
         return
     time, channel, row, column = (int(index) for index in np.argwhere(wrong)[0])

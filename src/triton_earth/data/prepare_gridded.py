@@ -76,7 +76,17 @@ def prepare_gridded(
     with tasks(workers, cluster) as place:
         source = GriddedSource(data)
         require_apart(out, source.files)
-        split = split_of_times(source.times, data.splits, max(window, data.gap or 0), source.name)
+        split = split_of_times(
+            source.times,
+            data.splits,
+            max(window, data.gap or 0),
+            source.name,
+            recorded=source.recorded,
+            breaks=data.gaps == "split",
+        )
+        missing = int((~source.recorded).sum())
+        if missing:
+            logger.info("prepare: %d of %d times have no state", missing, len(source.times))
         pieces = _pieces(source, data.memory_mb, place.processes)
         if source.anomalies:
             source.climatology = _climatology(source, pieces, split)
@@ -129,6 +139,7 @@ def _create(
         provenance=provenance,
         valid_mask=None if valid.all() else valid,
         times_per_file=times_per_file,
+        recorded=None if source.recorded.all() else source.recorded,
     )
     if source.climatology is not None:
         names = [each.variable.name for each in source.anomalies]
@@ -194,7 +205,7 @@ def _climatology(source: GriddedSource, pieces: list[slice], split: np.ndarray) 
 
 def _valid_mask(source: GriddedSource) -> Bool[np.ndarray, "channel y x"]:
     """Return where the first fields have values, after a look at the middle and last whether they agree."""
-    last = len(source.times) - 1
+    recorded = np.flatnonzero(source.recorded)
     first = source.read(slice(0, 1))
     valid: np.ndarray = np.isfinite(first[0])
     for variable, there in zip(source.variables, valid, strict=True):
@@ -203,7 +214,7 @@ def _valid_mask(source: GriddedSource) -> Bool[np.ndarray, "channel y x"]:
                 f"{source.name}: variable '{variable.name}' has no value at all at {source.times[0]}. Leave it out, or "
                 "repair the files."
             )
-    for index in sorted({last // 2, last} - {0}):
+    for index in sorted({int(recorded[len(recorded) // 2]), int(recorded[-1])} - {0}):
         require_mask(source, source.read(slice(index, index + 1)), valid, slice(index, index + 1))
     return valid
 
@@ -214,7 +225,9 @@ def _always_valid(source: GriddedSource, pieces: list[slice]) -> Bool[np.ndarray
     ever: np.ndarray | None = None
     with progress("look for holes", len(source.times)) as advance:
         for times in pieces:
-            there = np.isfinite(source.read(times))
+            there = np.isfinite(source.read(times))[source.recorded[times]]
+            if not len(there):
+                continue
             always = there.all(axis=0) if always is None else always & there.all(axis=0)
             ever = there.any(axis=0) if ever is None else ever | there.any(axis=0)
             advance(times.stop - times.start)

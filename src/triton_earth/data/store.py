@@ -66,6 +66,7 @@ class TrainingStore:
         split: Split of each time of each trajectory, [trajectory, time]; "" for times that no split may use.
         trajectory_hashes: SHA-256 of the values of each trajectory.
         valid_mask: True where a channel is defined, or None.
+        recorded: Where there is a state, [time].
         content_hash: SHA-256 of all values and of what they are, see `content_hash.py`.
         provenance: Where the data comes from.
     """
@@ -84,6 +85,11 @@ class TrainingStore:
         self.trajectory_hashes: list[str] = list(attributes["trajectory_hashes"])
         self.valid_mask: np.ndarray | None = (
             coordinates["valid_mask"].values.astype(bool) if "valid_mask" in coordinates else None
+        )
+        self.recorded: np.ndarray = (
+            coordinates["recorded"].values.astype(bool)
+            if "recorded" in coordinates
+            else np.ones(self.times.size, dtype=bool)
         )
         self.content_hash: str = attributes["content_hash"]
         self.provenance: dict[str, Any] = attributes["provenance"]
@@ -225,7 +231,8 @@ class TrainingStore:
             else:
                 whole[:] = self._state[trajectory, start : start + len(whole)]
                 # An empty file reads as one that was never written: as NaN throughout.
-                if np.isnan(whole).all(axis=(1, 2, 3)).any():
+                there = self.recorded[start : start + len(whole)]
+                if np.isnan(whole).all(axis=(1, 2, 3))[there].any():
                     raise ValueError("a time has no value at all")
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
@@ -247,14 +254,16 @@ class TrainingStore:
     def find_time(self, time: float | np.datetime64) -> int | None:
         """Return the index of a time, or None where the store does not have it (to 1e-3 of the time step).
 
+        Nor does it have a time without a state.
+
         A month, ``np.datetime64("2003-01")``, is the only time that the store has in it.
         """
         if isinstance(time, np.datetime64) and time.dtype == "datetime64[M]":
             inside = np.flatnonzero(self.times.astype("datetime64[M]") == time)
-            return int(inside[0]) if inside.size == 1 else None
+            return int(inside[0]) if inside.size == 1 and self.recorded[inside[0]] else None
         distance = np.abs((self.times - np.asarray(time)) / np.asarray(self.time_step))
         index = int(np.argmin(distance))
-        return index if distance[index] < 1e-3 else None
+        return index if distance[index] < 1e-3 and self.recorded[index] else None
 
     def as_state(
         self, fields: Float32[np.ndarray, "batch time channel y x"], valid_times: np.ndarray

@@ -32,6 +32,7 @@ def create_store(
     provenance: dict[str, Any],
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
     times_per_file: int | None = None,
+    recorded: Bool[np.ndarray, " time"] | None = None,
 ) -> None:
     """Write an empty store: coordinates, attributes and the array that trajectories are then written into.
 
@@ -45,6 +46,7 @@ def create_store(
         provenance: Where the data comes from; plain values.
         valid_mask: True where a channel is defined; None where every channel is defined everywhere.
         times_per_file: Times of a trajectory in one file; all of them if not given.
+        recorded: Where there is a state; None where there is one at all times.
 
     Raises:
         UserError: if the disk is full or fails; nothing is left behind.
@@ -72,6 +74,8 @@ def create_store(
     }
     if valid_mask is not None:
         coordinates["valid_mask"] = (("channel", y_name, x_name), valid_mask)
+    if recorded is not None:
+        coordinates["recorded"] = ("time", recorded)
     attributes = {
         "format": FORMAT,
         "grid": grid.to_dict(),
@@ -147,7 +151,11 @@ def write_times(
         UserError: if the disk is full or fails.
     """
     try:
-        array = zarr.open_array(path, path="state", mode="r+")
+        # A time without a state is written too, so that one that was lost can be told from it.
+        opened: Any = zarr.open_array(path, path="state", mode="r+")
+        array: zarr.Array[Any] = zarr.Array(
+            zarr.AsyncArray(opened.metadata, opened.store_path, {"write_empty_chunks": True})
+        )
         in_file = (array.shards or array.chunks)[1]
         start, stop, _ = times.indices(array.shape[1])
         for number in range(start // in_file, -(-stop // in_file)):

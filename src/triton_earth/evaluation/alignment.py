@@ -68,6 +68,7 @@ class Truth(Protocol):
         times: Times of every trajectory, in equal steps.
         time_step: That step.
         valid_mask: True where a channel is defined, [channel, y, x], or None.
+        recorded: Where there is a state, [time].
         content_hash: Hash of all values.
         provenance: Where it comes from.
     """
@@ -77,6 +78,7 @@ class Truth(Protocol):
     times: np.ndarray
     time_step: Duration
     valid_mask: np.ndarray | None
+    recorded: np.ndarray
     content_hash: str
     provenance: dict[str, Any]
 
@@ -104,7 +106,7 @@ class Alignment:
         leads: Index of each scored lead in the forecast's lead times.
         channels: Channel of each forecast variable in the truth.
         numbers: Forecast steps from the initial time to each scored lead; the first step is 1.
-        available: Whether the truth reaches the lead of the forecast.
+        available: Whether the truth has a state at the lead of the forecast.
     """
 
     starts: Int[np.ndarray, " init"]
@@ -146,8 +148,9 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
     steps = forecast.lead_times / truth.time_step
     offsets = np.rint(steps.astype(np.float64)).astype(np.int64)
     meets = np.abs(steps - offsets) < 1e-3
-    reached = starts[:, None] + offsets[None, :] < len(truth.times)
-    reached &= starts[:, None] >= 0
+    ends = starts[:, None] + offsets[None, :]
+    reached = (ends < len(truth.times)) & (starts[:, None] >= 0)
+    reached &= truth.recorded[np.minimum(ends, len(truth.times) - 1)]
     scored = np.flatnonzero((meets & reached).any(axis=0))
     if scored.size == 0:
         raise UserError(

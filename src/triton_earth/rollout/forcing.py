@@ -128,4 +128,10 @@ class Forcings:
                 f"{store.path}: the forecast needs forcings at {targets[wrong[0]]}, but the nearest time there is "
                 f"{found[wrong[0]]}; the clocks differ (start of the forcings, hour of the day, or calendar)."
             )
+        missing = np.flatnonzero(~store.recorded[first : first + needed])
+        if missing.size:
+            raise UserError(
+                f"{store.path}: the forecast needs forcings at {found[missing[0]]}, a time without a state. Start it "
+                "after that, shorten it, or give other --forcings."
+            )
         return first

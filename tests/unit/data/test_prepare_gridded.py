@@ -15,6 +15,7 @@ from tests.gridded import dataset, recipe_values, write
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
 from triton_earth.data import pieces as module
+from triton_earth.data.inspection.store_checks import inspect_store
 from triton_earth.data.prepare_gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.store import TrainingStore, write_times
@@ -221,6 +222,87 @@ def test_cells_with_holes_may_be_masked_at_all_times(tmp_path, caplog):
         prepared(write(tmp_path / "b.nc", data), tmp_path / "b.zarr", holes="mask")
 
 
+def without(tmp_path, *days):
+    data = dataset()
+    return write(
+        tmp_path / "gaps.nc", data.isel(time=[day for day in range(40) if day not in days])
+    )
+
+
+def test_missing_times_between_periods_are_times_without_a_state(tmp_path, whole):
+    path = without(tmp_path, 20, 21, 30)
+    store = prepared(path, tmp_path / "a.zarr", memory_mb=SMALL)
+    np.testing.assert_array_equal(store.times, whole.times)
+    np.testing.assert_array_equal(store.split, whole.split)
+    np.testing.assert_array_equal(np.flatnonzero(~store.recorded), [20, 21, 30])
+    assert np.isnan(store.read(0, slice(20, 22))).all()
+    np.testing.assert_array_equal(store.read(0, slice(0, 20)), whole.read(0, slice(0, 20)))
+    np.testing.assert_array_equal(store.read(0, slice(31, 40)), whole.read(0, slice(31, 40)))
+    assert store.find_time(store.times[20]) is None
+    assert store.find_time(store.times[19]) == 19
+    assert whole.recorded.all()
+    # What is read without the readers of whole files is the same.
+    store._shards = None
+    assert np.isnan(store.read(0, slice(19, 22))[1:]).all()
+    found = inspect_store(store.path)
+    assert found.findings == []
+    assert found.facts["without a state"] == "3 times"
+
+
+def test_missing_times_within_a_period_break_it_if_asked_for(tmp_path):
+    path = without(tmp_path, 4, 5, 35)
+    with pytest.raises(UserError) as caught:
+        prepared(path, tmp_path / "a.zarr")
+    assert str(caught.value) == (
+        f"{path}: 2 times of the train period 2001-01-01 to 2001-01-20 are missing, the first 2001-01-05. Fill them, "
+        "choose periods without them, or say data.gaps=split: windows then do not cross them."
+    )
+    store = prepared(path, tmp_path / "a.zarr", gaps="split", memory_mb=SMALL)
+    assert [(each.start, each.stop) for each in store.segments("train")] == [(0, 4), (6, 20)]
+    assert [(each.start, each.stop) for each in store.segments("test")] == [(32, 35), (36, 40)]
+    again = prepared(path, tmp_path / "b.zarr", gaps="split", memory_mb=2 * SMALL)
+    assert again.content_hash == store.content_hash
+    assert inspect_store(store.path).kinds == []
+
+
+def test_a_long_gap_of_whole_files_is_no_damage(tmp_path):
+    """Files of the store that hold nothing but times without a state are there all the same."""
+    path = without(tmp_path, *range(20, 31))
+    splits = {"train": ["2001-01-01", "2001-01-10"], "valid": ["2001-01-14", "2001-01-20"],
+              "test": ["2001-02-02", "2001-02-09"]}  # fmt: skip
+    store = prepared(path, tmp_path / "a.zarr", memory_mb=SMALL / 3.5, splits=splits)
+    assert (~store.recorded).sum() == 11
+    assert store.segments("test")[0].start == 32
+
+
+def test_missing_times_with_holes_masked_and_anomalies(tmp_path):
+    data = dataset()
+    data["t2m"][13, 5, 7] = np.nan
+    path = write(
+        tmp_path / "a.nc", data.isel(time=[day for day in range(40) if day not in (0, 5, 38)])
+    )
+    store = prepared(
+        path,
+        tmp_path / "a.zarr",
+        holes="mask",
+        gaps="split",
+        memory_mb=SMALL,
+        derive=[{"kind": "anomaly", "of": "2m_temperature"}, "insolation"],
+        splits={"train": ["2001-01-02", "2001-01-20"], "valid": ["2001-01-24", "2001-01-29"],
+                "test": ["2001-02-02", "2001-02-09"]},
+    )  # fmt: skip
+    assert not store.valid_mask[0, 5, 7]
+    fields = store.read(0, slice(None))
+    assert np.isnan(fields[~store.recorded]).all()
+    there = fields[store.recorded]
+    np.testing.assert_array_equal(
+        np.isfinite(there), np.broadcast_to(store.valid_mask, there.shape)
+    )
+    channel = store.variables.names.index("2m_temperature_anomaly")
+    anomalies = fields[store.split[0] == "train", channel][:, store.valid_mask[channel]]
+    assert np.abs(anomalies.mean(axis=0)).max() < 1e-4
+
+
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")
@@ -258,6 +340,7 @@ def test_a_wrong_value_found_by_one_of_many_leaves_nothing_behind(tmp_path, clus
 MEASURE = """
 import sys
 from tests.gridded import recipe_values
+from triton_earth.data.inspection.store_checks import inspect_store
 from triton_earth.data.prepare_gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 from pathlib import Path

@@ -17,6 +17,7 @@ class MemoryTruth:
         self.times = np.arange(fields.shape[1]) * 0.5 if times is None else times
         self.time_step = self.times[1] - self.times[0]
         self.valid_mask = valid_mask
+        self.recorded = np.ones(fields.shape[1], dtype=bool)
         self.content_hash = "0123"
         self.provenance = {"source": "memory"}
         self.reads = 0

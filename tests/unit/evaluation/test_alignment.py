@@ -33,6 +33,14 @@ def test_leads_beyond_the_truth_are_left_out(forecasts_of, truth_of):
     assert found.available.all()
 
 
+def test_leads_at_times_without_a_state_are_not_scored(forecasts_of, truth_of):
+    truth = truth_of(_fields(2, 5))
+    truth.recorded[3] = False
+    starts = {"init_times": np.array([0.0, 0.5]), "trajectories": np.array([0, 1])}
+    found = align(forecasts_of(_fields(2, 4), **starts), truth)
+    assert found.available.tolist() == [[True, True, False, True], [True, False, True, False]]
+
+
 def test_forecast_with_a_longer_step_meets_every_other_time(forecasts_of, truth_of):
     found = align(forecasts_of(_fields(1, 4), time_step=1.0), truth_of(_fields(1, 8)))
     assert found.offsets.tolist() == [2, 4, 6]

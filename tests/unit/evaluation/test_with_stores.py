@@ -67,7 +67,7 @@ class _Endless:
         self.time_step, self.lead_times = 1.0, self.times[1:]
         self.init_times, self.chunk_inits = np.zeros(4), 2
         self.valid_mask, self.content_hash, self.provenance = None, "", {}
-        self.trajectories = np.arange(4)
+        self.trajectories, self.recorded = np.arange(4), np.ones(leads + 1, dtype=bool)
 
     def find_time(self, time):
         return int(time)

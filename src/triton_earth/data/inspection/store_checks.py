@@ -61,7 +61,8 @@ def inspect_store(path: Path) -> Inspection:
             "variables, grid, times, splits or mask are not those that were written.",
             "Make the store again.",
         )
-    labels = [str(time) for _ in store.trajectories for time in store.times]
+    times = store.times[store.recorded]
+    labels = [str(time) for _ in store.trajectories for time in times]
     for channel, (variable, scan) in enumerate(zip(store.variables, scans, strict=True)):
         inspection.variables.append(
             describe(variable.name, variable.units, variable.level, None, str(variable.role), scan)
@@ -83,12 +84,15 @@ def inspect_store(path: Path) -> Inspection:
 
 def _facts(store: TrainingStore) -> dict[str, str]:
     counts = {name: int((store.split == name).sum()) for name in store.split_names}
+    missing = int((~store.recorded).sum())
+    without = {"without a state": f"{missing} times"} if missing else {}
     return {
         "grid": str(store.grid),
         "padding": " x ".join(store.grid.padding),
         "trajectories": str(len(store.trajectories)),
         "period": f"{describe_time(store.times[0])} to {describe_time(store.times[-1])}, {len(store.times)} times",
         "step": describe_duration(store.time_step),
+        **without,
         "splits": ", ".join(f"{name} {count} times" for name, count in counts.items()),
         "content": store.content_hash,
     }
@@ -125,9 +129,11 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
         digests: list[bytes] = []
         for times, fields in _blocks(store, trajectory):
             digests += time_digests(fields)
-            labels = [str(time) for time in store.times[times]]
+            there = store.recorded[times]
+            labels = [str(time) for time in store.times[times][there]]
             for channel, scan in enumerate(scans):
-                scan.add(fields[:, channel], labels, follows=times.start > 0)
+                if labels:
+                    scan.add(fields[there, channel], labels, follows=times.start > 0)
             for name, split_scans in by_split.items():
                 inside = store.split[trajectory, times] == name
                 if inside.any():
@@ -198,13 +204,14 @@ def _check_drift(inspection: Inspection, name: str, scans: dict[str, Scan]) -> N
 def _check_copies(inspection: Inspection, store: TrainingStore, scans: list[Scan]) -> None:
     """Refuse maps of one split that occur in another: a model would be judged on what it was trained on."""
     seen: dict[bytes, tuple[str, str]] = {}
-    split = store.split.ravel()
+    split = store.split[:, store.recorded].ravel()
+    recorded = store.times[store.recorded]
     copies: dict[tuple[str, str], list[str]] = {}
     for number, maps in enumerate(zip(*(scan.digests for scan in scans), strict=True)):
         name = str(split[number])
         if not name:
             continue
-        time = str(store.times[number % len(store.times)])
+        time = str(recorded[number % len(recorded)])
         first, where = seen.setdefault(b"".join(maps), (name, time))
         if first != name:
             copies.setdefault((first, name), []).append(f"{time} as {where}")

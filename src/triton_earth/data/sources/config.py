@@ -196,6 +196,8 @@ class GriddedData(StrictConfig):
         array: How to read files without names; None for files that describe themselves.
         holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first, or
             ``mask`` them at all times, which reads the files twice.
+        gaps: What to do about times that the files lack within a period: ``refuse`` them, naming the first, or
+            ``split`` the period there; windows then do not cross them. Outside all periods they may be missing.
         allow_implausible: Variables whose values may look like fill values, or lie outside what is possible on Earth;
             all others are refused then.
         missing_chunks: What to do about chunks of a local Zarr array that were never written: ``refuse`` them, or take
@@ -217,6 +219,7 @@ class GriddedData(StrictConfig):
     grid: TargetGrid | None = None
     array: ChannelArray | None = None
     holes: Literal["refuse", "mask"] = "refuse"
+    gaps: Literal["refuse", "split"] = "refuse"
     allow_implausible: tuple[str, ...] = ()
     missing_chunks: Literal["refuse", "fill"] = "refuse"
     storage_options: dict[str, Any] = Field(default_factory=dict)

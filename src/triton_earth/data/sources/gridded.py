@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.grid import LatLonGrid
@@ -60,7 +60,7 @@ class GriddedSource:
         variables: Channels: those of the files, then computed ones, derived forcings last.
         grid: Cells of the fields.
         times: Times of the fields, datetime64[ns] in equal steps.
-        source_times: Times as the files have them; others than `times` for calendar months only.
+        recorded: Where the files have a state, [time].
         anomalies: Channels that are anomalies; they are read once `climatology` is set.
         climatology: Climatology of what the anomalies are of, in that order.
     """
@@ -127,8 +127,8 @@ class GriddedSource:
         start, end = data.splits.bounds
         inside = np.flatnonzero((self._all_times >= start) & (self._all_times <= end))
         taken, self.times = regular_times(self._all_times[inside], data.step, self.name)
-        self._indices = inside[taken]
-        self.source_times = self._all_times[self._indices]
+        self.recorded: Bool[np.ndarray, " time"] = taken >= 0
+        self._indices = np.where(self.recorded, inside[taken], -1)
 
     @property
     def channels_in_memory(self) -> int:
@@ -147,7 +147,8 @@ class GriddedSource:
             times: Slice of `times`.
 
         Returns:
-            Values in the units of `variables`; NaN where the files have no value.
+            Values in the units of `variables`; NaN where the files have no value, and throughout where they have no
+            state.
 
         Raises:
             UserError: naming file, variable and time, if a file is damaged or a value is infinite or a fill value.
@@ -156,7 +157,9 @@ class GriddedSource:
         parts = [values.astype(np.float32)[:, None] for values in fields.values()]
         if len(self._derived):
             parts.append(derived_fields(self._derived.names, self.times[times], self.grid))
-        return np.concatenate(parts, axis=1)
+        whole = np.concatenate(parts, axis=1)
+        whole[~self.recorded[times]] = np.nan
+        return whole
 
     def before_anomalies(self, times: slice) -> Float64[np.ndarray, "time channel y x"]:
         """Read the fields of consecutive times that anomalies are of, in the order of `anomalies`."""
@@ -201,23 +204,21 @@ class GriddedSource:
     def _read_channels(
         self, channels: Channels, indices: np.ndarray
     ) -> Float64[np.ndarray, "time channel y x"]:
-        blocks = []
+        if not channels.has_time:
+            once = self._read_piece(channels, self._pieces[channels.source_name][0], None)
+            return np.repeat(once, len(indices), axis=0)
+        shape = (len(indices), len(channels.variables), *self._native.shape)
+        fields = np.full(shape, np.nan)
         offset = 0
         for piece in self._pieces[channels.source_name]:
-            if not channels.has_time:
-                once = self._read_piece(channels, piece, None)
-                blocks.append(np.repeat(once, len(indices), axis=0))
-                break
-            local = indices[(indices >= offset) & (indices < offset + len(piece.times))] - offset
+            here = np.flatnonzero((indices >= offset) & (indices < offset + len(piece.times)))
+            for run in _equal_steps(indices[here] - offset):
+                local = indices[here[run]] - offset
+                step = int(local[1] - local[0]) if local.size > 1 else 1
+                steps = slice(int(local[0]), int(local[-1]) + 1, step)
+                fields[here[run]] = self._read_piece(channels, piece, steps)
             offset += len(piece.times)
-            if local.size:
-                steps = slice(
-                    int(local[0]),
-                    int(local[-1]) + 1,
-                    int(local[1] - local[0]) if local.size > 1 else 1,
-                )
-                blocks.append(self._read_piece(channels, piece, steps))
-        return np.concatenate(blocks, axis=0)
+        return fields
 
     def _read_piece(
         self, channels: Channels, piece: _Piece, steps: slice | None
@@ -259,6 +260,21 @@ class GriddedSource:
                 f"{self.name}: no variable depends on time, so there is nothing to forecast. Correct data.variables."
             )
         return common
+
+
+def _equal_steps(indices: np.ndarray) -> list[slice]:
+    """Return stretches of ascending indices that have equal steps."""
+    runs = []
+    first = 0
+    while first < len(indices):
+        last = first + 1
+        while last + 1 < len(indices) and (
+            indices[last + 1] - indices[last] == indices[first + 1] - indices[first]
+        ):
+            last += 1
+        runs.append(slice(first, last + 1))
+        first = last + 1
+    return runs
 
 
 def _names(data: GriddedData) -> list[str]:

@@ -53,7 +53,7 @@ FAULTS = {
     "time-order": lambda d: times(d, swap),
     "time-gaps": lambda d: times(d, leave_out),
     "time-units": lambda d: d.assign_coords(time=np.arange(40.0)),
-    "calendar": lambda d: d.convert_calendar("noleap", use_cftime=True),
+    "calendar": lambda d: d.convert_calendar("360_day", use_cftime=True, align_on="date"),
     "no-latitude": lambda d: d.drop_vars("latitude").rename(latitude="row"),
     "no-longitude": lambda d: d.drop_vars("longitude").rename(longitude="column"),
     "latitude": lambda d: d.assign_coords(latitude=("latitude", d.latitude.values * 10)),

@@ -71,10 +71,13 @@ def test_a_missing_year_is_a_gap_and_no_shift(tmp_path):
     variables = [{"name": "2m_temperature", "units": "1"}]
     splits = {**LEAP, "valid": ["1999-06-01", "1999-09-01"], "train": ["1999-01-02", "1999-03-01"],
               "test": ["2001-02-01", "2001-06-01"]}  # fmt: skip
-    with pytest.raises(
-        UserError, match="steps between times are unequal, the first from 1999-12-31"
-    ):
-        source(tmp_path / "*_norm.nc", array=WEATHER, variables=variables, splits=splits)
+    opened = source(tmp_path / "*_norm.nc", array=WEATHER, variables=variables, splits=splits)
+    missing = opened.times[~opened.recorded]
+    assert len(missing) == 366
+    assert set(missing.astype("datetime64[Y]")) == {np.datetime64("2000")}
+    (index,) = np.flatnonzero(opened.times == np.datetime64("2001-01-02T12"))
+    fields = opened.read(slice(int(index) - 3, int(index) + 1))[:, 0, 0, 0]
+    np.testing.assert_allclose(fields, [np.nan, np.nan, 2000.02, 2001.02])
 
 
 def test_a_name_without_a_year(tmp_path):
