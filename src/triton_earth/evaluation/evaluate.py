@@ -14,10 +14,10 @@ from triton_earth.core.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth, align
-from triton_earth.evaluation.baselines import fit_baselines
+from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.degree_records import is_globe
 from triton_earth.evaluation.distributed import Recording, record_with
-from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
+from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
@@ -51,6 +51,7 @@ def evaluate_forecast(
     names: Sequence[str] | None = None,
     heat_waves: str | None = None,
     eddies: str | None = None,
+    baselines: Baselines | None = None,
     workers: int = 1,
     dask: str | None = None,
     remarks: Sequence[str] = (),
@@ -75,6 +76,7 @@ def evaluate_forecast(
         heat_waves: Temperature whose marine heat waves are scored too, with the baseline period of the thresholds if it
             is not the training split, as VARIABLE or VARIABLE:START..END; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
+        baselines: The reference forecasts; None for those of `fit_baselines`.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
         remarks: Sentences for the reader that stand before those on what was scored.
@@ -94,12 +96,8 @@ def evaluate_forecast(
         )
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
-    warm = (
-        None if heat_waves is None else heat_wave_baseline(heat_waves, forecast, truth, alignment)
-    )
-    if eddies is not None:
-        require_sea_level(forecast, eddies)
-    baselines = fit_baselines(forecast, truth, alignment)
+    warm = require_events(forecast, truth, alignment, heat_waves, eddies)
+    baselines = baselines or fit_baselines(forecast, truth, alignment)
     work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
     with tasks(workers, dask) as places:
         records = record_with(places, work)
@@ -190,6 +188,28 @@ def evaluate_forecast(
         ),
     }
     return scores
+
+
+def require_events(
+    forecast: Forecasts,
+    truth: Truth,
+    alignment: Alignment,
+    heat_waves: str | None,
+    eddies: str | None,
+) -> HeatWaveBaseline | None:
+    """Refuse heat waves and eddies that cannot be scored, before anything is computed.
+
+    Returns:
+        The baseline period of the heat waves; None where none are asked for.
+
+    Raises:
+        UserError: if a variable is not there or is none of that kind, or there are no thresholds.
+    """
+    if eddies is not None:
+        require_sea_level(forecast, eddies)
+    return (
+        None if heat_waves is None else heat_wave_baseline(heat_waves, forecast, truth, alignment)
+    )
 
 
 def _without(forecast: Forecasts, region: Region | None) -> list[str]:

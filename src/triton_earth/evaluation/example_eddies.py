@@ -4,28 +4,9 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.alignment import Forecasts, Truth
-from triton_earth.evaluation.example_case import example_case
 from triton_earth.evaluation.sea_level_eddies import detect_sea_level_eddies
 
 FIELDS = ("latitude", "longitude", "amplitude", "radius")
-
-
-def example_with(eddies: str | None, forecast: Forecasts, truth: Truth) -> xr.Dataset:
-    """Return the example of a forecast, with its eddies where they are asked for.
-
-    Args:
-        eddies: Name of the sea level, in m; None: none are marked.
-        forecast: Stored forecasts.
-        truth: The truth.
-
-    Raises:
-        UserError: if forecast and truth do not fit.
-    """
-    example = example_case(forecast, truth)
-    if eddies is None or not isinstance(forecast.grid, LatLonGrid):
-        return example
-    return with_eddies(example, eddies, forecast.grid)
 
 
 def with_eddies(example: xr.Dataset, variable: str, grid: LatLonGrid) -> xr.Dataset:

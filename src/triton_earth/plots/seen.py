@@ -61,6 +61,16 @@ def one_forecast(example: xr.Dataset) -> str:
         )
         for variable in variables[:_MOST_MOVING]
     ]
+    parts += [
+        _moving(
+            animation(_anomalies(example), variable),
+            example.sizes["lead_time"],
+            f"Animation of the anomaly of {variable}: truth, forecast and error side by side.",
+            f"{_titled(variable)}, anomaly from climatology, {_started(example)}",
+            f"Error: forecast minus truth. {_COLOURS}",
+        )
+        for variable in _with_anomalies(example)
+    ]
     shown = variables[:MOST_VARIABLES]
     at = lead_times(example["lead_time"]).at(halfway(example))
     parts.append(
@@ -102,6 +112,17 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> str:
         )
         for variable in variables[:_MOST_MOVING]
     ]
+    anomalies = {name: _anomalies(one) for name, one in examples.items()}
+    parts += [
+        _moving(
+            comparison(anomalies, variable),
+            first.sizes["lead_time"],
+            f"Animation of the anomaly of {variable}: the truth, {names} side by side.",
+            f"{_titled(variable)}, anomaly from climatology, {_started(first)}",
+            f"Below each model its error, forecast minus truth. {_COLOURS}",
+        )
+        for variable in _with_anomalies(first)
+    ]
     for variable in variables[:MOST_VARIABLES]:
         parts += [
             Picture(
@@ -116,6 +137,18 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> str:
             ).html(),
         ]
     return "".join(parts)
+
+
+def _with_anomalies(example: xr.Dataset) -> list[str]:
+    """Return the variables whose anomalies move too."""
+    return [str(name) for name in example.attrs.get("anomalies", [])][:_MOST_MOVING]
+
+
+def _anomalies(example: xr.Dataset) -> xr.Dataset:
+    """Return an example with anomalies in place of fields, where it has them."""
+    if "truth_anomaly" not in example:
+        return example
+    return example.assign(truth=example["truth_anomaly"], forecast=example["forecast_anomaly"])
 
 
 def _moving(content: bytes, leads: int, alt: str, title: str, caption: str) -> str:

@@ -8,8 +8,10 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.example_eddies import example_with
+from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.baselines import fit_baselines
+from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
+from triton_earth.evaluation.example import example_with
 from triton_earth.evaluation.matching import describe_match, match
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
@@ -74,6 +76,9 @@ def compare(
     first, *others = match(stored, called)
     truth = TrainingStore.open(store).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
+    alignment = align(first, truth)
+    require_events(first, truth, alignment, heat_waves, eddies)
+    baselines = fit_baselines(first, truth, alignment)
     scores = evaluate_forecast(
         first,
         truth,
@@ -85,6 +90,7 @@ def compare(
         names=called,
         heat_waves=heat_waves,
         eddies=eddies,
+        baselines=baselines,
         remarks=[describe_match(stored, called, first)],
     )
     scores.attrs["command"] = command_line(
@@ -103,7 +109,7 @@ def compare(
         },
     )
     save_scores(scores, partial)
-    examples = [example_with(eddies, model, truth) for model in (first, *others)]
+    examples = [example_with(model, truth, baselines, eddies) for model in (first, *others)]
     judged = [str(name) for name in scores["forecast"].values[: len(forecasts)]]
     write_report(
         scores,

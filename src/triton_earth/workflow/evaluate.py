@@ -8,8 +8,10 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, require_apart
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.example_eddies import example_with
+from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.baselines import fit_baselines
+from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
+from triton_earth.evaluation.example import example_with
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.models.checkpoint import forecaster_folder
@@ -126,6 +128,9 @@ def evaluate(
     where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     with torch_threads(None if request is None else request.threads):
+        alignment = align(forecasts, truth)
+        require_events(forecasts, truth, alignment, heat_waves, eddies)
+        baselines = fit_baselines(forecasts, truth, alignment)
         scores = evaluate_forecast(
             forecasts,
             truth,
@@ -135,10 +140,11 @@ def evaluate(
             weights=weights,
             heat_waves=heat_waves,
             eddies=eddies,
+            baselines=baselines,
             workers=workers,
             dask=dask,
         )
-        example = example_with(eddies, forecasts, truth)
+        example = example_with(forecasts, truth, baselines, eddies)
         about = about_rollout(forecasts, truth)
     scores.attrs["command"] = command_line(
         "evaluate",

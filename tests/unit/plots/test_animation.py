@@ -6,6 +6,7 @@ from PIL import Image
 
 from triton_earth.core.errors import UserError
 from triton_earth.plots.animation import animation, comparison, leads_shown, write_animation
+from triton_earth.plots.seen import one_forecast, several_models
 
 
 def frames(content):
@@ -150,3 +151,16 @@ def test_a_place_that_cannot_be_written(example, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         write_animation(b"", tmp_path / "file" / "animation.gif")
+
+
+def test_anomalies_move_beside_the_fields(make_example):
+    example = make_example(leads=3, size=8)
+    plain = one_forecast(example)
+    marked = example.assign(
+        truth_anomaly=example["truth"] - 1, forecast_anomaly=example["forecast"] - 1
+    ).assign_attrs(anomalies=["vorticity"])
+    both = one_forecast(marked)
+    assert both.count("Animation of") == plain.count("Animation of") + 1
+    assert "Vorticity, anomaly from climatology" in both
+    several = several_models({"a": marked, "b": marked})
+    assert "Animation of the anomaly of vorticity: the truth, a, b side by side." in several
