@@ -1,5 +1,6 @@
 # Every target sets up what it needs: a virtual environment in .venv, then the job.
-PYTHON ?= python3
+# The first Python that is new enough; another with make PYTHON=...
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp

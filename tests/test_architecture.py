@@ -6,9 +6,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import jaxtyping
 import pytest
+import torch
 
 import triton_earth
+from triton_earth.physics.spectral import resample
 
 PACKAGE = Path(triton_earth.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -196,3 +199,8 @@ def test_the_checks_see_what_they_look_for():
         "nan_to_num",
         "print",
     ]
+
+
+def test_shapes_are_checked_in_the_tests():
+    with pytest.raises(jaxtyping.TypeCheckError):
+        resample(torch.zeros(8), (4, 4))

@@ -65,18 +65,18 @@ def test_every_weight_takes_part(blocks, skip):
         assert torch.isfinite(parameter.grad).all(), name
 
 
-@pytest.mark.slow
-def test_the_call_of_the_published_example():
+@pytest.mark.parametrize("size", [64, pytest.param(256, marks=pytest.mark.slow)])
+def test_the_call_of_the_published_example(size):
     network = Triton(
-        shape_in=(10, 2, 256, 256),
+        shape_in=(10, 2, size, size),
         spatial_hidden_dim=32,
         output_channels=1,
         temporal_hidden_dim=64,
         num_spatial_layers=4,
         num_temporal_layers=8,
     )
-    y = network(torch.randn(1, 10, 2, 256, 256))
-    assert y.shape == (1, 10, 1, 256, 256)
+    y = network(torch.randn(1, 10, 2, size, size))
+    assert y.shape == (1, 10, 1, size, size)
     y.square().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
