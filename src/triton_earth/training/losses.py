@@ -14,7 +14,10 @@ from triton_earth.core.state import State
 ChannelWeights = Float[Tensor, "channel 1 1"]
 
 TINY = 1e-12
-"""Keeps the relative error finite where a truth is its mean, and its root smooth where a forecast is perfect."""
+"""Keeps the root of the relative error smooth where a forecast is perfect."""
+
+LEAST_VARIANCE = 1e-4
+"""A truth counts as at least this part of the training variance away from its mean."""
 
 
 def mean_squared_error(
@@ -86,28 +89,31 @@ def relative_l2(
     forecast: State,
     truth: State,
     mean: Float[Tensor, "channel 1 1"],
+    std: Float[Tensor, "channel 1 1"],
     weights: ChannelWeights | None = None,
 ) -> Float[Tensor, ""]:
     """Return the channel-wise relative L2 error, the mean over samples, times and channels.
 
-        L = Σ_c v_c ‖f_c − t_c‖ / ‖t_c − μ_c‖ / Σ_c v_c,      ‖x‖² = Σ w m x²
+        L = Σ_c v_c ‖f_c − t_c‖ / √(‖t_c − μ_c‖² + 1e-4 ‖σ_c‖²) / Σ_c v_c,      ‖x‖² = Σ w m x²
 
     The truth is measured from the training mean μ, as the original system's normalised fields are: the norm of a
-    temperature in kelvin says nothing. A channel's units cancel.
+    temperature in kelvin says nothing. A channel's units cancel. The term with the training standard deviation σ keeps
+    the error finite where a truth is nearly its mean; elsewhere it hardly counts.
 
     Args:
         forecast: Forecast states.
         truth: True states of at least the same variables.
         mean: μ, one number for each of the forecast's channels.
+        std: σ, likewise.
         weights: v.
     """
     unit = torch.ones_like(mean)
     anomaly = _defined(truth.select(forecast.variables.names).data - mean, forecast)
     error = _error(forecast, truth, unit)
     cells = cell_weights(forecast)
-    norms = [(cells * field.square()).sum(dim=(-2, -1)) for field in (error, anomaly)]
-    least = TINY * norms[0].detach() + torch.finfo(mean.dtype).tiny
-    ratio = (norms[0] / (norms[1] + least) + TINY).sqrt()
+    spread = _defined(std.expand_as(error), forecast)
+    norms = [(cells * field.square()).sum(dim=(-2, -1)) for field in (error, anomaly, spread)]
+    ratio = (norms[0] / (norms[1] + LEAST_VARIANCE * norms[2]) + TINY).sqrt()
     if weights is None:
         return ratio.mean()
     return (ratio * weights[:, 0, 0]).mean() / weights.mean()

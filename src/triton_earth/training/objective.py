@@ -13,6 +13,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.balance import balanced
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.losses import (
+    ChannelWeights,
     huber_loss,
     mean_absolute_error,
     mean_squared_error,
@@ -29,7 +30,9 @@ class Objective:
         terms: Weight of each loss by name.
         scale: What errors of each predicted variable are divided by.
         mean: Training mean of each predicted variable.
-        weights: How much each predicted variable counts; None where all count alike.
+        std: Training standard deviation of each predicted variable.
+        weights: How much each predicted variable counts; None where all count alike. Where gradients are balanced, they
+            are weighted in place of the loss.
         huber_delta: Where the Huber loss becomes linear.
         balance: Whether the gradients of all channels get the same norm.
         normalizer: Has the logarithms by which some variables are compared; None where none has.
@@ -38,6 +41,7 @@ class Objective:
     terms: dict[str, float]
     scale: Float[Tensor, "channel 1 1"]
     mean: Float[Tensor, "channel 1 1"]
+    std: Float[Tensor, "channel 1 1"]
     weights: Float[Tensor, "channel 1 1"] | None = None
     huber_delta: float = 1.0
     balance: bool = False
@@ -59,7 +63,8 @@ class Objective:
         return cls(
             config.loss,
             forecaster.loss_scale(),
-            _training_mean(forecaster, names),
+            _statistic(forecaster, names, forecaster.normalizer.mean),
+            _statistic(forecaster, names, forecaster.normalizer.std),
             weights,
             config.huber_delta,
             config.balance_gradients,
@@ -70,10 +75,11 @@ class Objective:
         """Return the loss of a forecast of all predicted variables, in their order."""
         if self.normalizer is not None:
             forecast, truth = (self.normalizer.transformed(one) for one in (forecast, truth))
+        weights = self.weights
         if self.balance:
-            forecast = balanced(forecast)
+            forecast, weights = balanced(forecast, weights), None
         values = [
-            _scaled(self._term(name, forecast, truth), weight)
+            _scaled(self._term(name, forecast, truth, weights), weight)
             for name, weight in self.terms.items()
         ]
         return values[0] if len(values) == 1 else torch.stack(values).sum()
@@ -82,21 +88,28 @@ class Objective:
         """Return the objective of one predicted variable alone."""
         one = slice(index, index + 1)
         return replace(
-            self, scale=self.scale[one], mean=self.mean[one], weights=None, balance=False
+            self,
+            scale=self.scale[one],
+            mean=self.mean[one],
+            std=self.std[one],
+            weights=None,
+            balance=False,
         )
 
-    def _term(self, name: str, forecast: State, truth: State) -> Float[Tensor, ""]:
+    def _term(
+        self, name: str, forecast: State, truth: State, weights: ChannelWeights | None
+    ) -> Float[Tensor, ""]:
         match name:
             case "mse":
-                return mean_squared_error(forecast, truth, self.scale, self.weights)
+                return mean_squared_error(forecast, truth, self.scale, weights)
             case "mae":
-                return mean_absolute_error(forecast, truth, self.scale, self.weights)
+                return mean_absolute_error(forecast, truth, self.scale, weights)
             case "huber":
-                return huber_loss(forecast, truth, self.scale, self.weights, self.huber_delta)
+                return huber_loss(forecast, truth, self.scale, weights, self.huber_delta)
             case "relative_l2":
-                return relative_l2(forecast, truth, self.mean, self.weights)
+                return relative_l2(forecast, truth, self.mean, self.std, weights)
             case _:
-                return log_spectrum_error(forecast, truth, self.mean, self.weights)
+                return log_spectrum_error(forecast, truth, self.mean, weights)
 
 
 def require_predicted(config: TrainConfig, names: list[str]) -> None:
@@ -112,9 +125,10 @@ def require_predicted(config: TrainConfig, names: list[str]) -> None:
             )
 
 
-def _training_mean(forecaster: NetworkForecaster, names: list[str]) -> Float[Tensor, "channel 1 1"]:
-    normalizer = forecaster.normalizer
-    by_name = dict(zip(normalizer.variables, normalizer.mean, strict=True))
+def _statistic(
+    forecaster: NetworkForecaster, names: list[str], values: tuple[float, ...]
+) -> Float[Tensor, "channel 1 1"]:
+    by_name = dict(zip(forecaster.normalizer.variables, values, strict=True))
     return torch.tensor([by_name[name] for name in names], device=forecaster.device)[:, None, None]
 
 

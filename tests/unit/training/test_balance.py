@@ -46,6 +46,22 @@ def test_all_channels_get_the_same_norm_and_keep_their_direction():
     torch.testing.assert_close(found, incoming * 2 * u / u.sum(dim=2, keepdim=True))
 
 
+def test_weights_are_the_ratios_of_the_norms():
+    """They act within the balance: in the loss they would cancel."""
+    store_like = random_state(PeriodicGrid(4, 4), BOTH, times=2, seed=1)
+    norms = {}
+    for weight in (1.0, 50.0):
+        forecaster = two_channel_forecaster()
+        config = TrainConfig(balance_gradients=True, variable_weights={"temperature": weight})
+        objective = Objective.of(forecaster, config)
+        leaf = store_like.at(slice(0, 1))
+        leaf.data.requires_grad_(True)
+        objective(leaf, store_like.at(slice(1, 2))).backward()
+        norms[weight] = leaf.data.grad.norm(dim=(-2, -1))
+    torch.testing.assert_close(norms[1.0][:, :, 0], norms[1.0][:, :, 1])
+    torch.testing.assert_close(norms[50.0][:, :, 0], 50 * norms[50.0][:, :, 1])
+
+
 def test_a_channel_without_error_is_not_blown_up():
     incoming = torch.randn(2, 2, 2, 3, 4)
     incoming[:, :, 1] = 0
@@ -70,12 +86,13 @@ def test_it_does_not_compound_over_steps():
     # By hand: the loss' gradient with respect to each forecast state, balanced, then sent back through the plain model.
     forecaster.network.factor.grad = None
     states = list(rollout(forecaster, history, None, 3))
-    plain = Objective.of(forecaster, TrainConfig(variable_weights={"temperature": 50.0}))
+    plain = Objective.of(forecaster, TrainConfig())
+    weights = torch.tensor([50.0, 1.0])[:, None, None]
     for lead, state in enumerate(states):
         leaf = state.data.detach().requires_grad_(True)
         loss = plain(replace(state, data=leaf), truth.at(slice(lead, lead + 1)))
         (loss / 3).backward()
-        u = 1 / leaf.grad.norm(dim=(-2, -1), keepdim=True)
+        u = weights / leaf.grad.norm(dim=(-2, -1), keepdim=True)
         state.data.backward(leaf.grad * u / u.mean(dim=2, keepdim=True), retain_graph=True)
     torch.testing.assert_close(found, forecaster.network.factor.grad, rtol=1e-4, atol=1e-6)
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +135,12 @@ def test_the_huber_loss_is_quadratic_then_linear():
         )
 
 
+STD = (5.0, 0.5)
+UNIT = torch.ones(2, 1, 1)
+norm_ratio = partial(relative_l2, std=UNIT)
+"""The relative error of data whose training standard deviation is one."""
+
+
 def plain_relative_l2(forecast, truth, mean, mask):
     areas = forecast.grid.cell_area_weights
     ratios = []
@@ -144,7 +152,11 @@ def plain_relative_l2(forecast, truth, mean, mask):
                 ratios.append(
                     float(WEIGHTS[channel])
                     * np.sqrt((inside * (f - t) ** 2).sum())
-                    / np.sqrt((inside * (t - float(mean[channel])) ** 2).sum())
+                    / np.sqrt(
+                        (
+                            inside * ((t - float(mean[channel])) ** 2 + 1e-4 * STD[channel] ** 2)
+                        ).sum()
+                    )
                 )
     return np.mean(ratios) / float(WEIGHTS.mean())
 
@@ -156,7 +168,8 @@ def test_the_relative_l2_error_is_its_definition(masked):
     forecast = random_state(GRID, BOTH, times=2, seed=1, valid_mask=mask if masked else None)
     truth = random_state(GRID, BOTH, times=2, seed=2)
     expected = plain_relative_l2(forecast, truth, mean, mask)
-    found = relative_l2(forecast.masked(), truth, mean, WEIGHTS)
+    std = torch.tensor(STD)[:, None, None]
+    found = relative_l2(forecast.masked(), truth, mean, std, WEIGHTS)
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -166,10 +179,25 @@ def test_the_relative_l2_error_of_the_mean_is_one_in_any_units():
     mean = torch.tensor([2e-6, 1e-6])[:, None, None]
     forecast = random_state(GRID, BOTH)
     forecast.data.copy_(mean.expand_as(forecast.data[0, 0]))
-    assert relative_l2(forecast, truth, mean).item() == pytest.approx(1.0, rel=1e-4)
+    assert relative_l2(forecast, truth, mean, 1e-6 * UNIT).item() == pytest.approx(1.0, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", [relative_l2, log_spectrum_error], ids=lambda loss: loss.__name__)
+def test_a_truth_that_is_its_mean_counts_as_a_hundredth_of_the_standard_deviation():
+    mean, std = (
+        torch.tensor([280.0, 0.01])[:, None, None],
+        torch.tensor([10.0, 0.002])[:, None, None],
+    )
+    truth, forecast = (random_state(GRID, BOTH) for _ in range(2))
+    truth.data.copy_(mean.expand_as(truth.data[0, 0]))
+    forecast.data.copy_((mean + 0.1 * std).expand_as(truth.data[0, 0]))
+    forecast.data.requires_grad_(True)
+    loss = relative_l2(forecast, truth, mean, std)
+    assert loss.item() == pytest.approx(10.0, rel=1e-4)
+    loss.backward()
+    assert (forecast.data.grad * std).abs().max() < 10
+
+
+@pytest.mark.parametrize("loss", [norm_ratio, log_spectrum_error], ids=["relative", "spectral"])
 def test_undefined_cells_do_not_matter(loss):
     mean = torch.zeros(2, 1, 1)
     states = [random_state(GRID, BOTH, seed=seed, valid_mask=MASK) for seed in (1, 2)]
@@ -186,7 +214,7 @@ def test_undefined_cells_do_not_matter(loss):
 
 def test_a_perfect_forecast_has_finite_gradients():
     truth = random_state(GRID, BOTH)
-    for loss in (relative_l2, log_spectrum_error):
+    for loss in (norm_ratio, log_spectrum_error):
         forecast = random_state(GRID, BOTH)
         forecast.data.requires_grad_(True)
         value = loss(forecast, truth, torch.zeros(2, 1, 1))
@@ -247,7 +275,7 @@ def test_a_border_that_is_not_periodic_makes_no_small_scales():
 def test_the_losses_leave_out_no_gradient():
     truth = random_state(PeriodicGrid(8, 8), BOTH, seed=2)
     unit = torch.ones(2, 1, 1)
-    for loss in (mean_absolute_error, huber_loss, relative_l2, log_spectrum_error):
+    for loss in (mean_absolute_error, huber_loss, norm_ratio, log_spectrum_error):
         forecast = random_state(PeriodicGrid(8, 8), BOTH, seed=1)
         data = forecast.data.double().requires_grad_(True)
         double = State(data, BOTH, forecast.grid, forecast.valid_times)
