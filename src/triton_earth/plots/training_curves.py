@@ -62,9 +62,7 @@ def rollout_errors(logs: xr.Dataset, variables: list[str]) -> Figure:
         logs: `rmse` and `persistence_rmse` (validated_step, validation_lead, variable).
         variables: Which variables, one panel each.
     """
-    steps = logs["validated_step"].values
-    chosen = sorted({round(place) for place in np.linspace(0, len(steps) - 1, 4)})
-    errors = logs["rmse"].isel(validated_step=chosen)
+    errors = logs["rmse"].isel(validated_step=_some_steps(logs))
     return _panels(
         errors,
         variables,
@@ -76,6 +74,25 @@ def rollout_errors(logs: xr.Dataset, variables: list[str]) -> Figure:
     )
 
 
+def rollout_variances(logs: xr.Dataset, name: str, variables: list[str]) -> Figure:
+    """Draw a log ratio of forecast to true variance over leads, early and late in training.
+
+    Args:
+        logs: `log_variance_ratio`, `log_small_scale_ratio` (validated_step, validation_lead, variable).
+        name: Which of them.
+        variables: Which variables, one panel each.
+    """
+    ratios = logs[name].isel(validated_step=_some_steps(logs))
+    return _panels(
+        ratios, variables, "validation_lead", "validated_step", "Lead (steps)", "step", signed=True
+    )
+
+
+def _some_steps(logs: xr.Dataset) -> list[int]:
+    last = logs.sizes["validated_step"] - 1
+    return sorted({round(place) for place in np.linspace(0, last, 4)})
+
+
 def _panels(
     values: xr.DataArray,
     variables: list[str],
@@ -84,8 +101,10 @@ def _panels(
     axis: str,
     word: str,
     persistence: xr.DataArray | None = None,
+    *,
+    signed: bool = False,
 ) -> Figure:
-    """Draw one panel for each variable, one line for each value of a coordinate."""
+    """Draw one panel for each variable, one line for each value of a coordinate; zero in the middle where signed."""
     rows = -(-(len(variables) + 1) // _COLUMNS)
     with style():
         figure = Figure(figsize=(10.4, 2.75 * rows), layout="constrained")
@@ -99,7 +118,7 @@ def _panels(
                 curves["persistence"] = persistence.sel(variable=variable)
             for label, look in looks(curves).items():
                 _over_steps(axes, curves[label], look.colour, look.line, label, along)
-            _finish(axes, variable, logarithmic=True, axis=axis)
+            _finish(axes, variable, logarithmic=not signed, axis=axis, signed=signed)
         _legend(panels[0], panels[len(variables)])
         for axes in panels[len(variables) + 1 :]:
             axes.set_axis_off()
@@ -120,7 +139,9 @@ def _over_steps(
     )
 
 
-def _finish(axes: Axes, title: str, *, logarithmic: bool, axis: str = "Step") -> None:
+def _finish(
+    axes: Axes, title: str, *, logarithmic: bool, axis: str = "Step", signed: bool = False
+) -> None:
     axes.set_title(shortened(title))
     axes.set_xlabel(axis)
     values = np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()])
@@ -130,6 +151,8 @@ def _finish(axes: Axes, title: str, *, logarithmic: bool, axis: str = "Step") ->
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_locator(NullLocator())
+    elif signed:
+        axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
     elif not logarithmic:
         axes.set_ylim(bottom=0.0)
 

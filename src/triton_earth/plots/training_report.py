@@ -12,9 +12,18 @@ from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.labels import number, variable_names
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
-from triton_earth.plots.training_curves import lead_losses, log_curves, rollout_errors
+from triton_earth.plots.training_curves import (
+    lead_losses,
+    log_curves,
+    rollout_errors,
+    rollout_variances,
+)
 
 _MOST_VARIABLES = 8
+_VARIANCES = {
+    "log_variance_ratio": "variance",
+    "log_small_scale_ratio": "variance in the upper half of wavenumbers",
+}
 
 
 def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
@@ -63,6 +72,20 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
                 + _left_out(variables, "validation.csv"),
             )
         )
+    if "log_variance_ratio" in logs:
+        pictures.append(
+            Section(
+                "Stability of validation forecasts",
+                "".join(
+                    Picture(
+                        svg_uri(rollout_variances(logs, name, shown)),
+                        f"Logarithm of forecast over true {what} over leads, early and late in training.",
+                        "0 is kept, below is lost, above is made up; forecasts that are not finite are left out.",
+                    ).html()
+                    for name, what in _VARIANCES.items()
+                ),
+            )
+        )
     findings = "".join(f'<li class="{kind}">{escape(text)}</li>' for kind, text in _findings(logs))
     sections = [
         Section("Outcome", f'<ul class="verdict">{findings}</ul>'),
@@ -108,6 +131,16 @@ def _findings(logs: xr.Dataset) -> list[tuple[str, str]]:
                 "good" if len(better) == len(leads) else "bad",
                 f"Validation forecasts to leads {', '.join(map(str, leads.tolist()))} are better than persistence "
                 f"{'at all of them' if len(better) == len(leads) else words}.",
+            )
+        )
+    if "log_variance_ratio" in logs:
+        end = logs[list(_VARIANCES)].isel(validated_step=-1, validation_lead=-1).mean("variable")
+        whole, small = (float(np.exp(end[name])) for name in _VARIANCES)
+        findings.append(
+            (
+                "note",
+                f"At lead {int(logs['validation_lead'].values[-1])} they have {number(whole)} times the truth's "
+                f"variance, and {number(small)} times that of its small scales.",
             )
         )
     return findings

@@ -70,8 +70,10 @@ class TrainConfig(StrictConfig):
         validation_windows: Windows of the validation split, evenly spread, that a validation looks at.
         validation_leads: Leads at which validation forecasts are scored; without any there are no such forecasts.
         validation_forecasts: Validation forecasts, from initial times that are evenly spread.
-        select_by: Score whose lowest value decides which weights are kept: ``validation_mse``, ``rollout_rmse`` (the
-            mean over `validation_leads`) or ``rollout_rmse_lead_N``.
+        select_by: Score whose lowest value decides which weights are kept: ``validation_mse``; ``rollout_rmse`` (the
+            mean over `validation_leads`) or ``rollout_rmse_lead_N``; ``rollout_stability``, how far forecasts are from
+            the truth's variance and small scales, or ``rollout_stability_lead_N``; ``rollout_rmse_and_stability``,
+            their sum.
         loggers: Where the log goes besides its CSV files: tensorboard, wandb, mlflow; each an extra of the package.
         report: Write a report of the run, ``report.html``, at its end.
         memory_gb: Largest amount of memory for keeping the training data.
@@ -180,5 +182,9 @@ class TrainConfig(StrictConfig):
 
 def score_names(leads: tuple[int, ...]) -> list[str]:
     """Return the names of the validation scores that a checkpoint can be selected by."""
-    rollouts = ["rollout_rmse", *(f"rollout_rmse_lead_{lead}" for lead in leads)] if leads else []
-    return ["validation_mse", *rollouts]
+    rollouts = [
+        name
+        for kind in ("rollout_rmse", "rollout_stability")
+        for name in (kind, *(f"{kind}_lead_{lead}" for lead in leads))
+    ]
+    return ["validation_mse", *([*rollouts, "rollout_rmse_and_stability"] if leads else [])]

@@ -23,6 +23,9 @@ COLUMNS = (
     "samples_per_second",
 )
 
+VALIDATED = ("rmse", "persistence_rmse", "log_variance_ratio", "log_small_scale_ratio")
+"""What is scored of validation forecasts by lead and variable."""
+
 
 class TrainingLog:
     """A CSV file that survives a crash: a resumed run drops the rows after its checkpoint and goes on."""
@@ -98,7 +101,7 @@ class RunLog:
             "losses": ("step", "lead", "variable", "loss"),
         }
         if scores:
-            columns["validation"] = ("step", "lead", "variable", "rmse", "persistence_rmse")
+            columns["validation"] = ("step", "lead", "variable", *VALIDATED)
         for name, names in columns.items():
             self._logs[name] = TrainingLog(folder / f"{name}.csv", resume_after, names)
 
@@ -123,7 +126,8 @@ def read_logs(folder: Path) -> xr.Dataset:
     """Return the logs of a run folder, NaN where a step has no value.
 
     Columns of ``log.csv`` become (step,); of ``losses.csv`` `lead_loss` (step, lead, variable); of ``validation.csv``
-    `rmse` and `persistence_rmse` (validated_step, validation_lead, variable).
+    `rmse`, `persistence_rmse`, `log_variance_ratio` and `log_small_scale_ratio` (validated_step, validation_lead,
+    variable), as far as they are there.
     """
     log = _read_table(folder / "log.csv")
     steps = np.array(log.pop("step"), dtype=np.int64)
@@ -133,11 +137,10 @@ def read_logs(folder: Path) -> xr.Dataset:
         coords={"step": steps},
     )
     logs["lead_loss"] = _cube(folder / "losses.csv", "loss", ("step", "lead"))
-    if (folder / "validation.csv").exists():
-        for name in ("rmse", "persistence_rmse"):
-            logs[name] = _cube(
-                folder / "validation.csv", name, ("validated_step", "validation_lead")
-            )
+    validation = folder / "validation.csv"
+    if validation.exists():
+        for name in set(_read_table(validation)) & set(VALIDATED):
+            logs[name] = _cube(validation, name, ("validated_step", "validation_lead"))
     return logs
 
 

@@ -61,11 +61,32 @@ def band_power(
         field: Anomalies.
         padding: The grid's rule of each axis; one that is not periodic is tapered.
     """
+    bands = _bands(*field.shape[-2:])
+    power = _power(field, padding)
+    return power.flatten(-2) @ bands.to(power)
+
+
+def small_scale_power(
+    field: Float[Tensor, "*batch y x"], padding: tuple[Padding, Padding]
+) -> Float[Tensor, "*batch"]:
+    """Return the power of the upper half of the wavenumbers, |k| ≥ n/4 with n the shorter side.
+
+    Args:
+        field: Anomalies.
+        padding: The grid's rule of each axis; one that is not periodic is tapered.
+    """
+    ny, nx = field.shape[-2:]
+    power = _power(field, padding)
+    counted = _counts(nx) * (_wavenumbers(ny, nx) >= min(ny, nx) / 4)
+    return (power * counted.to(power)).sum(dim=(-2, -1))
+
+
+def _power(
+    field: Float[Tensor, "*batch y x"], padding: tuple[Padding, Padding]
+) -> Float[Tensor, "*batch y half"]:
     ny, nx = field.shape[-2:]
     window = torch.outer(_taper(ny, padding[0]), _taper(nx, padding[1])).to(field)
-    power = torch.fft.rfft2(field * window, norm="forward").abs().square()
-    bands = _bands(ny, nx).to(power)
-    return power.flatten(-2) @ bands
+    return torch.fft.rfft2(field * window, norm="forward").abs().square()
 
 
 def _taper(cells: int, padding: Padding) -> Tensor:
@@ -74,17 +95,26 @@ def _taper(cells: int, padding: Padding) -> Tensor:
     return torch.hann_window(cells + 2, periodic=False)[1:-1]
 
 
-@functools.lru_cache(maxsize=8)
-def _bands(ny: int, nx: int) -> Float[Tensor, "wave band"]:
-    """Return how often each wave of the rfft2 layout counts in each octave: 2, 1 for its own conjugate, or 0."""
+def _wavenumbers(ny: int, nx: int) -> Float[Tensor, "y half"]:
+    """Return |k| of each wave of the rfft2 layout."""
     shorter = min(ny, nx)
     rows = torch.fft.fftfreq(ny, d=1 / shorter)[:, None]
-    columns = torch.fft.rfftfreq(nx, d=1 / shorter)[None, :]
-    wavenumber = torch.hypot(rows, columns)
+    return torch.hypot(rows, torch.fft.rfftfreq(nx, d=1 / shorter)[None, :])
+
+
+def _counts(nx: int) -> Float[Tensor, "1 half"]:
+    """Return how often each wave of the rfft2 layout counts: 2, or 1 for its own conjugate."""
     count = torch.full((1, nx // 2 + 1), 2.0)
     count[:, 0] = 1
     if nx % 2 == 0:
         count[:, -1] = 1
+    return count
+
+
+@functools.lru_cache(maxsize=8)
+def _bands(ny: int, nx: int) -> Float[Tensor, "wave band"]:
+    """Return how often each wave of the rfft2 layout counts in each octave."""
+    wavenumber, count = _wavenumbers(ny, nx), _counts(nx)
     highest = int(wavenumber.max().log2())
     bands = [
         count * ((wavenumber >= 2**octave) & (wavenumber < 2 ** (octave + 1)))

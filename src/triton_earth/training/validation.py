@@ -18,6 +18,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.models.reference import Persistence
 from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.kept_variance import KeptVariance, variances
 from triton_earth.training.losses import mean_squared_error
 from triton_earth.training.rollout_loss import true_forcings
 
@@ -57,8 +58,11 @@ def validate_rollouts(
     """Score forecasts from fixed initial times of the validation split at `config.validation_leads`.
 
         RMSE(n, c) = √⟨w m (f_c − t_c)²⟩ / σ_c,    rollout_rmse_lead_n = √⟨RMSE(n, c)²⟩_c,    rollout_rmse their mean
+        r = ln(var f_c / var t_c),  s = the same of the upper half of wavenumbers,
+        rollout_stability_lead_n = √⟨(r² + s²)/2⟩_c,    rollout_stability their mean
 
-    with σ the standard deviation over the training data. A forecast that is no longer finite scores infinity.
+    with σ the standard deviation over the training data; the lower, the better. A forecast that is no longer finite
+    scores infinity.
 
     Args:
         forecaster: What forecasts.
@@ -71,6 +75,7 @@ def validate_rollouts(
     forecaster.network.eval()
     batches = _evenly(len(rollouts), config.validation_forecasts, config.batch_size)
     squares: dict[str, Float64[np.ndarray, "lead channel"]] = {}
+    kept: list[np.ndarray] = []
     models: dict[str, Forecaster] = {
         "rmse": forecaster,
         "persistence_rmse": _persistence(forecaster),
@@ -83,17 +88,30 @@ def validate_rollouts(
                 window = history.last(model.history).to(forecaster.device)
                 given = forcings if model is forecaster else None
                 states = rollout(model, window, given, leads[-1])
-                errors = [
-                    _by_variable(
-                        *_compared(forecaster, state, truth.at(slice(lead, lead + 1))), forecaster
-                    )
+                pairs = [
+                    _compared(forecaster, state, truth.at(slice(lead, lead + 1)))
                     for lead, state in enumerate(states)
                     if lead + 1 in leads
                 ]
+                errors = [_by_variable(*pair, forecaster) for pair in pairs]
                 squares[name] = squares.get(name, 0.0) + len(indices) * np.array(errors)
+                if model is forecaster:
+                    names = forecaster.predicted.names
+                    both = [[variances(state.select(names)) for state in pair] for pair in pairs]
+                    kept.append(len(indices) * np.array(both))
     count = sum(len(indices) for indices in batches)
     mean = {name: total / count for name, total in squares.items()}
-    return _scores(leads, mean["rmse"]), _rows(leads, forecaster.predicted.names, mean)
+    std = _training_std(forecaster).flatten().double().numpy()
+    total = sum(kept[1:], start=kept[0]) / count
+    variance = KeptVariance(total[:, 0], total[:, 1], std)
+    ratios = variance.log_ratios
+    table = {
+        **{name: np.sqrt(values) for name, values in mean.items()},
+        "log_variance_ratio": ratios[..., 0],
+        "log_small_scale_ratio": ratios[..., 1],
+    }
+    scores = _scores(leads, np.sqrt(mean["rmse"].mean(axis=1)), variance.instability)
+    return scores, _rows(leads, forecaster.predicted.names, table)
 
 
 def _compared(forecaster: NetworkForecaster, forecast: State, truth: State) -> tuple[State, State]:
@@ -102,21 +120,27 @@ def _compared(forecaster: NetworkForecaster, forecast: State, truth: State) -> t
     return transformed(forecast.to("cpu")), transformed(truth)
 
 
-def _scores(leads: Sequence[int], mean: Float64[np.ndarray, "lead channel"]) -> dict[str, float]:
-    by_lead = np.sqrt(mean.mean(axis=1))
-    named = {
-        f"rollout_rmse_lead_{lead}": float(value)
-        for lead, value in zip(leads, by_lead, strict=True)
-    }
-    return {"rollout_rmse": float(by_lead.mean()), **named}
+def _scores(
+    leads: Sequence[int],
+    rmse: Float64[np.ndarray, " lead"],
+    instability: Float64[np.ndarray, " lead"],
+) -> dict[str, float]:
+    scores = {}
+    for name, values in (("rollout_rmse", rmse), ("rollout_stability", instability)):
+        scores[name] = float(values.mean())
+        scores |= {
+            f"{name}_lead_{lead}": float(value) for lead, value in zip(leads, values, strict=True)
+        }
+    together = scores["rollout_rmse"] + scores["rollout_stability"]
+    return {**scores, "rollout_rmse_and_stability": together}
 
 
-def _rows(leads: Sequence[int], names: list[str], mean: dict[str, np.ndarray]) -> list[Row]:
+def _rows(leads: Sequence[int], names: list[str], table: dict[str, np.ndarray]) -> list[Row]:
     return [
         {
             "lead": lead,
             "variable": variable,
-            **{name: math.sqrt(values[row, column]) for name, values in mean.items()},
+            **{name: float(values[row, column]) for name, values in table.items()},
         }
         for row, lead in enumerate(leads)
         for column, variable in enumerate(names)

@@ -1,14 +1,21 @@
 """The report of a training run, from logs whose values are known."""
 
+import html
 import json
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.training_curves import lead_losses, log_curves, rollout_errors
+from triton_earth.plots.training_curves import (
+    lead_losses,
+    log_curves,
+    rollout_errors,
+    rollout_variances,
+)
 from triton_earth.plots.training_report import write_training_report
 
+FORECASTS = ["rmse", "persistence_rmse", "log_variance_ratio", "log_small_scale_ratio"]
 STEPS = np.arange(20, 101, 20)
 
 
@@ -31,6 +38,8 @@ def logs(rmse=0.1):
             "lead_loss": (("step", "lead", "variable"), np.full((5, 2, 2), 0.3)),
             "rmse": (dimensions, np.full((2, 2, 2), rmse)),
             "persistence_rmse": (dimensions, np.full((2, 2, 2), 0.5)),
+            "log_variance_ratio": (dimensions, np.full((2, 2, 2), np.log(0.5))),
+            "log_small_scale_ratio": (dimensions, np.full((2, 2, 2), np.log(3.0))),
         },
         coords=coordinates,
         attrs={
@@ -52,7 +61,11 @@ def test_the_page_says_what_was_reached(tmp_path):
     assert "Validation forecasts to leads 1, 5 are better than persistence at all of them." in text
     assert "&lt;salt&gt;" in text
     assert "<salt>" not in text
-    assert text.count("<img") == 3
+    assert (
+        "At lead 5 they have 0.500 times the truth's variance, and 3.00 times that of its"
+        in html.unescape(text)
+    )
+    assert text.count("<img") == 5
     assert "<code>7</code>" in text
 
 
@@ -65,7 +78,7 @@ def test_what_is_worse_than_persistence_or_not_finite_is_said(tmp_path):
 
 
 def test_without_validation_forecasts_there_is_no_such_section(tmp_path):
-    alone = logs().drop_vars(["rmse", "persistence_rmse"])
+    alone = logs().drop_vars(FORECASTS)
     write_training_report(alone, tmp_path / "report.html", "run")
     text = (tmp_path / "report.html").read_text()
     assert "Validation forecasts" not in text
@@ -84,12 +97,13 @@ def test_figures_show_the_values_given():
     errors = rollout_errors(one, ["temperature"]).axes[0].get_lines()
     assert [line.get_label() for line in errors] == ["step 40", "step 100", "persistence"]
     assert errors[0].get_ydata() == pytest.approx([0.1, 0.1])
+    ratios = rollout_variances(one, "log_variance_ratio", ["temperature"]).axes[0]
+    assert ratios.get_lines()[0].get_ydata() == pytest.approx([np.log(0.5)] * 2)
+    assert ratios.get_yscale() == "linear"
 
 
 def test_logs_without_a_row_are_said_to_be_lost(tmp_path):
-    empty = (
-        logs().isel(step=[], validated_step=[], variable=[]).drop_vars(["rmse", "persistence_rmse"])
-    )
+    empty = logs().isel(step=[], validated_step=[], variable=[]).drop_vars(FORECASTS)
     write_training_report(empty, tmp_path / "report.html", "A run")
     text = (tmp_path / "report.html").read_text()
     assert "The logs hold no validation: their rows are lost." in text
