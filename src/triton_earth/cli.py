@@ -174,6 +174,10 @@ def plan(
             "--store", "-s", help="Training store, where the recipe does not tell its grid."
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(callback=_at_least(1, "--processes"), help="Processes that share a batch."),
+    ] = 1,
     find_rate: Annotated[
         bool, typer.Option("--find-rate", help="Also find a learning rate; needs the store.")
     ] = False,
@@ -184,7 +188,7 @@ def plan(
 
     if find_rate and store is None:
         raise UserError("--find-rate trains a little and needs data: add --store STORE.")
-    for name, value in rows(run(recipe, overrides, store)):
+    for name, value in rows(run(recipe, overrides, store, processes)):
         typer.echo(f"{name:28s} {value}")
     if find_rate and store is not None:
         from triton_earth.workflow.find_rate import find_rate as find

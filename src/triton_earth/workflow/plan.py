@@ -13,12 +13,16 @@ from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
 from triton_earth.data.prepare import SimulationData
 from triton_earth.data.store import TrainingStore
+from triton_earth.data.windows import Segment
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.cost import StepCost, step_cost
+from triton_earth.training.distributed import Processes
+from triton_earth.training.objective import require_predicted
 from triton_earth.training.optimizers import build_optimizers
 from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.recipe import Recipe, load_recipe
+from triton_earth.workflow.training_windows import training_windows
 
 NUMBER = 4
 """Bytes of a float32."""
@@ -30,6 +34,7 @@ class Plan:
 
     Attributes:
         device: Where it was measured.
+        processes: How many share each batch; memory and hours are those of each.
         parameters: Trainable parameters.
         flops: Floating-point operations of one optimiser step at the longest horizon.
         weights_memory: The weights and their moving average.
@@ -44,6 +49,7 @@ class Plan:
     """
 
     device: torch.device
+    processes: int
     parameters: int
     flops: float
     weights_memory: float
@@ -66,20 +72,27 @@ class Plan:
         return self.process_memory + self.data_memory + training + momentary
 
 
-def plan(recipe: str | Path, overrides: list[str] | None = None, store: Path | None = None) -> Plan:
+def plan(
+    recipe: str | Path,
+    overrides: list[str] | None = None,
+    store: Path | None = None,
+    processes: int = 1,
+) -> Plan:
     """Measure small training steps and work out what all of a recipe's training takes; nothing is written.
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
         overrides: Dotted assignments to the recipe.
         store: Its training store; needed where the recipe alone does not tell the grid.
+        processes: How many will share each batch.
 
     Raises:
-        UserError: if the recipe is wrong, or a store is needed.
+        UserError: if a store is needed, or for the reasons that `train` has to refuse recipe and data.
     """
     resolved = load_recipe(recipe, overrides)
     data = _described(resolved, store)
     config = resolved.train
+    training_windows(resolved, data.segments, Processes(count=processes))
     device = resolve_device(config.device)
     forecaster = NetworkForecaster(
         resolved.model,
@@ -89,35 +102,38 @@ def plan(recipe: str | Path, overrides: list[str] | None = None, store: Path | N
         _unit_normalizer(data.variables),
         precision=resolve_precision(config.precision, device),
     )
+    require_predicted(config, forecaster.predicted.names)
     forecaster.network.to(device)
-    parts = config.batch_size // config.accumulate
-    longest = step_cost(forecaster, config, parts, config.longest_horizon)
+    at_once = config.batch_size // (config.accumulate * processes)
+    longest = step_cost(forecaster, config, at_once, config.longest_horizon)
     # The libraries have by now loaded what they need for a step.
     process_memory = _resident()
     weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
     moments = _moments(forecaster, config)
     field = NUMBER * len(data.variables) * data.grid.shape[0] * data.grid.shape[1]
-    window = field * resolved.window * config.batch_size
+    window = field * resolved.window * at_once
     state_file = 2 * weights + moments
     return Plan(
         device=forecaster.device,
+        processes=processes,
         parameters=forecaster.parameter_count,
-        flops=longest.flops * config.accumulate,
+        flops=longest.flops * config.accumulate * processes,
         weights_memory=2.0 * weights,
         optimizer_memory=moments,
         step_memory=longest.memory,
         saving_memory=2.0 * state_file,
         data_memory=_cached(data, field, config) + (config.loader_workers + 2.0) * window,
         process_memory=max(0.0, process_memory - weights),
-        store_disk=float(field * sum(data.times.values())),
+        store_disk=float(field * sum(map(data.times, data.splits))),
         run_disk=2.0 * state_file + 2.0 * weights,
-        seconds=_seconds(forecaster, config, longest) * config.accumulate,
+        seconds=_seconds(forecaster, config, at_once, longest) * config.accumulate,
     )
 
 
 def rows(planned: Plan) -> list[tuple[str, str]]:
     """Return what the command line shows, line by line."""
     return [
+        ("processes", f"{planned.processes}" + (", each:" if planned.processes > 1 else "")),
         ("parameters", f"{planned.parameters:,}"),
         ("FLOPs per step", f"{planned.flops:.3g}"),
         ("weights and their average", _bytes(planned.weights_memory)),
@@ -133,31 +149,39 @@ def rows(planned: Plan) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class _Described:
-    """What training has to know of its data: times in each split, and what is at each."""
+    """What training has to know of its data: where its splits are, and what is at each time."""
 
     variables: Variables
     grid: Grid
     time_step: Duration
-    times: dict[str, int]
+    splits: dict[str, tuple[Segment, ...]]
+
+    def segments(self, split: str) -> tuple[Segment, ...]:
+        """Return the stretches of consecutive times of a split."""
+        return self.splits.get(split, ())
+
+    def times(self, split: str) -> int:
+        """Return how many times are in a split."""
+        return sum(len(segment) for segment in self.segments(split))
 
 
 def _described(recipe: Recipe, store: Path | None) -> _Described:
     if store is not None:
         opened = TrainingStore.open(store)
-        times = {
-            split: sum(len(segment) for segment in opened.segments(split))
-            for split in opened.split_names
-        }
-        return _Described(opened.variables, opened.grid, opened.time_step, times)
+        opened.require_gap(recipe.window)
+        splits = {split: opened.segments(split) for split in opened.split_names}
+        return _Described(opened.variables, opened.grid, opened.time_step, splits)
     data = recipe.data
     if not isinstance(data, SimulationData):
         raise UserError(
             "the recipe alone does not tell the grid of its files; prepare its store and add --store STORE."
         )
-    source, splits = data.source, data.splits
-    counts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
-    times = {name: count * source.snapshots for name, count in counts.items()}
-    return _Described(source.variables, source.stored_grid, source.interval, times)
+    source, counts = data.source, data.splits
+    segments = {
+        name: tuple(Segment(number, 0, source.snapshots) for number in range(count))
+        for name, count in (("train", counts.train), ("valid", counts.valid), ("test", counts.test))
+    }
+    return _Described(source.variables, source.stored_grid, source.interval, segments)
 
 
 def _unit_normalizer(variables: Variables) -> Normalizer:
@@ -179,13 +203,15 @@ def _moments(forecaster: NetworkForecaster, config: TrainConfig) -> float:
 
 def _cached(data: _Described, field: int, config: TrainConfig) -> float:
     """Return the bytes of the splits that are kept in memory."""
-    sizes = [field * data.times.get(split, 0) for split in ("train", "valid")]
+    sizes = [field * data.times(split) for split in ("train", "valid")]
     if config.validation_leads:
         sizes.append(sizes[1])
     return float(sum(size for size in sizes if size <= config.memory_gb * 1e9))
 
 
-def _seconds(forecaster: NetworkForecaster, config: TrainConfig, longest: StepCost) -> float:
+def _seconds(
+    forecaster: NetworkForecaster, config: TrainConfig, at_once: int, longest: StepCost
+) -> float:
     """Return the time of all steps, stage by stage."""
     total = 0.0
     ends = [stage.from_step for stage in config.stages[1:]] + [config.steps]
@@ -193,9 +219,7 @@ def _seconds(forecaster: NetworkForecaster, config: TrainConfig, longest: StepCo
         steps = max(0, min(end, config.steps) - stage.from_step)
         cost = longest
         if stage.horizon != config.longest_horizon:
-            cost = step_cost(
-                forecaster, config, config.batch_size // config.accumulate, stage.horizon
-            )
+            cost = step_cost(forecaster, config, at_once, stage.horizon)
         total += steps * cost.seconds
     return total
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from benchmarks.training_memory import peak, planned_peak, store_of
 from torch import nn
 
 from tests.builders import TINY_RECIPE, ScaledSum, tiny_forecaster
@@ -100,6 +101,65 @@ def test_a_plan_adds_up(tiny_store):
     assert named["disk: training store"] == "65.5 kB"
     with_store = plan("turbulence_small", TINY_RECIPE, tiny_store)
     assert with_store.store_disk == planned.store_disk
+
+
+def test_what_train_refuses_is_refused(tiny_store):
+    for overrides, message in (
+        (["train.horizon=50"], "a window of 51 times (history plus horizon) does not fit into 8"),
+        (["train.batch_size=400"], "a batch of 400 needs at least as many training windows; there"),
+        (["train.accumulate=3"], "train.batch_size=4 cannot be shared by 1 processes with"),
+        (["train.validation_leads=[30]"], "a window of 31 times"),
+        (["train.lead_weights=[1, 1]", "train.horizon=3"], "a horizon of 3 has 3 leads; found 2"),
+        (["train.variable_weights={speed: 2}"], "'speed' is not predicted"),
+    ):
+        for store in (None, tiny_store):
+            with pytest.raises(UserError) as caught:
+                plan("turbulence_small", [*TINY_RECIPE, *overrides], store)
+            assert message in str(caught.value)
+    with pytest.raises(
+        UserError, match=r"cannot be shared by 3 processes with train\.accumulate=1"
+    ):
+        plan("turbulence_small", TINY_RECIPE, processes=3)
+
+
+def test_data_with_a_calendar_and_forcings_can_be_planned(weather):
+    planned = plan("turbulence_small", TINY_RECIPE, weather.path)
+    assert planned.step_memory > 0
+
+
+def test_processes_share_a_batch(tiny_store, monkeypatch):
+    seen = []
+
+    def known(_, __, batch, horizon):
+        seen.append((batch, horizon))
+        return StepCost(10.0 * batch, 7.0 * batch, 1.0)
+
+    monkeypatch.setattr("triton_earth.workflow.plan.step_cost", known)
+    one, two = (plan("turbulence_small", TINY_RECIPE, processes=count) for count in (1, 2))
+    assert seen == [(4, 1), (2, 1)]
+    assert one.flops == two.flops
+    assert two.step_memory == one.step_memory / 2
+    assert dict(rows(two))["processes"] == "2, each:"
+
+
+def test_noise_makes_nothing_negative(waves, monkeypatch):
+    seconds = iter([3.0, 2.9, 2.8, 2.7])
+    monkeypatch.setattr(
+        "triton_earth.training.cost.measured_step",
+        lambda *_: StepCost(1.0, 1.0, next(seconds)),
+    )
+    assert step_cost(tiny_forecaster(waves), TrainConfig(), 8, 50).seconds == 3.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["turbulence_small", "weather_small", "ocean_forced_small"])
+def test_planned_memory_is_within_a_quarter_of_the_measured(tmp_path, name):
+    """The whole process of a run of two steps, as benchmarks/training_memory.py measures it."""
+    short = ["train.steps=2", "train.validation_windows=2", "train.device=cpu", "train.threads=1"]
+    short += ["train.report=false"]
+    store = store_of(name, tmp_path / "store.zarr")
+    measured = peak(name, short, store, tmp_path / "run")
+    assert planned_peak(name, short, store) == pytest.approx(measured, rel=0.25)
 
 
 @pytest.mark.slow
