@@ -176,7 +176,7 @@ def plan(
     ] = None,
     processes: Annotated[
         int,
-        typer.Option(callback=_at_least(1, "--processes"), help="Processes that share a batch."),
+        typer.Option(callback=at_least(1, "--processes"), help="Processes that share a batch."),
     ] = 1,
     find_rate: Annotated[
         bool, typer.Option("--find-rate", help="Also find a learning rate; needs the store.")

@@ -112,10 +112,10 @@ def _random_window(forecaster: NetworkForecaster, batch: int, horizon: int) -> t
     """Return a history and a truth of normally distributed values."""
     length = forecaster.history * (1 + horizon)
     shape = (batch, length, len(forecaster.variables), *forecaster.grid.shape)
-    step = forecaster.time_step
-    calendar = isinstance(step, np.timedelta64)
-    first = np.datetime64("2000-01-01", "ns") if calendar else 0.0
-    valid_times = np.tile(first + np.arange(length) * step, (batch, 1))
+    times: np.ndarray = np.arange(length) * forecaster.time_step
+    if times.dtype.kind == "m":
+        times = np.datetime64("2000-01-01", "ns") + times
+    valid_times = np.tile(times, (batch, 1))
     data = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     state = State(data, forecaster.variables, forecaster.grid, valid_times)
     return state.at(slice(0, forecaster.history)), state.at(slice(forecaster.history, None))
