@@ -86,8 +86,12 @@ def _of_variables(scores: xr.Dataset, names: Scales) -> str:
         if len(variables) > 1:
             parts.append(f"<h3>{escape(variable)}</h3>")
         spectrum = one_variable(scores[names.spectrum], variable)
-        one = scores.drop_vars(names.spectrum).sel(variable=variable)
-        parts += [_spectrum(spectrum, f" of {variable}"), _scales(one, names, f" of {variable}")]
+        one = scores.sel(variable=variable)
+        bounds = one.get(f"{names.spectrum}_interval")
+        parts += [
+            _spectrum(spectrum, f" of {variable}", bounds),
+            _scales(one, names, f" of {variable}"),
+        ]
     without = [variable for variable in variables if variable not in having]
     if without:
         parts.append(
@@ -101,10 +105,10 @@ def _of_variables(scores: xr.Dataset, names: Scales) -> str:
     return "".join(parts) + left_out(having)
 
 
-def _spectrum(spectrum: xr.DataArray, of: str) -> str:
+def _spectrum(spectrum: xr.DataArray, of: str, interval: xr.DataArray | None = None) -> str:
     words = long_name(spectrum)
     return Picture(
-        svg_uri(spectra(spectrum)),
+        svg_uri(spectra(spectrum, interval=interval)),
         f"The {words}{of}, truth and forecasts at several leads.",
         f"{words[:1].upper()}{words[1:]}{of} at several leads, mean over initial conditions. Black: truth.",
     ).html()
@@ -125,7 +129,7 @@ def _scales(scores: xr.Dataset, names: Scales, of: str) -> str:
     ]
     largest = resolved(scores[str(scores[names.ratio].dims[-1])])
     curves = Picture(
-        svg_uri(scale_curves(scores[names.decorrelation], scores[names.effective], largest)),
+        svg_uri(scale_curves(scores, names, largest)),
         f"Decorrelation and effective {words}{of} over lead time, all forecasts.",
         f"Smallest {words} at which forecast and truth are decorrelated (coherence below one half; no line: all are "
         "still correlated), and largest up to which the spectrum is within a factor 2 of the truth's.",

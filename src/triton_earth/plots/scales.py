@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.plots.drawing import Curve, draw_curve
+from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.labels import axis_title
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import error_colours, is_baseline, looks, one_signed_colours, style
@@ -100,26 +100,25 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     return figure
 
 
-def scale_curves(decorrelation: xr.DataArray, effective: xr.DataArray, largest: float) -> Figure:
+def scale_curves(scores: xr.Dataset, names: Scales, largest: float) -> Figure:
     """Draw the scales at which forecasts decorrelate, and up to which their spectra hold, over lead time.
 
     Args:
-        decorrelation: Shape (forecast, lead), some with an interval beside it.
-        effective: In the same way.
+        scores: Both, of shape (forecast, lead), with NAME_interval (…, bound) where there are intervals.
+        names: What they are called.
         largest: The largest wavenumber or degree that is resolved.
 
     Returns:
         A figure with one panel for each.
     """
-    leads = lead_times(decorrelation[str(decorrelation.dims[-1])])
+    leads = lead_times(scores[str(scores[names.decorrelation].dims[-1])])
     with style():
         figure = Figure(figsize=(10.4, 2.9), layout="constrained")
         panels = figure.subplots(1, 2)
-        for axes, score in zip(panels, (decorrelation, effective), strict=True):
-            names = [str(value) for value in score["forecast"].values]
-            for forecast, look in looks(names).items():
-                values = np.asarray(score.sel(forecast=forecast).values, dtype=np.float64)
-                draw_curve(axes, leads.values, Curve(values), look, forecast)
+        for axes, name in zip(panels, (names.decorrelation, names.effective), strict=True):
+            score, curves = scores[name], curves_of(scores, name, "forecast")
+            for forecast, look in looks(curves).items():
+                draw_curve(axes, leads.values, curves[forecast], look, forecast)
             axes.set_title(axis_title(score))
             axes.set_xlabel(leads.axis_title)
             axes.set_xlim(0.0, 1.01 * leads.values[-1])
@@ -156,10 +155,10 @@ def _heat(
     )
     axes.set_yscale("log")
     ticks = [tick for tick in (1, 2, 4, 8, 16, 32, 64, 128, 256) if tick <= end]
-    if wavenumber[shown][0] == 1 and len(ticks) > 1:
-        axes.yaxis.set_major_locator(FixedLocator(ticks))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
+    whole = wavenumber[shown][0] == 1 and len(ticks) > 1
+    axes.yaxis.set_major_locator(FixedLocator(ticks) if whole else LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def ratio_bar(figure: Figure, heat: ScalarMappable, axes: list[Axes]) -> None:

@@ -24,12 +24,17 @@ SPECTRA = ("enstrophy_spectrum", "energy_spectrum")
 _DECADES = 8.0
 
 
-def spectra(spectrum: xr.DataArray, steps: tuple[int, ...] | None = None) -> Figure:
+def spectra(
+    spectrum: xr.DataArray,
+    steps: tuple[int, ...] | None = None,
+    interval: xr.DataArray | None = None,
+) -> Figure:
     """Draw one spectrum of every source at several leads.
 
     Args:
         spectrum: Shape (source, lead, wavenumber or degree); the attribute `resolved_wavenumber` of the wavenumbers,
             where it is there, is the largest that is resolved in every direction.
+        interval: Its 95 % intervals, (…, bound), which are shaded; None: there are none.
         steps: Forecast steps to show; by default up to four, 1, 25, 50, 99 of 99.
 
     Returns:
@@ -46,7 +51,13 @@ def spectra(spectrum: xr.DataArray, steps: tuple[int, ...] | None = None) -> Fig
         figure = Figure(figsize=(10.4, 3.1), layout="constrained")
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
-            _draw_lead(axes, array.isel({lead: index}), wavenumber, limits)
+            _draw_lead(
+                axes,
+                array.isel({lead: index}),
+                wavenumber,
+                limits,
+                None if interval is None else interval.isel({lead: index}),
+            )
             axes.set_title(leads.title(index) if lead == "lead_time" else leads.at(index))
             axes.set_xlabel(axis_title(array[scale]))
             axes.set_xlim(wavenumber[wavenumber > 0].min(), wavenumber.max() * 1.05)
@@ -68,6 +79,7 @@ def _draw_lead(
     array: xr.DataArray,
     wavenumber: np.ndarray,
     limits: tuple[float, float] | None,
+    interval: xr.DataArray | None,
 ) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -79,7 +91,11 @@ def _draw_lead(
         # Climatology of a box whose places are all alike has next to nothing: no line, no name.
         if not (values[kept] > (limits[0] if limits else 0.0)).any():
             continue
-        draw_curve(axes, wavenumber[kept], Curve(positive[kept]), look, source)
+        bounds = None
+        if interval is not None:
+            ends = interval.sel(source=source, bound=["lower", "upper"]).values[kept]
+            bounds = np.where(ends > 0, ends, np.nan).astype(np.float64)
+        draw_curve(axes, wavenumber[kept], Curve(positive[kept], bounds), look, source)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.scales import judged, scale_curves, scale_maps
+from triton_earth.plots.scales import BOX, judged, scale_curves, scale_maps
 
 
 def maps(scores):
@@ -48,9 +48,7 @@ def test_only_resolved_wavenumbers_are_shown(scale_scores):
 
 
 def test_curves_of_every_forecast(scale_scores):
-    figure = scale_curves(
-        scale_scores["decorrelation_wavenumber"], scale_scores["effective_wavenumber"], 64.0
-    )
+    figure = scale_curves(scale_scores, BOX, 64.0)
     assert [len(axes.lines) for axes in figure.axes] == [2, 2]
     assert figure.axes[1].get_title(loc="left") == "Effective wavenumber (rad m⁻¹)"
 
@@ -68,3 +66,12 @@ def test_one_lead(make_scores):
 
 def test_baselines_have_no_maps(scale_scores):
     assert judged(scale_scores) == ["triton"]
+
+
+def test_ticks_of_small_wavenumbers_are_numbers(scale_scores):
+    scores = scale_scores.assign_coords(wavenumber=scale_scores["wavenumber"] * 1e-4)
+    axes = maps(scores).axes[0]
+    axes.figure.savefig("/dev/null", format="png")
+    words = [label.get_text() for label in axes.get_yticklabels()]
+    assert "0.001" in words
+    assert not any("$" in word for word in words)
