@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -379,6 +380,8 @@ def test_paths_that_are_nothing(refused, tmp_path):
     (tmp_path / "folder").mkdir()
     assert "there is no such file or folder" in refused(tmp_path / "nothing.nc")
     assert "no file matches the pattern" in refused(tmp_path / "*.nc")
+    assert "data.path: found []; expected the names of files" in refused([])
+    assert "data.path: found ['']; expected the names of files" in refused("")
     assert "a folder that is no Zarr group" in refused(tmp_path / "folder")
     assert "no data of that name comes with the package" in refused("shipped:nothing")
     assert "reading 'quux://' needs a package that is not here" in refused("quux://bucket/a.zarr")
@@ -392,6 +395,31 @@ def test_zarr_with_missing_chunks(refused, command, tmp_path):
     shutil.rmtree(path / "t2m" / "c" / "1")
     assert "1 of 4 chunks of variable 't2m' are missing" in refused(path)
     assert "has no value at 2001-01-20" in refused(path, missing_chunks="fill")
+
+
+@pytest.mark.parametrize("name", ["time", "latitude"])
+def test_zarr_with_a_lost_coordinate(refused, tmp_path, name):
+    path = tmp_path / "a.zarr"
+    dataset().drop_encoding().to_zarr(path, zarr_format=3, consolidated=False)
+    shutil.rmtree(path / name / "c")
+    assert f"1 of 1 chunks of the coordinate '{name}' are missing and would read as" in refused(
+        path
+    )
+
+
+def test_packing_that_is_no_number(refused, tmp_path):
+    path = write(tmp_path / "a.nc", dataset())
+    with netCDF4.Dataset(path, "a") as file:
+        file["t2m"].scale_factor = "two"
+    line = refused(path)
+    assert "variable 't2m' has the attribute scale_factor 'two', which is no number" in line
+
+
+def test_an_address_that_cannot_be_reached(refused):
+    pytest.importorskip("aiohttp")
+    line = refused("http://127.0.0.1:9/none.zarr")
+    assert "http://127.0.0.1:9/none.zarr: cannot be reached (" in line
+    assert "Check the address and the network" in line
 
 
 def test_a_damaged_zarr_chunk(refused, tmp_path):

@@ -214,7 +214,7 @@ def _valid_mask(source: GriddedSource) -> Bool[np.ndarray, "channel y x"]:
                 f"{source.name}: variable '{variable.name}' has no value at all at {source.times[0]}. Leave it out, or "
                 "repair the files."
             )
-    for index in sorted({int(recorded[len(recorded) // 2]), int(recorded[-1])} - {0}):
+    for index in sorted({int(recorded[(len(recorded) - 1) // 2]), int(recorded[-1])} - {0}):
         require_mask(source, source.read(slice(index, index + 1)), valid, slice(index, index + 1))
     return valid
 

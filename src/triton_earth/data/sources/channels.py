@@ -174,6 +174,12 @@ def _layout(
     """Return how one file holds the variable; `units` are those of the store."""
     array = dataset[name]
     what = f"{source}: variable '{name}'"
+    for key in ("scale_factor", "add_offset"):
+        packing = array.encoding.get(key, array.attrs.get(key, 1.0))
+        if np.asarray(packing).dtype.kind not in "iuf":
+            raise UserError(
+                f"{what} has the attribute {key} {packing!r}, which is no number. Correct it (NCO: ncatted)."
+            )
     if array.dtype.kind not in "iufb":
         raise UserError(
             f"{what} is of type {array.dtype}, which holds no numbers. Choose another variable, or leave the file out."
@@ -269,7 +275,9 @@ def _levels(
     name = find_axis(dataset, "level", array.dims)
     if name is None:
         if choice.levels is not None:
-            raise UserError(f"{what} has no levels (dimensions {array.dims}). Leave out `levels`.")
+            raise UserError(
+                f"{what} has no levels (dimensions {array.dims}). Leave out `levels`, or the file."
+            )
         return None, (), None
     dimension = str(dataset.variables[name].dims[0])
     if choice.levels is None:

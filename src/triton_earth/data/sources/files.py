@@ -18,6 +18,7 @@ from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
 from triton_earth.data.sources.speedy import JCM, run_speedy
 
 SHIPPED = "shipped:"
+_NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
 
@@ -40,6 +41,10 @@ def open_files(
         UserError: if there is no such file, it may not be read, is damaged, or is of a format that is not known.
     """
     paths = [path] if isinstance(path, str) else list(path)
+    if not paths or not all(one.strip() for one in paths):
+        raise UserError(
+            f"data.path: found {paths}; expected the names of files, a pattern, a Zarr folder or an address."
+        )
     found = [name for one in paths for name in _find(one)]
     return [(name, _open(name, storage_options or {}, variables or [])) for name in found]
 
@@ -108,7 +113,9 @@ def _open(path: str, storage_options: dict[str, Any], variables: list[str]) -> x
             raise UserError(
                 f"{path}: a folder that is no Zarr group. For the NetCDF files in it write {path}/*.nc."
             )
-        return _open_zarr(path, {})
+        opened = _open_zarr(path, {})
+        _require_coordinates(path, opened)
+        return opened
     if Path(path).stat().st_size == 0:
         raise UserError(f"{path}: the file is empty. Fetch it again.")
     try:
@@ -151,9 +158,28 @@ def _open_zarr(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
                 path, chunks=None, decode_times=False, storage_options=storage_options or None
             )
     except READ_ERRORS as error:
+        if "://" in path and isinstance(error, OSError) and not isinstance(error, _NOT_THERE):
+            raise UserError(
+                f"{path}: cannot be reached ({first_line(error)}). Check the address and the network, and the "
+                "account if it needs one."
+            ) from error
         raise UserError(
             f"{path}: cannot be read as Zarr ({first_line(error)}). Check the path, or make the store again."
         ) from error
+
+
+def _require_coordinates(path: str, dataset: xr.Dataset) -> None:
+    """Refuse coordinates whose chunks are not all there; a chunk of one value may rightly be left out."""
+    for name, variable in dataset.variables.items():
+        if variable.dims != (name,):
+            continue
+        array = zarr.open_array(path, path=str(name), mode="r")
+        missing = missing_chunks(array)
+        if missing and array.chunks[0] > 1:
+            raise UserError(
+                f"{path}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read as "
+                f"{array.fill_value}. Fetch them."
+            )
 
 
 def _open_remote(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
