@@ -12,6 +12,7 @@ import typer
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.options import (
+    ClimatologyStore,
     Device,
     Eddies,
     Forcings,
@@ -287,6 +288,7 @@ def evaluate(
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
+    climatology: ClimatologyStore = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -324,6 +326,7 @@ def evaluate(
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
+        climatology=climatology,
         steps=steps,
         split=split,
         init=init,
@@ -359,6 +362,7 @@ def compare(
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
+    climatology: ClimatologyStore = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge several forecasts against the truth and each other, with significance."""
@@ -377,6 +381,7 @@ def compare(
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
+        climatology=climatology,
         overwrite=overwrite,
     )
     _show(scores, out)

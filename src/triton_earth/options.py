@@ -75,6 +75,13 @@ HeatWaves = Annotated[
         help="Temperature whose marine heat waves are scored too, and the days of its thresholds.",
     ),
 ]
+ClimatologyStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--climatology",
+        help="Store whose training split the climatology is of; STORE if not given.",
+    ),
+]
 Eddies = Annotated[
     str | None,
     typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),

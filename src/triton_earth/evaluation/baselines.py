@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
+from triton_earth.evaluation.climatology_store import describe_climatology
 from triton_earth.models.climatology import (
     TRAIN,
     Climatology,
@@ -22,6 +25,12 @@ NO_TRAINING_SPLIT = (
     "and the truth has none"
 )
 
+ADVICE = (
+    "Beside persistence there is no baseline, and no anomaly correlation: the store has no training split. Name one "
+    "that has with --climatology STORE."
+)
+"""What is said of scores without a climatology."""
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -31,11 +40,13 @@ class Baselines:
         references: The forecasts; persistence is the first.
         climatology: Climatology of the training split, or None where there is none.
         definition: What they are, in words.
+        remarks: What a reader must know about them, in sentences.
     """
 
     references: tuple[Reference, ...]
     climatology: Climatology | None
     definition: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -43,32 +54,46 @@ class Baselines:
         return [reference.name for reference in self.references]
 
 
-def fit_baselines(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Baselines:
-    """Make the reference forecasts of the forecast's variables, from the truth's training split.
+def fit_baselines(
+    forecast: Forecasts,
+    truth: Truth,
+    alignment: Alignment,
+    climatology_store: TrainingStore | None = None,
+) -> Baselines:
+    """Make the reference forecasts of the forecast's variables, from a training split.
 
     Args:
         forecast: Stored forecasts.
         truth: The truth; a training store with a training split, for more than persistence.
         alignment: Which leads are scored.
+        climatology_store: Store whose training split is used instead of the truth's.
 
     Returns:
         Persistence and, where they can be fitted, damped persistence and climatology.
+
+    Raises:
+        UserError: if the store of the climatology does not fit (see `describe_climatology`).
     """
     variables, grid, time_step = forecast.variables, forecast.grid, forecast.time_step
     persistence = Persistence(variables, grid, time_step)
-    if not isinstance(truth, TrainingStore) or TRAIN not in truth.split_names:
-        return Baselines((persistence,), None, NO_TRAINING_SPLIT)
-    climatology = fit_climatology(truth, variables.names)
-    correlation = fit_lag_correlation(
-        truth, variables.names, climatology, int(alignment.offsets[-1])
-    )
+    remarks: tuple[str, ...] = ()
+    if climatology_store is not None:
+        remarks = (describe_climatology(climatology_store, forecast, alignment),)
+    source = climatology_store or truth
+    if not isinstance(source, TrainingStore) or TRAIN not in source.split_names:
+        remarks = (ADVICE,) if isinstance(source, TrainingStore) else ()
+        return Baselines((persistence,), None, NO_TRAINING_SPLIT, remarks)
+    climatology = fit_climatology(source, variables.names)
+    steps = float(np.asarray(time_step) / np.asarray(source.time_step))
+    longest = round(steps * int(alignment.numbers[-1]))
+    correlation = fit_lag_correlation(source, variables.names, climatology, longest)
     damped = DampedPersistence(
         variables,
         grid,
         time_step,
         climatology=climatology,
         correlation=correlation,
-        store_steps=float(alignment.offsets[0] / alignment.numbers[0]),
+        store_steps=steps,
     )
     mean = ClimatologyForecast(variables, grid, time_step, climatology=climatology)
     definition = (
@@ -76,4 +101,4 @@ def fit_baselines(forecast: Forecasts, truth: Truth, alignment: Alignment) -> Ba
         "initial anomaly on average at each place and lead (lag correlation over the training split); "
         f"climatology: {climatology.definition}"
     )
-    return Baselines((persistence, damped, mean), climatology, definition)
+    return Baselines((persistence, damped, mean), climatology, definition, remarks)

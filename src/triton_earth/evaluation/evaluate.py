@@ -24,7 +24,7 @@ from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
 from triton_earth.evaluation.score_eddies import require_sea_level, score_eddies
-from triton_earth.evaluation.score_ensemble import score_ensemble
+from triton_earth.evaluation.score_ensemble import beside_references, lost_members, score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
 from triton_earth.evaluation.score_heat_waves import score_heat_waves
@@ -54,6 +54,7 @@ def evaluate_forecast(
     baselines: Baselines | None = None,
     workers: int = 1,
     dask: str | None = None,
+    climatology: TrainingStore | None = None,
     remarks: Sequence[str] = (),
 ) -> xr.Dataset:
     """Score forecasts against the truth, lead by lead, with 95 % intervals, beside the baselines.
@@ -79,6 +80,8 @@ def evaluate_forecast(
         baselines: The reference forecasts; None for those of `fit_baselines`.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
+        climatology: Store whose training split climatology, damped persistence and heat-wave thresholds are of; None:
+            the truth.
         remarks: Sentences for the reader that stand before those on what was scored.
 
     Returns:
@@ -96,8 +99,11 @@ def evaluate_forecast(
         )
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
-    warm = require_events(forecast, truth, alignment, heat_waves, eddies)
-    baselines = baselines or fit_baselines(forecast, truth, alignment)
+    warm = require_events(forecast, truth, alignment, heat_waves, eddies, climatology)
+    baselines = baselines or fit_baselines(forecast, truth, alignment, climatology)
+    said = [*remarks, *coverage(forecast, alignment), *baselines.remarks]
+    if warm is not None:
+        said.append(warm.remark)
     work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
     with tasks(workers, dask) as places:
         records = record_with(places, work)
@@ -142,6 +148,12 @@ def evaluate_forecast(
             )
             for model in ensembles.values()
         ]
+        said += [
+            remark
+            for name, part in zip(ensembles, parts, strict=True)
+            for remark in lost_members(name, part, alignment.numbers)
+        ]
+        scores = scores.assign(beside_references(scores, dict(zip(ensembles, parts, strict=True))))
         scores = scores.assign(by_ensemble(list(ensembles), parts).variables)
     where: dict[str, Any] = {"region": region, "weights_name": weights}
     if warm is not None and isinstance(truth, TrainingStore):
@@ -178,14 +190,7 @@ def evaluate_forecast(
         "time_step": describe_duration(forecast.time_step),
         "evaluated_leads": len(alignment.leads),
         "forecast_leads": len(forecast.lead_times),
-        REMARKS: "\n".join(
-            [
-                *remarks,
-                *coverage(forecast, alignment),
-                *([] if warm is None else [warm.remark]),
-                *_without(forecast, region),
-            ]
-        ),
+        REMARKS: "\n".join([*said, *_without(forecast, region)]),
     }
     return scores
 
@@ -196,6 +201,7 @@ def require_events(
     alignment: Alignment,
     heat_waves: str | None,
     eddies: str | None,
+    climatology: TrainingStore | None = None,
 ) -> HeatWaveBaseline | None:
     """Refuse heat waves and eddies that cannot be scored, before anything is computed.
 
@@ -207,9 +213,9 @@ def require_events(
     """
     if eddies is not None:
         require_sea_level(forecast, eddies)
-    return (
-        None if heat_waves is None else heat_wave_baseline(heat_waves, forecast, truth, alignment)
-    )
+    if heat_waves is None:
+        return None
+    return heat_wave_baseline(heat_waves, forecast, truth, alignment, climatology)
 
 
 def _without(forecast: Forecasts, region: Region | None) -> list[str]:

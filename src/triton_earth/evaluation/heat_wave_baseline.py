@@ -27,30 +27,32 @@ class HeatWaveBaseline:
     """A temperature and the days that its thresholds come from.
 
     Attributes:
+        store: The store that they are in.
         variable: Name of the temperature.
         days: The baseline period: consecutive days of one trajectory.
         remark: The period in a sentence, and whether it overlaps with what is scored.
     """
 
+    store: TrainingStore
     variable: str
     days: Segment
     remark: str
 
-    def climate(self, truth: TrainingStore) -> HeatWaveClimate:
+    def climate(self) -> HeatWaveClimate:
         """Return climatology and thresholds, made row by row so that the period need not fit into memory."""
-        (channel,) = truth.variables.indices([self.variable])
-        ny, nx = truth.grid.shape
+        (channel,) = self.store.variables.indices([self.variable])
+        ny, nx = self.store.grid.shape
         days = self.days
         rows = max(1, VALUES_IN_MEMORY // (len(days) * nx))
         parts = []
         for first in range(0, ny, rows):
             chunks = [
-                truth.read(days.trajectory, slice(start, min(start + 64, days.stop)))[
+                self.store.read(days.trajectory, slice(start, min(start + 64, days.stop)))[
                     :, channel, first : first + rows
                 ]
                 for start in range(days.start, days.stop, 64)
             ]
-            times = truth.times[days.start : days.stop]
+            times = self.store.times[days.start : days.stop]
             parts.append(heat_wave_climate(np.concatenate(chunks), times))
         return HeatWaveClimate(
             np.concatenate([part.seasonal for part in parts], axis=1),
@@ -59,7 +61,11 @@ class HeatWaveBaseline:
 
 
 def heat_wave_baseline(
-    asked: str, forecast: Forecasts, truth: Truth, alignment: Alignment
+    asked: str,
+    forecast: Forecasts,
+    truth: Truth,
+    alignment: Alignment,
+    climatology: TrainingStore | None = None,
 ) -> HeatWaveBaseline:
     """Read ``VARIABLE`` or ``VARIABLE:START..END`` and refuse what cannot be scored; no field is read.
 
@@ -68,6 +74,7 @@ def heat_wave_baseline(
         forecast: Stored daily forecasts.
         truth: Daily training store.
         alignment: Which belong together.
+        climatology: Store that thresholds are from; None: the truth.
 
     Raises:
         UserError: if the variable is not there, steps are not days, leads that are scored are not the days 1, 2, …, or
@@ -81,7 +88,8 @@ def heat_wave_baseline(
         )
     if not isinstance(truth, TrainingStore):
         raise UserError("--heat-waves: heat waves are scored against a training store.")
-    for step in (truth.time_step, forecast.time_step):
+    source = climatology or truth
+    for step in (truth.time_step, forecast.time_step, source.time_step):
         if not same_duration(step, _DAY):
             raise UserError(
                 f"--heat-waves: heat waves are of daily data; found a step of {describe_duration(step)}. Prepare daily "
@@ -92,17 +100,17 @@ def heat_wave_baseline(
             "--heat-waves: events of five days need every day; the leads that can be scored are steps "
             f"{describe_numbers(alignment.numbers)}. Store all leads (forecast without --leads), or leave it out."
         )
-    days = _named_period(asked, period, truth) if period else _longest_training(truth)
-    first, last = truth.times[days.start], truth.times[days.stop - 1]
+    days = _named_period(asked, period, source) if period else _longest_training(source)
+    first, last = source.times[days.start], source.times[days.stop - 1]
     remark = (
         f"Heat-wave thresholds are those of {np.datetime_as_string(first, 'D')} to "
         f"{np.datetime_as_string(last, 'D')} ({len(days)} days; 30 years are usual)"
     )
     starts = alignment.starts[alignment.starts >= 0]
     overlaps = days.stop > starts.min() and days.start <= starts.max() + alignment.offsets[-1]
-    same = days.trajectory in np.asarray(forecast.trajectories)
+    same = climatology is None and days.trajectory in np.asarray(forecast.trajectories)
     remark += ", which overlap with the scored times." if overlaps and same else "."
-    return HeatWaveBaseline(variable, days, remark)
+    return HeatWaveBaseline(source, variable, days, remark)
 
 
 def _longest_training(truth: TrainingStore) -> Segment:

@@ -1,10 +1,11 @@
 """Scores of ensembles by lead time: fair CRPS, spread against error, rank histogram."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Truth
@@ -80,6 +81,49 @@ def score_ensemble(
                 finite[init, lead] = whole.sum()
             advance()
     return _dataset(forecast, crps, variance, error, ranks, finite, resampling)
+
+
+def lost_members(name: str, scores: xr.Dataset, leads: Int[np.ndarray, " lead"]) -> list[str]:
+    """Return a sentence where members hold missing values, from what `score_ensemble` gave.
+
+    Args:
+        name: Name of the model.
+        scores: Scores of its members.
+        leads: Numbers of the leads.
+    """
+    finite, members = scores["finite_members"].values, scores.sizes["rank"] - 1
+    lost = np.flatnonzero(finite < members)
+    if not lost.size:
+        return []
+    return [
+        f"{name}: of {members} members on average {finite[lost[0]]:.3g} are without missing values at step "
+        f"{leads[lost[0]]} and {finite[-1]:.3g} at step {leads[-1]}; scores of the members and of their mean are "
+        "missing or infinite there."
+    ]
+
+
+def beside_references(scores: xr.Dataset, ensembles: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Return the CRPS of every forecast: of ensembles that of their members, of single forecasts their mae.
+
+    Args:
+        scores: Scores with `mae` and its interval, of all forecasts.
+        ensembles: What `score_ensemble` gave of the ensembles among them, by name.
+
+    Returns:
+        `crps_by_forecast` (forecast, variable, lead_time) with its interval.
+    """
+    data = {}
+    for ending in ("", "_interval"):
+        each = scores[f"mae{ending}"].copy()
+        for name, part in ensembles.items():
+            each.loc[{"forecast": name}] = part[f"crps{ending}"].values
+        attributes = {
+            "long_name": f"{'95 % interval of the ' if ending else ''}continuous ranked probability score",
+            "definition": "of ensembles the fair CRPS of their members, of single forecasts their mae, which is what "
+            "the CRPS of one value is",
+        }
+        data[f"crps_by_forecast{ending}"] = each.assign_attrs(attributes)
+    return xr.Dataset(data)
 
 
 def _dataset(

@@ -71,7 +71,7 @@ def score_heat_waves(
     """
     variable = asked.variable
     (channel,) = forecast.variables.indices([variable])
-    climate = asked.climate(truth)
+    climate = asked.climate()
     reader = TruthReader(forecast, truth, alignment, region)
     weights = cell_weights(forecast.grid, weights_name)
     if reader.valid_mask is not None:

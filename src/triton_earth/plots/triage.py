@@ -50,7 +50,8 @@ def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None
         A sentence; where a forecast left the climate a table and, with an example, maps before and after.
     """
     first = first_trips(record)
-    basis = f"ranges over {record['climate_states']} training states, with margins"
+    states = record.get("climate_source", "training states")
+    basis = f"ranges over {record['climate_states']} {states}, with margins"
     if not first:
         return Section(
             "Guard",

@@ -1,5 +1,6 @@
 """The climate that a rollout is held against: the range of each statistic over training states, with a margin."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,11 @@ from triton_earth.rollout.state_statistics import (
     VARIANCE,
     StateStatistics,
 )
+
+logger = logging.getLogger("triton_earth")
+
+TRAINING_STATES = "training states"
+"""What a climate is taken from, in words."""
 
 STATES = 64
 """Most training states that the climate is taken from."""
@@ -62,13 +68,15 @@ class Climate:
         statistics: How states are measured.
         lower: Smallest value that is still within the climate.
         upper: Largest one.
-        states: Number of training states that it was taken from.
+        states: Number of states that it was taken from.
+        source: Which states these are.
     """
 
     statistics: StateStatistics
     lower: Float64[np.ndarray, "channel statistic"]
     upper: Float64[np.ndarray, "channel statistic"]
     states: int
+    source: str = TRAINING_STATES
 
 
 def training_climate(
@@ -101,7 +109,15 @@ def training_climate(
     diagnostic = [variable.role == Role.DIAGNOSTIC for variable in variables]
     for bound in (lower, upper):
         bound[diagnostic, statistics.names.index(CHANGE)] = np.nan
-    return Climate(statistics, lower, upper, states=len(values))
+    source = TRAINING_STATES
+    if "train" not in store.split_names:
+        source = "states of the whole store, which has no training split"
+        logger.warning(
+            "%s has no training split: the guard takes its climate from the whole store, the truth of the forecasts "
+            "included.",
+            store.path,
+        )
+    return Climate(statistics, lower, upper, len(values), source)
 
 
 def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:

@@ -339,6 +339,7 @@ def guard_record(config: GuardConfig, climate: Climate, trips: Sequence[Trip]) -
     return {
         **config.model_dump(mode="json"),
         "climate_states": climate.states,
+        "climate_source": climate.source,
         "count": len(ordered),
         "trips": [asdict(trip) for trip in ordered[:MOST_TRIPS]],
     }

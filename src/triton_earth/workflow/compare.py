@@ -35,6 +35,7 @@ def compare(
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
+    climatology: Path | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge several forecasts against the truth and each other, over what they have in common.
@@ -51,6 +52,7 @@ def compare(
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
+        climatology: Store whose training split the climatology is of; None: `store`.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -65,7 +67,7 @@ def compare(
             f"compare: expected at least two forecasts and a store, found {len(forecasts)} forecasts. "
             "Judge a single one with `triton-earth evaluate`."
         )
-    require_apart(out, [*forecasts, store])
+    require_apart(out, [*forecasts, store, *([] if climatology is None else [climatology])])
     called = list(names or [path.name.removesuffix(".zarr") for path in forecasts])
     if len(called) != len(forecasts):
         raise UserError(
@@ -75,10 +77,11 @@ def compare(
     stored = [ForecastStore.open(path) for path in forecasts]
     first, *others = match(stored, called)
     truth = TrainingStore.open(store).on(first.grid)
+    normal = None if climatology is None else TrainingStore.open(climatology).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     alignment = align(first, truth)
-    require_events(first, truth, alignment, heat_waves, eddies)
-    baselines = fit_baselines(first, truth, alignment)
+    require_events(first, truth, alignment, heat_waves, eddies, normal)
+    baselines = fit_baselines(first, truth, alignment, normal)
     scores = evaluate_forecast(
         first,
         truth,
@@ -91,6 +94,7 @@ def compare(
         heat_waves=heat_waves,
         eddies=eddies,
         baselines=baselines,
+        climatology=normal,
         remarks=[describe_match(stored, called, first)],
     )
     scores.attrs["command"] = command_line(
@@ -106,6 +110,7 @@ def compare(
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,
+            "climatology": climatology,
         },
     )
     save_scores(scores, partial)

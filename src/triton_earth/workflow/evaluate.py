@@ -39,6 +39,7 @@ def evaluate(
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
+    climatology: Path | None = None,
     workers: int = 1,
     dask: str | None = None,
     steps: int | None = None,
@@ -66,6 +67,7 @@ def evaluate(
         heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
             VARIABLE:START..END, the days named; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
+        climatology: Store whose training split the climatology is of; None: `store`.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
         steps: Steps that the model is rolled out for; None: `forecast` is a forecast store. Only with it:
@@ -85,7 +87,14 @@ def evaluate(
         UserError: if forecast and truth do not fit, `out` exists and may not be replaced, or is, holds or lies within
             what is read.
     """
-    require_apart(out, [forecast if steps is None else forecaster_folder(forecast), store])
+    require_apart(
+        out,
+        [
+            forecast if steps is None else forecaster_folder(forecast),
+            store,
+            *([] if climatology is None else [climatology]),
+        ],
+    )
     of_rollout = {
         "split": split,
         "init": init,
@@ -125,12 +134,13 @@ def evaluate(
         else LiveForecasts(request.forecaster, request.store, **request.how)
     )
     truth = TrainingStore.open(store).on(forecasts.grid)
+    normal = None if climatology is None else TrainingStore.open(climatology).on(forecasts.grid)
     where = None if region is None else Region.parse(region)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     with torch_threads(None if request is None else request.threads):
         alignment = align(forecasts, truth)
-        require_events(forecasts, truth, alignment, heat_waves, eddies)
-        baselines = fit_baselines(forecasts, truth, alignment)
+        require_events(forecasts, truth, alignment, heat_waves, eddies, normal)
+        baselines = fit_baselines(forecasts, truth, alignment, normal)
         scores = evaluate_forecast(
             forecasts,
             truth,
@@ -141,6 +151,7 @@ def evaluate(
             heat_waves=heat_waves,
             eddies=eddies,
             baselines=baselines,
+            climatology=normal,
             workers=workers,
             dask=dask,
         )
@@ -158,6 +169,7 @@ def evaluate(
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,
+            "climatology": climatology,
             "steps": steps,
             **of_rollout,
             "workers": None if workers == 1 else workers,

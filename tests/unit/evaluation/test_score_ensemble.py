@@ -70,6 +70,30 @@ def test_missing_member_is_counted(ensembles_of, truth_of, fields):
     assert np.isnan(scores["crps"]).values.tolist() == [[False, False, False, True]]
 
 
+def test_lost_members_are_said(ensembles_of, truth_of, fields):
+    members, truth = fields
+    broken = members.copy()
+    broken[:2, 3, 2:] = np.nan
+    scores = evaluate_forecast(ensembles_of(broken), truth_of(truth), resamples=10)
+    (remark,) = scores.attrs["remarks"].splitlines()
+    assert remark == (
+        "triton: of 6 members on average 5.75 are without missing values at step 3 and 5.75 at step 4; scores of the "
+        "members and of their mean are missing or infinite there."
+    )
+
+
+def test_crps_of_single_forecasts_stands_beside(ensembles_of, truth_of, fields):
+    members, truth = fields
+    scores = evaluate_forecast(ensembles_of(members), truth_of(truth), resamples=10)
+    for ending in ("", "_interval"):
+        each = scores[f"crps_by_forecast{ending}"]
+        assert each.dims[:3] == ("forecast", "variable", "lead_time")
+        np.testing.assert_array_equal(each.sel(forecast="triton"), scores[f"crps{ending}"])
+        np.testing.assert_array_equal(
+            each.sel(forecast="persistence"), scores[f"mae{ending}"].sel(forecast="persistence")
+        )
+
+
 def test_single_forecasts_have_no_ensemble_scores(forecasts_of, truth_of, fields):
     members, truth = fields
     scores = evaluate_forecast(forecasts_of(members[:, 0]), truth_of(truth), resamples=20)

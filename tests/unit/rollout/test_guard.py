@@ -86,6 +86,7 @@ def test_truth_passes(climate, store):
         "policy": "warn",
         "margins": {"value": 0.5, "mean": 0.2, "variance": 2.0, "change": 5.0, "band": 5.0},
         "climate_states": 64,
+        "climate_source": "training states",
         "count": 0,
         "trips": [],
     }
@@ -318,3 +319,11 @@ def test_guard_does_not_change_the_forecast(waves, tmp_path):
         np.testing.assert_array_equal(
             guarded.read(slice(0, 3), lead), plain.read(slice(0, 3), lead)
         )
+
+
+def test_a_store_without_a_training_split_is_said(tmp_path, caplog):
+    store = wave_store(tmp_path / "a.zarr", splits=("test", "test"))
+    climate = training_climate(store, store.variables)
+    assert climate.source == "states of the whole store, which has no training split"
+    assert "the guard takes its climate from the whole store" in caplog.text
+    assert guard_record(GuardConfig(), climate, [])["climate_source"] == climate.source
