@@ -9,6 +9,8 @@ import time
 import pytest
 
 from tests.builders import TINY_RECIPE, files_below
+from triton_earth.data.store import TrainingStore
+from triton_earth.rollout.forecast_store import ForecastStore
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +59,21 @@ def test_forecast_goes_on_after_a_kill(tmp_path, tiny_run, tiny_store):
     assert kill_when(start(*words, cut), lambda: leads.exists() and len(list(leads.iterdir())) > 99)
     assert not cut.exists()
     finish(*words, cut, "--resume")
+    assert_same_but_for_the_path(whole, cut)
+
+
+@pytest.mark.parametrize("how", [["--mean-and-spread"], ["--perturb", "bred"]])
+def test_an_ensemble_goes_on_after_a_kill(how, tmp_path, tiny_run, tiny_store):
+    latest = TrainingStore.open(tiny_store).times[-1]
+    how = [*how, "--members", 3, "--init", latest, "--batch-size", 2, "--steps", 200]
+    words = ["forecast", tiny_run, tiny_store, *how, "--out"]
+    whole, cut = tmp_path / "whole.zarr", tmp_path / "cut.zarr"
+    finish(*words, whole)
+    leads = cut.with_name("cut.zarr.partial") / "vorticity" / "c" / "0" / "0"
+    assert kill_when(start(*words, cut), lambda: leads.exists() and len(os.listdir(leads)) > 99)
+    assert not cut.exists()
+    finish(*words, cut, "--resume")
+    assert ForecastStore.open(cut).members == 3
     assert_same_but_for_the_path(whole, cut)
 
 
