@@ -10,8 +10,8 @@ from triton_earth.data.inspection.archive_checks import inspect_archive
 from triton_earth.data.inspection.findings import Inspection
 from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.inspection.store_checks import inspect_store
-from triton_earth.data.sources.files import SHIPPED
 from triton_earth.data.sources.hub import HUB
+from triton_earth.data.sources.shipped import SHIPPED
 from triton_earth.data.store import FORMAT
 
 

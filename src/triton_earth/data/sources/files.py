@@ -1,7 +1,6 @@
 """Opening files: patterns, NetCDF, HDF5 and Zarr, near or far, as lazy xarray datasets with raw time axes."""
 
 import glob
-import importlib.resources
 import os
 import warnings
 from collections.abc import Iterable
@@ -15,9 +14,10 @@ from triton_earth.core.errors import UserError, nearest
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
+from triton_earth.data.sources.shipped import SHIPPED, shipped_data
 from triton_earth.data.sources.speedy import JCM, run_speedy
+from triton_earth.data.sources.veros_ocean import VEROS, run_veros
 
-SHIPPED = "shipped:"
 _NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
@@ -67,12 +67,6 @@ def require_chunks(path: str, name: str) -> None:
         )
 
 
-def shipped_data() -> dict[str, Path]:
-    """Return the data that comes with the package, by name."""
-    folder = Path(str(importlib.resources.files("triton_earth.data"))) / "embedded"
-    return {file.stem: file for file in sorted(folder.glob("*.nc"))}
-
-
 def _find(path: str) -> list[str]:
     if path.startswith(SHIPPED):
         name, shipped = path.removeprefix(SHIPPED), shipped_data()
@@ -81,7 +75,7 @@ def _find(path: str) -> list[str]:
                 f"{path}: no data of that name comes with the package; {nearest(name, shipped)}"
             )
         return [str(shipped[name])]
-    if "://" in path or path.startswith((COPERNICUS, JCM)):
+    if "://" in path or path.startswith((COPERNICUS, JCM, VEROS)):
         return [path]
     if Path(path).exists():
         return [path]
@@ -102,6 +96,8 @@ def _open(path: str, storage_options: dict[str, Any], variables: list[str]) -> x
         return open_copernicus(path, variables)
     if path.startswith(JCM):
         return run_speedy(path)
+    if path.startswith(VEROS):
+        return run_veros(path)
     if "://" in path:
         return _open_remote(path, storage_options)
     if Path(path).suffix.lower() in GRIB:
