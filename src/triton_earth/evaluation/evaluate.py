@@ -21,6 +21,7 @@ from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wa
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.score_beyond import describe_beyond, score_beyond
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
 from triton_earth.evaluation.score_eddies import require_sea_level, score_eddies
@@ -101,7 +102,12 @@ def evaluate_forecast(
     alignment = align(forecast, truth)
     warm = require_events(forecast, truth, alignment, heat_waves, eddies, climatology)
     baselines = baselines or fit_baselines(forecast, truth, alignment, climatology)
-    said = [*remarks, *coverage(forecast, alignment), *baselines.remarks]
+    said = [
+        *remarks,
+        *coverage(forecast, alignment),
+        *describe_beyond(forecast, alignment),
+        *baselines.remarks,
+    ]
     if warm is not None:
         said.append(warm.remark)
     work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
@@ -168,6 +174,16 @@ def evaluate_forecast(
             for model in models
         ]
         scores = scores.assign(together(parts).data_vars)
+    part = score_beyond(
+        models,
+        sources[: len(models)],
+        truth,
+        alignment,
+        baselines.climatology,
+        climatology or truth,
+        **where,
+    )
+    scores = scores.assign(part.variables)
     provenance = [model.provenance for model in models]
     scores.attrs = {
         "title": f"scores of {' and '.join(sources[: len(models)])}",

@@ -243,6 +243,8 @@ def test_forecast_longer_than_the_truth(flow, forecasts_of, truth_of):
         "Scored over 7 of the forecast's 16 leads: the truth ends there.",
         "Of 6 initial conditions those with a truth are scored: 6 at step 1, 6 at step 3, 6 at step 4, 4 at step 5, "
         "3 at step 7.",
+        "Steps 8 to 16 have no truth: area mean, variance, departure from the seasonal cycle, its drift and extremes "
+        "are scored there against the training climate alone (beyond_*).",
     ]
     assert scores["initial_conditions"].values.tolist() == [6, 6, 6, 6, 4, 4, 3]
     assert scores.sizes["lead_time"] == 7

@@ -42,14 +42,16 @@ def stores(tmp_path, flow):
     )
     array = zarr.open_group(path, mode="r+")["vorticity"]
     array[:, :7] = 0.9 * flow[[2, 3, 5], 1:, 0]
+    array[:, 7:] = 0.8
     finish_forecast_store(path)
     return ForecastStore.open(tmp_path / "forecast"), TrainingStore.open(tmp_path / "truth")
 
 
 def test_same_scores_as_in_memory(stores, flow, forecasts_of, truth_of):
     found = evaluate_forecast(*stores, resamples=40)
+    beyond = np.full((3, 2, *flow.shape[2:]), 0.8)
     memory = forecasts_of(
-        0.9 * flow[[2, 3, 5], 1:],
+        np.concatenate([0.9 * flow[[2, 3, 5], 1:], beyond], axis=1),
         init_times=np.array([0.0, 0.5, 0.5]),
         trajectories=np.array([2, 3, 5]),
     )
