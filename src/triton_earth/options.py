@@ -34,7 +34,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 Region = Annotated[
     str | None,
     typer.Option(
-        metavar="SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
+        metavar="[NAME=]SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
     ),
 ]
 Weights = Annotated[

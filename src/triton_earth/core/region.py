@@ -49,23 +49,28 @@ class Region:
         north: Northern border.
         west: Western border in degrees east.
         east: Eastern border; less than `west` where the box crosses the meridian at which the grid begins.
+        name: What it is called; empty where it has no name.
     """
 
     south: float
     north: float
     west: float
     east: float
+    name: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Region":
-        """Read ``SOUTH:NORTH,WEST:EAST`` in degrees, for example ``20:45,120:165`` or ``-30:30,350:20``.
+        """Read ``SOUTH:NORTH,WEST:EAST`` in degrees, with or without ``NAME=`` before it.
+
+        Examples: ``20:45,120:165``, ``-30:30,350:20`` or ``kuroshio=20:45,120:165``.
 
         Raises:
             UserError: if the text has another form, or south is not below north.
         """
+        name, _, box = text.rpartition("=")
         try:
             (south, north), (west, east) = (
-                (float(end) for end in axis.split(":")) for axis in text.split(",")
+                (float(end) for end in axis.split(":")) for axis in box.split(",")
             )
         except ValueError as error:
             raise UserError(
@@ -75,7 +80,7 @@ class Region:
             raise UserError(
                 f"region '{text}': expected latitudes that ascend within -90 to 90, found {south:g} to {north:g}."
             )
-        return cls(south, north, west, east)
+        return cls(south, north, west, east, name)
 
     def cells(self, grid: Grid) -> Bool[np.ndarray, "y x"]:
         """Return which cells of a grid have their centre inside.
@@ -115,4 +120,5 @@ class Region:
         return Cut(rows, columns, LatLonGrid(tuple(grid.y[rows]), tuple(longitude)))
 
     def __str__(self) -> str:
-        return f"{self.south:g}:{self.north:g},{self.west:g}:{self.east:g}"
+        box = f"{self.south:g}:{self.north:g},{self.west:g}:{self.east:g}"
+        return f"{self.name} ({box})" if self.name else box

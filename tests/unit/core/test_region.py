@@ -33,3 +33,10 @@ def test_what_is_no_part_is_none():
 def test_a_region_of_one_row_is_refused():
     with pytest.raises(UserError, match=r"holds 1 x 12 cells of the grid .* Make it larger"):
         Region.parse("0:20,0:360").cut(GLOBE)
+
+
+def test_a_region_may_have_a_name():
+    named, plain = Region.parse("kuroshio=20:45,120:165"), Region.parse("20:45,120:165")
+    assert (named.name, str(named)) == ("kuroshio", "kuroshio (20:45,120:165)")
+    assert (plain.name, str(plain)) == ("", "20:45,120:165")
+    assert (named.south, named.east) == (20, 165)
