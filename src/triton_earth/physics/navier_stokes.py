@@ -147,11 +147,11 @@ class NavierStokes:
             raise UserError(f"flow solver: expected a positive time step, found {time_step}.")
         batch = vorticity.shape[:-2]
         fields = vorticity.to(self.device, self.dtype).reshape(-1, *self.shape)
-        blocks = [
-            _Block(self, part, stepper) for part in fields.split(self._block_size(len(fields)))
-        ]
+        parts = fields.split(self._block_size(len(fields)))
         now = 0.0
-        with Workers(len(blocks) if self.device.type == "cpu" else 1) as workers:
+        with Workers(len(parts) if self.device.type == "cpu" else 1) as workers:
+            # The first transform too: the bits of a Fourier transform depend on how many threads share it.
+            blocks = workers.map(partial(_Block, self, scheme=stepper), parts)
             for time in times:
                 if not now <= time < math.inf:
                     raise UserError(
