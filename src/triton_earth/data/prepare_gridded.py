@@ -22,6 +22,7 @@ from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
 from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.periods import split_of_times
+from triton_earth.data.piece_plan import pieces_of
 from triton_earth.data.pieces import Piece, PieceWork, finish_piece, require_mask
 from triton_earth.data.prepare import PROGRESS, require_same_recipe
 from triton_earth.data.sources.config import GriddedData
@@ -31,9 +32,6 @@ from triton_earth.data.store import TrainingStore, create_store, finish_store
 from triton_earth.data.store_writer import hash_digests, write_climatology
 
 logger = logging.getLogger("triton_earth")
-
-COPIES_IN_MEMORY = 8
-"""How many times a piece is in memory at the worst: as read in float64, converted, joined, compressed."""
 
 
 def prepare_gridded(
@@ -87,7 +85,7 @@ def prepare_gridded(
         missing = int((~source.recorded).sum())
         if missing:
             logger.info("prepare: %d of %d times have no state", missing, len(source.times))
-        pieces = _pieces(source, data.memory_mb, place.processes)
+        pieces = pieces_of(source, data.memory_mb, place.processes)
         if source.anomalies:
             source.climatology = _climatology(source, pieces, split)
         valid = _always_valid(source, pieces) if data.holes == "mask" else _valid_mask(source)
@@ -169,25 +167,6 @@ def _finish_pieces(
             digests += done.digests
             advance(piece.times.stop - piece.times.start)
     return digests
-
-
-def _pieces(source: GriddedSource, memory_mb: float, processes: int) -> list[slice]:
-    """Return slices of time so large that `COPIES_IN_MEMORY` of a piece fit into the memory."""
-    native = max(source.native_cells, int(np.prod(source.grid.shape)))
-    one_time = 8 * source.channels_in_memory * native
-    length = int(np.clip(memory_mb * 1e6 / COPIES_IN_MEMORY / one_time, 1, len(source.times)))
-    logger.info(
-        "prepare: %d times of %d channels in pieces of %d; at most about %.3g MB of fields in memory%s",
-        len(source.times),
-        len(source.variables),
-        length,
-        length * one_time * COPIES_IN_MEMORY / 1e6,
-        "" if processes == 1 else f" in each of {processes} processes",
-    )
-    return [
-        slice(first, min(first + length, len(source.times)))
-        for first in range(0, len(source.times), length)
-    ]
 
 
 def _climatology(source: GriddedSource, pieces: list[slice], split: np.ndarray) -> Climatology:

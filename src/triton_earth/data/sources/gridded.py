@@ -1,6 +1,6 @@
 """The gridded source: files of any archive as canonical fields, read a few times at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from triton_earth.data.derived import derived_fields, derived_variables
 from triton_earth.data.regrid import Regrid, bilinear, conservative, equal_angle_grid
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
+from triton_earth.data.sources.chunks import SourceChunk, chunk_of
 from triton_earth.data.sources.config import GriddedData, Region, TargetGrid
 from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
@@ -139,6 +140,22 @@ class GriddedSource:
     def native_cells(self) -> int:
         """Cells of a map as the files have it."""
         return int(np.prod(self._native.shape))
+
+    @property
+    def largest_chunk(self) -> SourceChunk | None:
+        """The largest chunk that any file has of a variable, its times counted as those of the fields; None if none."""
+        found = [
+            chunk_of(piece.dataset[channels.source_name], piece.time)
+            for channels in self._channels
+            for piece in self._pieces[channels.source_name]
+        ]
+        chunks = [chunk for chunk in found if chunk is not None]
+        if not chunks:
+            return None
+        largest = max(chunks, key=lambda chunk: chunk.nbytes)
+        taken = self._indices[self.recorded]
+        every = int(np.median(np.diff(taken))) if len(taken) > 1 else 1
+        return replace(largest, times=max(1, largest.times // every))
 
     def read(self, times: slice) -> Float32[np.ndarray, "time channel y x"]:
         """Read fields of consecutive times.
