@@ -7,7 +7,7 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.training.log import RunLog
-from triton_earth.training.loggers import PACKAGES, require_loggers
+from triton_earth.training.loggers import PACKAGES, open_loggers, require_loggers
 
 VALUES = {"loss": 0.5, "learning_rate": 1e-3}
 
@@ -101,3 +101,20 @@ def test_a_logger_that_is_not_installed_is_refused(monkeypatch, name):
         f"train.loggers: {name} is not installed. Install it with `pip install 'triton-earth[{name}]'`, or leave it "
         "out; log.csv is written always."
     )
+
+
+@pytest.mark.slow
+def test_the_real_tensorboard_reads_what_is_written(tmp_path):
+    pytest.importorskip("tensorboard")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (logger,) = open_loggers(["tensorboard"], tmp_path, 0)
+    for step in (1, 2, 3):
+        logger.write(step, {"loss": 1.0 / step})
+    logger.close()
+    (logger,) = open_loggers(["tensorboard"], tmp_path, 2)
+    logger.write(3, {"loss": 7.0})
+    logger.close()
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    found = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert found == [(1, 1.0), (2, 0.5), (3, 7.0)]

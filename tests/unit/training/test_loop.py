@@ -14,7 +14,7 @@ from triton_earth.training import step as training_step
 from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.curriculum import Stage
-from triton_earth.training.interruption import Interrupted
+from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request
 from triton_earth.training.log import COLUMNS, TrainingLog
 from triton_earth.training.loop import fit
 from triton_earth.training.optimizers import build_optimizers
@@ -472,6 +472,21 @@ def test_a_signal_stops_the_run_after_its_step_and_nothing_is_lost(waves, tmp_pa
     assert equal(whole, resumed)
     assert log_rows(tmp_path / "cut") == log_rows(tmp_path / "whole")
     assert_same(*(read_training_state(tmp_path / name / NAME) for name in ("whole", "cut")))
+
+
+def test_a_signal_before_the_first_step_stops_the_run_at_once(waves, tmp_path):
+    (tmp_path / "run").mkdir()
+    request = Request()
+    request(signal.SIGUSR1, None)
+    data = dataset(waves, "train"), dataset(waves, "valid")
+    with pytest.raises(Interrupted, match="stopped by SIGUSR1 after step 0; the same command"):
+        fit(
+            tiny_forecaster(waves), *data, CONFIG, 0, tmp_path / "run", lambda *_: None, request=request,
+        )  # fmt: skip
+    assert (tmp_path / "run" / INTERRUPTED).read_text() == "SIGUSR1, step 0\n"
+    run(waves, tmp_path / "run")
+    assert not (tmp_path / "run" / INTERRUPTED).exists()
+    assert read_training_state(tmp_path / "run" / NAME)["step"] == 12
 
 
 def test_an_exploding_loss_names_variable_and_lead(waves, tmp_path):
