@@ -111,6 +111,19 @@ def test_two_processes_agree_with_one_at_equal_batch(tiny_store, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+def test_everything_that_saves_memory_works_in_two_processes(tiny_store, tmp_path):
+    """Steps computed again, gradients through the last ones, and parts: the losses of one process."""
+    recipe = [*LONGER, "train.steps=10", "train.horizon=3", "train.gradient_steps=2"]
+    recipe += ["train.recompute_steps=true"]
+    words = train_words(tiny_store, tmp_path / "two", *recipe, "train.accumulate=2")
+    assert outcomes(start_pair(*words), 120) == [(0, ""), (0, "")]
+    alone(*train_words(tiny_store, tmp_path / "one", *recipe, "train.accumulate=4"))
+    losses = [
+        [float(line.split(",")[2]) for line in log(tmp_path / name)[1:]] for name in ("one", "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 def test_a_signal_to_one_process_saves_and_ends_both(tiny_store, tmp_path):
     recipe = [*LONGER, "train.steps=400", "train.validate_every=100"]
     words = train_words(tiny_store, tmp_path / "cut", *recipe)
