@@ -79,6 +79,7 @@ def test_a_forecast_longer_than_the_truth_is_scored_where_there_is_truth(
     assert sentence in html.unescape(page)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_replaces_another_is_the_same(
     command, tiny_forecast, tiny_store, tmp_path
 ):

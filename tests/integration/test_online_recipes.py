@@ -127,7 +127,8 @@ def marine(names, *, depth, step, times=90):
     for name, (units, has_depth) in names.items():
         shape = (times, *([len(depth)] if has_depth else []), *land.shape)
         dims = ("time", *(["depth"] if has_depth else []), "latitude", "longitude")
-        fields = np.where(land, np.nan, generator.normal(size=shape)).astype(np.float32)
+        mean = 35.0 if name == "so" else 0.0
+        fields = np.where(land, np.nan, mean + generator.normal(size=shape)).astype(np.float32)
         variables[name] = (dims, fields, {"units": units})
     coordinates = {
         "time": np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(1, "D"),

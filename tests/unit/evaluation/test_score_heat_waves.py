@@ -152,6 +152,7 @@ def test_the_report_shows_both(forecast, truth, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_region_and_weights(forecast, truth, sst, monkeypatch):
     asked = []
     monkeypatch.setattr(
@@ -182,6 +183,7 @@ def test_region_and_weights(forecast, truth, sst, monkeypatch):
     np.testing.assert_allclose(found["heat_wave_area"].sel(source="truth"), expected)
 
 
+@pytest.mark.slow
 def test_a_named_baseline_period(forecast, truth, sst):
     asked = "sst:2001-02-01..2002-12-31"
     found = evaluate_forecast(forecast, truth, resamples=5, heat_waves=asked)

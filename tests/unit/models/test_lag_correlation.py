@@ -44,6 +44,7 @@ def climatology(store):
     return fit_climatology(store, ["sst"])
 
 
+@pytest.mark.slow
 def test_each_cell_fades_at_its_own_rate(store, climatology, monkeypatch):
     monkeypatch.setattr(lag_correlation, "MOST_STARTS", 1000)
     found = fit_lag_correlation(store, ["sst"], climatology, 10)

@@ -153,6 +153,7 @@ def test_a_place_that_cannot_be_written(example, tmp_path):
         write_animation(b"", tmp_path / "file" / "animation.gif")
 
 
+@pytest.mark.slow
 def test_anomalies_move_beside_the_fields(make_example):
     example = make_example(leads=3, size=8)
     plain = one_forecast(example)

@@ -109,6 +109,7 @@ def test_says_what_it_must(ordinary):
         assert expected in words
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_page(make_scores, make_example, tmp_path):
     scores, example = (
         make_scores(leads=2).drop_vars(["energy_spectrum"]),
@@ -146,6 +147,7 @@ def test_strangers_text_stays_text(report, make_scores, make_example):
     assert page.attributes("img")[0]["alt"].count(evil) == 1
 
 
+@pytest.mark.slow
 def test_dollar_signs_are_no_formulas(report, make_scores, make_example):
     scores = make_scores(leads=2, variables=("a$\\frac$",), forecasts=("b$^$", "persistence"))
     scores = scores.drop_vars(["energy", "enstrophy", "energy_spectrum"])

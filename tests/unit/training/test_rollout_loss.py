@@ -279,7 +279,7 @@ def test_stages_follow_each_other():
         Stage(from_step=6, horizon=8),
     )
     assert [horizon_at(stages, step) for step in (0, 3, 4, 5, 6, 100)] == [1, 1, 2, 2, 8, 8]
-    config = TrainConfig(curriculum=stages, horizon=3)
+    config = TrainConfig(curriculum=stages)
     assert config.stages == stages
     assert config.longest_horizon == 8
     assert TrainConfig(horizon=3).longest_horizon == 3

@@ -55,6 +55,7 @@ def test_two_forecasts(forecasts, waves, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_names_of_the_users(forecasts, waves, tmp_path):
     scores = compare(forecasts, waves.path, tmp_path / "a", names=["old", "new"], resamples=10)
     assert scores["forecast"].values.tolist()[:2] == ["old", "new"]
@@ -83,6 +84,7 @@ def test_a_region_of_a_box_is_refused(forecasts, waves, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_commands(forecasts, waves, tmp_path):
     def run(*words):
         return CliRunner().invoke(app, [str(word) for word in words])
