@@ -123,12 +123,12 @@ class Shards:
         offset, size = int(where[0, 0]), int(where[:, 1].sum())
         content = np.empty(size, dtype=np.uint8)
         _read_into(descriptor, content.data, offset)
-        content.flags.writeable = False  # else the checksum needs a copy
+        content.flags.writeable = False  # the checksum takes nothing else without a copy
         for number, (begin, length) in enumerate(where.astype(np.int64) - [offset, 0]):
             chunk = content[begin : begin + length]
             if self._checked:
                 chunk, checksum = chunk[:-_CHECKSUM], chunk[-_CHECKSUM:]
-                if google_crc32c.value(bytes(chunk)) != int.from_bytes(checksum, "little"):
+                if google_crc32c.value(chunk) != int.from_bytes(checksum, "little"):
                     return number
             self._decompress(chunk, out[number])
         return None
