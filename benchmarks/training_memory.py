@@ -140,7 +140,8 @@ def peak(recipe: str, overrides: list[str], store: Path, out: Path) -> float:
         [sys.executable, "-m", "triton_earth", "-q", *words], stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
+    process.returncode = os.waitstatus_to_exitcode(status)  # it was not Popen that waited
+    if process.returncode != 0:
         raise SystemExit(f"the run failed: {' '.join(words)}")
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
