@@ -33,10 +33,17 @@ class Workers:
         """Return the results in the order of `items`; the first exception is raised here."""
         if self._number < 2:
             return [function(item) for item in items]
-        with torch_threads(1):  # a thread of the pool takes this over when it starts
+
+        def piece(item: Item) -> Result:
+            # A new thread takes torch's number over at its first split loop; MKL's transforms come without one, and
+            # their bits depend on how many threads share them.
+            torch.set_num_threads(1)
+            return function(item)
+
+        with torch_threads(1):
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._number)
-            return list(self._pool.map(function, items))
+            return list(self._pool.map(piece, items))
 
     def __enter__(self) -> "Workers":
         return self

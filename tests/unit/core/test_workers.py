@@ -40,3 +40,16 @@ def test_an_error_of_a_piece_is_raised_and_the_threads_come_back(two_threads):
         with pytest.raises(ValueError, match="piece 0"):
             workers.map(fail, range(2))
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("columns", [16, 32, 64])
+def test_a_transform_as_first_work_of_a_thread_has_the_bits_of_one_thread(columns):
+    fields = torch.randn(2, 4, 64, columns)
+    alone = [torch.fft.rfft(field) for field in fields]
+    torch.set_num_threads(3)
+    try:
+        with Workers(2) as workers:
+            together = workers.map(torch.fft.rfft, fields)
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(*pair) for pair in zip(alone, together, strict=True))
