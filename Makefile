@@ -13,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/triton-earth demo turbulence
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest
