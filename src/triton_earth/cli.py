@@ -13,6 +13,7 @@ from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.options import (
     ClimatologyStore,
+    Dask,
     Device,
     Eddies,
     Forcings,
@@ -35,8 +36,10 @@ from triton_earth.options import (
     Split,
     Stabilize,
     StoreArgument,
+    Surface,
     Title,
     Weights,
+    Workers,
     at_least,
 )
 from triton_earth.training.interruption import REQUEUE, Interrupted, ProcessLost
@@ -285,6 +288,7 @@ def evaluate(
     resamples: Resamples = 1000,
     title: Title = None,
     region: Region = None,
+    surface: Surface = None,
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
@@ -303,13 +307,8 @@ def evaluate(
     forcings: Forcings = None,
     guard: GuardOrNone = None,
     stabilize: Stabilize = None,
-    workers: Annotated[
-        int, typer.Option(callback=at_least(1, "--workers"), help="Processes that share the work.")
-    ] = 1,
-    dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers share the work."),
-    ] = None,
+    workers: Workers = 1,
+    dask: Dask = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge a forecast against the truth: scores and a report, baselines beside the model."""
@@ -323,6 +322,7 @@ def evaluate(
         resamples=resamples,
         title=title,
         region=region,
+        surface=surface,
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
@@ -359,6 +359,7 @@ def compare(
     resamples: Resamples = 1000,
     title: Title = None,
     region: Region = None,
+    surface: Surface = None,
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
@@ -378,6 +379,7 @@ def compare(
         resamples=resamples,
         title=title,
         region=region,
+        surface=surface,
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,

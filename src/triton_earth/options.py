@@ -34,7 +34,16 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 Region = Annotated[
     str | None,
     typer.Option(
-        metavar="[NAME=]SOUTH:NORTH,WEST:EAST", help="Part of the grid, as --region=-30:30,0:360."
+        metavar="[NAME=]SOUTH:NORTH,WEST:EAST",
+        help="Part of the grid, as --region=-30:30,0:360, or tropics, northern_extratropics, "
+        "southern_extratropics.",
+    ),
+]
+Surface = Annotated[
+    Literal["land", "sea"] | None,
+    typer.Option(
+        help="Score on land or at sea only: where the store's land fraction is at least 0.5, else "
+        "within the coastlines of the package."
     ),
 ]
 Weights = Annotated[
@@ -81,6 +90,13 @@ ClimatologyStore = Annotated[
         "--climatology",
         help="Store whose training split the climatology is of; STORE if not given.",
     ),
+]
+Workers = Annotated[
+    int, typer.Option(callback=at_least(1, "--workers"), help="Processes that share the work.")
+]
+Dask = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers share the work."),
 ]
 Eddies = Annotated[
     str | None,

@@ -60,13 +60,15 @@ class Region:
 
     @classmethod
     def parse(cls, text: str) -> "Region":
-        """Read ``SOUTH:NORTH,WEST:EAST`` in degrees, with or without ``NAME=`` before it.
+        """Read ``SOUTH:NORTH,WEST:EAST`` in degrees, with or without ``NAME=`` before it, or a name of `WELL_KNOWN`.
 
-        Examples: ``20:45,120:165``, ``-30:30,350:20`` or ``kuroshio=20:45,120:165``.
+        Examples: ``20:45,120:165``, ``-30:30,350:20``, ``kuroshio=20:45,120:165`` or ``tropics``.
 
         Raises:
             UserError: if the text has another form, or south is not below north.
         """
+        if text in WELL_KNOWN:
+            return WELL_KNOWN[text]
         name, _, box = text.rpartition("=")
         try:
             (south, north), (west, east) = (
@@ -74,7 +76,8 @@ class Region:
             )
         except ValueError as error:
             raise UserError(
-                f"region '{text}': expected SOUTH:NORTH,WEST:EAST in degrees, for example 20:45,120:165."
+                f"region '{text}': expected SOUTH:NORTH,WEST:EAST in degrees, for example 20:45,120:165, or one of "
+                f"{', '.join(WELL_KNOWN)}."
             ) from error
         if not -90 <= south < north <= 90:
             raise UserError(
@@ -122,3 +125,14 @@ class Region:
     def __str__(self) -> str:
         box = f"{self.south:g}:{self.north:g},{self.west:g}:{self.east:g}"
         return f"{self.name} ({box})" if self.name else box
+
+
+WELL_KNOWN = {
+    region.name: region
+    for region in (
+        Region(-20.0, 20.0, 0.0, 360.0, "tropics"),
+        Region(20.0, 90.0, 0.0, 360.0, "northern_extratropics"),
+        Region(-90.0, -20.0, 0.0, 360.0, "southern_extratropics"),
+    )
+}
+"""Regions that have a name without being described."""

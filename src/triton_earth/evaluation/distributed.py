@@ -10,7 +10,7 @@ from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines
 from triton_earth.evaluation.matching import Selected
 from triton_earth.evaluation.records import Records, join, record
-from triton_earth.evaluation.regions import Region, WeightsName
+from triton_earth.evaluation.regions import Place, WeightsName
 
 PIECES = 4
 """Pieces for each process, so that none waits long for the last."""
@@ -24,7 +24,7 @@ class Recording:
     truth: Truth
     alignment: Alignment
     baselines: Baselines
-    region: Region | None
+    region: Place | None
     weights_name: WeightsName
 
 

@@ -18,7 +18,8 @@ from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.degree_records import is_globe
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
-from triton_earth.evaluation.regions import Region, WeightsName
+from triton_earth.evaluation.places import box_of, describe_surface, surface_attribute
+from triton_earth.evaluation.regions import Place, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_beyond import describe_beyond, score_beyond
@@ -35,6 +36,7 @@ from triton_earth.evaluation.score_scales import score_scales
 from triton_earth.evaluation.score_zonal import score_zonal
 from triton_earth.evaluation.several import by_ensemble, together
 from triton_earth.evaluation.stability import StabilityBands
+from triton_earth.evaluation.surface_variables import require_defined
 
 TRUTH_NAME = "truth"
 
@@ -46,7 +48,7 @@ def evaluate_forecast(
     seed: int = 0,
     resamples: int = 1000,
     bands: StabilityBands | None = None,
-    region: Region | None = None,
+    region: Place | None = None,
     weights: WeightsName = "cell_area",
     others: Sequence[Forecasts] = (),
     names: Sequence[str] | None = None,
@@ -71,7 +73,7 @@ def evaluate_forecast(
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
         bands: Reference bands of the stability horizon; None for the defaults of `StabilityBands`.
-        region: Where scores are taken; None: everywhere.
+        region: Where scores are taken, as `find_place` gives it; None: everywhere.
         weights: Which cell weights.
         others: Forecasts of other models to compare with, as `match` gives them (the first one too).
         names: Names of all models; None for those they were stored with.
@@ -91,8 +93,8 @@ def evaluate_forecast(
         a doubly periodic box (energy, enstrophy, their spectra) are there where the forecast has it.
 
     Raises:
-        UserError: if forecast and truth do not fit (see `align`), the truth is not finite in a valid cell, or there are
-            fewer than 2 resamples.
+        UserError: if forecast and truth do not fit (see `align`), a variable is not defined on the surface of the
+            region, the truth is not finite in a valid cell, or there are fewer than 2 resamples.
     """
     if resamples < 2:
         raise UserError(
@@ -100,9 +102,11 @@ def evaluate_forecast(
         )
     bands = bands or StabilityBands()
     alignment = align(forecast, truth)
+    require_defined(forecast, truth, region)
     warm = require_events(forecast, truth, alignment, heat_waves, eddies, climatology)
     baselines = baselines or fit_baselines(forecast, truth, alignment, climatology)
     said = [
+        *describe_surface(region, forecast.grid),
         *remarks,
         *coverage(forecast, alignment),
         *describe_beyond(forecast, alignment),
@@ -200,6 +204,7 @@ def evaluate_forecast(
         "resamples": resamples,
         "interval": resampling.definition(alignment.numbers),
         "region": "everywhere" if region is None else str(region),
+        **surface_attribute(region),
         "weights": weights,
         "baselines": baselines.definition,
         "stability_bands": json.dumps(bands.model_dump()),
@@ -234,12 +239,13 @@ def require_events(
     return heat_wave_baseline(heat_waves, forecast, truth, alignment, climatology)
 
 
-def _without(forecast: Forecasts, region: Region | None) -> list[str]:
+def _without(forecast: Forecasts, region: Place | None) -> list[str]:
     """Return which scores a region of a globe does not have, in a sentence."""
-    if region is None or not isinstance(forecast.grid, LatLonGrid) or not is_globe(forecast.grid):
+    box = box_of(region)
+    if box is None or not isinstance(forecast.grid, LatLonGrid) or not is_globe(forecast.grid):
         return []
     return [
-        f"Spectra are those of the region {region}: isotropic ones and zonal ones; by degree there are none."
+        f"Spectra are those of the region {box}: isotropic ones and zonal ones; by degree there are none."
     ]
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Complex128, Float, Float64
 from torch import Tensor
 
 from triton_earth.core.grid import ClosedGrid, Grid, LatLonGrid, PeriodicGrid
-from triton_earth.evaluation.regions import Region
+from triton_earth.core.region import Region
 from triton_earth.physics.spectral import isotropic_sum, isotropic_wavenumbers
 from triton_earth.physics.sphere import EARTH_RADIUS
 

@@ -15,7 +15,8 @@ from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow_records import FlowRecords
 from triton_earth.evaluation.isotropic import cut_to
 from triton_earth.evaluation.isotropic_records import IsotropicRecords
-from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.places import box_of
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.similarity import structural_similarity, value_range
 from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.zonal_records import ZonalRecords
@@ -109,7 +110,7 @@ def record(
     baselines: Baselines | None = None,
     *,
     others: Sequence[Forecasts] = (),
-    region: Region | None = None,
+    region: Place | None = None,
     weights_name: WeightsName = "cell_area",
 ) -> Records:
     """Read every forecast and its truth once, a few fields at a time, and keep their sums and spectra.
@@ -149,8 +150,9 @@ def record(
         inits=inits,
         leads=leads,
     )
-    part, inside = cut_to(region, forecast.grid)
-    mask = None if reader.valid_mask is None else inside(reader.valid_mask)
+    part, inside = cut_to(box_of(region), forecast.grid)
+    defined = TruthReader(forecast, truth, alignment, box_of(region)).valid_mask
+    mask = None if defined is None else inside(defined)
     zonal = ZonalRecords.empty(
         part,
         mask,
@@ -248,9 +250,9 @@ class TruthReader:
         forecast: Forecasts,
         truth: Truth,
         alignment: Alignment,
-        region: Region | None = None,
+        region: Place | None = None,
     ) -> None:
-        """Say what to read; of a region only the cells inside count as valid."""
+        """Say what to read; of a place only the cells inside count as valid."""
         self._truth, self._alignment = truth, alignment
         self._names = forecast.variables.names
         self._trajectories = forecast.trajectories

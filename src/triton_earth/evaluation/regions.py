@@ -8,8 +8,9 @@ from jaxtyping import Float64
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.region import Region
+from triton_earth.evaluation.places import Place
 
-__all__ = ["Region", "WeightsName", "cell_weights"]
+__all__ = ["Place", "Region", "WeightsName", "cell_weights"]
 
 WeightsName = Literal["cell_area", "cos_latitude"]
 

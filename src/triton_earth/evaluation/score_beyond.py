@@ -20,7 +20,7 @@ from triton_earth.evaluation.drift import trend
 from triton_earth.evaluation.extremes import QUANTILES, Extremes, weighted_quantiles
 from triton_earth.evaluation.metrics import METRICS, forecast_variance
 from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.statistics import error_sums
 from triton_earth.models.climatology import TRAIN, Climatology
 from triton_earth.rollout.climate import STATES, training_pairs
@@ -52,7 +52,7 @@ def score_beyond(
     climatology: Climatology | None,
     source: Truth,
     *,
-    region: Region | None = None,
+    region: Place | None = None,
     weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
     """Score the leads of long runs for which there is no truth.

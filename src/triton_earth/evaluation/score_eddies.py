@@ -12,7 +12,7 @@ from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines
 from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.sea_level_eddies import (
     MATCH,
@@ -93,7 +93,7 @@ def score_eddies(
     resampling: Resampling,
     variable: str,
     *,
-    region: Region | None = None,
+    region: Place | None = None,
     weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
     """Score the eddies of forecasts and references against those of the truth.

@@ -17,7 +17,7 @@ from triton_earth.evaluation.ensemble import (
 )
 from triton_earth.evaluation.metrics import METRICS
 from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 
 DIMENSIONS = ("variable", "lead_time")
@@ -29,7 +29,7 @@ def score_ensemble(
     alignment: Alignment,
     resampling: Resampling,
     *,
-    region: Region | None = None,
+    region: Place | None = None,
     weights_name: WeightsName = "cell_area",
     seed: int = 0,
 ) -> xr.Dataset:

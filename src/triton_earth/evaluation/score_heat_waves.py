@@ -12,7 +12,7 @@ from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline
 from triton_earth.evaluation.heat_wave_errors import NAMES, heat_wave_errors
 from triton_earth.evaluation.heat_waves import HeatWaveClimate, detect_events
 from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Region, WeightsName, cell_weights
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 
 BEFORE = 30
@@ -42,7 +42,7 @@ def score_heat_waves(
     resampling: Resampling,
     asked: HeatWaveBaseline,
     *,
-    region: Region | None = None,
+    region: Place | None = None,
     weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
     """Score the marine heat waves of forecasts and references against those of the truth.

@@ -1,36 +1,20 @@
-"""Coastlines without a network: Natural Earth 1:110 million, public domain, in `coastlines.npz` beside this file."""
-
-import functools
-import importlib.resources
+"""Coastlines on maps in degrees."""
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from triton_earth.core.coastlines import Line, coastlines
 from triton_earth.plots.labels import long_name
 
 COAST_COLOUR = "#3b3f46"
 
 _TURN = 360.0
 
-Line = Float64[np.ndarray, "point 2"]
 Extent = tuple[float, float, float, float]
 """West, east, south and north border of a map in degrees."""
-
-
-@functools.cache
-def coastlines() -> list[Line]:
-    """Return all coastlines, each as (longitude, latitude) in degrees, longitude from −180 to 180.
-
-    Source: Natural Earth, `ne_110m_coastline`, without the lower border of Antarctica at the southern edge of the map.
-    """
-    file = importlib.resources.files("triton_earth.plots") / "coastlines.npz"
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        points = stored["points"].astype(np.float64)
-        ends = np.cumsum(stored["lengths"])[:-1]
-    return np.split(points, ends)
 
 
 def coastlines_within(extent: Extent) -> list[Line]:

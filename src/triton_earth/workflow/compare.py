@@ -13,8 +13,10 @@ from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
 from triton_earth.evaluation.example import example_with
 from triton_earth.evaluation.matching import describe_match, match
+from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.evaluation.surface_variables import keep_defined
 from triton_earth.plots.report import write_report
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.workflow.about_rollout import about_rollout
@@ -32,6 +34,7 @@ def compare(
     resamples: int = 1000,
     title: str | None = None,
     region: str | None = None,
+    surface: Surface | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
@@ -49,6 +52,7 @@ def compare(
         resamples: Number of bootstrap resamples.
         title: Heading of the report.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
+        surface: Whether on ``land`` or at ``sea``; None: on both.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
@@ -73,10 +77,12 @@ def compare(
         raise UserError(
             f"compare: expected a --name for each of {len(forecasts)} forecasts, found {len(called)}."
         )
-    where = None if region is None else Region.parse(region)
+    box = None if region is None else Region.parse(region)
     stored = [ForecastStore.open(path) for path in forecasts]
-    first, *others = match(stored, called)
-    truth = TrainingStore.open(store).on(first.grid)
+    matched = match(stored, called)
+    truth = TrainingStore.open(store).on(matched[0].grid)
+    where = find_place(box, surface, truth)
+    (first, *others), left_out = keep_defined(matched, truth, where, [heat_waves, eddies])
     normal = None if climatology is None else TrainingStore.open(climatology).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     alignment = align(first, truth)
@@ -95,7 +101,7 @@ def compare(
         eddies=eddies,
         baselines=baselines,
         climatology=normal,
-        remarks=[describe_match(stored, called, first)],
+        remarks=[describe_match(stored, called, first), *left_out],
     )
     scores.attrs["command"] = command_line(
         "compare",
@@ -107,6 +113,7 @@ def compare(
             "resamples": resamples,
             "title": title,
             "region": region,
+            "surface": surface,
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,

@@ -12,8 +12,10 @@ from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
 from triton_earth.evaluation.example import example_with
+from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.evaluation.surface_variables import keep_defined
 from triton_earth.models.checkpoint import forecaster_folder
 from triton_earth.plots.report import write_report
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
@@ -36,6 +38,7 @@ def evaluate(
     resamples: int = 1000,
     title: str | None = None,
     region: str | None = None,
+    surface: Surface | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
@@ -63,6 +66,7 @@ def evaluate(
         resamples: Number of bootstrap resamples.
         title: Heading of the report; by default the title of the model's recipe.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
+        surface: Whether on ``land`` or at ``sea``; None: on both.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
             VARIABLE:START..END, the days named; None: none.
@@ -135,14 +139,15 @@ def evaluate(
     )
     truth = TrainingStore.open(store).on(forecasts.grid)
     normal = None if climatology is None else TrainingStore.open(climatology).on(forecasts.grid)
-    where = None if region is None else Region.parse(region)
+    where = find_place(None if region is None else Region.parse(region), surface, truth)
+    (scored,), left_out = keep_defined([forecasts], truth, where, [heat_waves, eddies])
     partial = claim_output(out, resume=False, overwrite=overwrite)
     with torch_threads(None if request is None else request.threads):
-        alignment = align(forecasts, truth)
-        require_events(forecasts, truth, alignment, heat_waves, eddies, normal)
-        baselines = fit_baselines(forecasts, truth, alignment, normal)
+        alignment = align(scored, truth)
+        require_events(scored, truth, alignment, heat_waves, eddies, normal)
+        baselines = fit_baselines(scored, truth, alignment, normal)
         scores = evaluate_forecast(
-            forecasts,
+            scored,
             truth,
             seed=seed,
             resamples=resamples,
@@ -154,8 +159,9 @@ def evaluate(
             climatology=normal,
             workers=workers,
             dask=dask,
+            remarks=left_out,
         )
-        example = example_with(forecasts, truth, baselines, eddies)
+        example = example_with(scored, truth, baselines, eddies)
         about = about_rollout(forecasts, truth)
     scores.attrs["command"] = command_line(
         "evaluate",
@@ -166,6 +172,7 @@ def evaluate(
             "resamples": resamples,
             "title": title,
             "region": region,
+            "surface": surface,
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,

@@ -3,7 +3,7 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
-from triton_earth.core.region import Region, find_cut
+from triton_earth.core.region import WELL_KNOWN, Region, find_cut
 
 GLOBE = LatLonGrid(tuple(np.arange(-75.0, 90.0, 30.0)), tuple(np.arange(0.0, 360.0, 30.0)))
 
@@ -40,3 +40,12 @@ def test_a_region_may_have_a_name():
     assert (named.name, str(named)) == ("kuroshio", "kuroshio (20:45,120:165)")
     assert (plain.name, str(plain)) == ("", "20:45,120:165")
     assert (named.south, named.east) == (20, 165)
+
+
+def test_well_known_regions_cover_the_globe():
+    tropics = Region.parse("tropics")
+    assert str(tropics) == "tropics (-20:20,0:360)"
+    inside = [Region.parse(name).cells(GLOBE) for name in WELL_KNOWN]
+    assert (np.sum(inside, axis=0) == 1).all()
+    with pytest.raises(UserError, match="or one of tropics, northern_extratropics, southern_extra"):
+        Region.parse("the tropics")

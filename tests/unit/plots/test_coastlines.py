@@ -3,7 +3,8 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from triton_earth.plots.coastlines import coastlines, coastlines_within, extent_of, is_geographic
+from triton_earth.core.coastlines import coastlines
+from triton_earth.plots.coastlines import coastlines_within, extent_of, is_geographic
 from triton_earth.plots.colour_range import field_range
 from triton_earth.plots.maps import draw_map, height_for_width, height_of_degree, label_degrees
 from triton_earth.plots.style import style
@@ -16,27 +17,6 @@ def field(latitude, longitude, values=None):
         coords={"latitude": latitude, "longitude": longitude},
         dims=("latitude", "longitude"),
     )
-
-
-def test_lines_lie_on_the_earth_and_never_jump():
-    lines = coastlines()
-    points = np.concatenate(lines)
-    assert len(lines) > 100
-    assert np.abs(points[:, 0]).max() <= 180
-    assert np.abs(points[:, 1]).max() <= 90
-    assert max(np.abs(np.diff(line[:, 0])).max() for line in lines) < 20
-
-
-@pytest.mark.parametrize(
-    ("place", "longitude", "latitude"),
-    [("Cape Agulhas", 20.0, -34.8), ("Cape Horn", -67.3, -55.9), ("Nordkapp", 25.7, 71.1)],
-)
-def test_known_capes_are_there(place, longitude, latitude):
-    points = np.concatenate(coastlines())
-    away = np.hypot(
-        (points[:, 0] - longitude) * np.cos(np.deg2rad(latitude)), points[:, 1] - latitude
-    )
-    assert away.min() < 1.0, place
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,8 @@ KNOWN = (
     _known("surface_downward_northward_stress", "N m-2", "northward wind stress",
            "tauv tauvo surface_tauy surface_downward_y_stress", -5.0, 5.0),
     # Land.
-    _known("land_sea_mask", "1", "land fraction", "lsm sftlf land_area_fraction land_binary_mask", 0.0, 1.0),
+    _known("land_sea_mask", "1", "land fraction",
+           "lsm sftlf landfrac land_fraction land_area_fraction land_binary_mask", 0.0, 1.0),
     _known("surface_altitude", "m", "height of the surface", "orog rose", -500.0, 6000.0),
     _known("geopotential_at_surface", "m2 s-2", "geopotential of the surface",
            "surface_geopotential", -5000.0, 60000.0, _HEIGHT),
