@@ -1,6 +1,8 @@
 """Evaluation in pieces: each task records some of the initial conditions; their records are joined."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -8,6 +10,10 @@ from jaxtyping import Int
 from triton_earth.core.tasks import Tasks
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines
+from triton_earth.evaluation.eddy_records import EddyRecorder, EddyRecords
+from triton_earth.evaluation.ensemble_records import EnsembleRecorder, EnsembleRecords
+from triton_earth.evaluation.heat_wave_records import HeatWaveRecorder, HeatWaveRecords
+from triton_earth.evaluation.heat_waves import HeatWaveClimate
 from triton_earth.evaluation.matching import Selected
 from triton_earth.evaluation.records import Records, join, record
 from triton_earth.evaluation.regions import Place, WeightsName
@@ -17,8 +23,28 @@ PIECES = 4
 
 
 @dataclass(frozen=True)
+class HeatWaves:
+    """Which heat waves are recorded: the temperature, its climatology and its thresholds."""
+
+    variable: str
+    climate: HeatWaveClimate
+
+
+@dataclass(frozen=True)
 class Recording:
-    """What every piece needs, as `record` takes it."""
+    """What every piece needs.
+
+    Attributes:
+        models: Stored forecasts of the same initial conditions, variables and leads.
+        truth: The truth.
+        alignment: Which belong together.
+        baselines: The reference forecasts.
+        region: Where scores are taken; None: everywhere.
+        weights_name: Which cell weights.
+        seed: Seed of the ranks among equal members.
+        heat_waves: Which heat waves are recorded; None: none.
+        eddies: Sea level whose eddies are recorded; None: none.
+    """
 
     models: tuple[Forecasts, ...]
     truth: Truth
@@ -26,9 +52,44 @@ class Recording:
     baselines: Baselines
     region: Place | None
     weights_name: WeightsName
+    seed: int = 0
+    heat_waves: HeatWaves | None = None
+    eddies: str | None = None
 
 
-def record_with(tasks: Tasks, work: Recording) -> Records:
+@dataclass(frozen=True)
+class Recorded:
+    """Records of each kind.
+
+    Attributes:
+        errors: Those that every forecast has.
+        ensembles: Those of the members of each model that is an ensemble, by its position.
+        heat_waves: Those of heat waves; None where none were asked for.
+        eddies: Those of eddies; None where none were asked for.
+    """
+
+    errors: Records
+    ensembles: dict[int, EnsembleRecords]
+    heat_waves: HeatWaveRecords | None
+    eddies: EddyRecords | None
+
+    @classmethod
+    def join(cls, parts: Sequence["Recorded"]) -> "Recorded":
+        """Return the records of consecutive initial conditions that were recorded apart."""
+        heat_waves = [part.heat_waves for part in parts if part.heat_waves is not None]
+        eddies = [part.eddies for part in parts if part.eddies is not None]
+        return cls(
+            join([part.errors for part in parts]),
+            {
+                place: EnsembleRecords.join([part.ensembles[place] for part in parts])
+                for place in parts[0].ensembles
+            },
+            HeatWaveRecords.join(heat_waves) if heat_waves else None,
+            EddyRecords.join(eddies) if eddies else None,
+        )
+
+
+def record_with(tasks: Tasks, work: Recording) -> Recorded:
     """Record forecasts piece by piece; the same as `record` to rounding.
 
     The processes must see the stores under the same paths.
@@ -48,20 +109,51 @@ def record_with(tasks: Tasks, work: Recording) -> Records:
         )
         for part in np.array_split(np.arange(chunks), count)
     ]
-    return join(list(tasks.map(_record_rows, work, pieces)))
+    return Recorded.join(list(tasks.map(record_rows, work, pieces)))
 
 
-def _record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Records:
-    first, *others = (
+def record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Recorded:
+    """Record some of the initial conditions.
+
+    Args:
+        work: What is recorded.
+        rows: Their positions.
+    """
+    models = [
         Selected(model, rows, np.arange(len(model.lead_times)), model.variables)
         for model in work.models
-    )
-    return record(
+    ]
+    first, alignment = models[0], work.alignment.select(rows)
+    where: dict[str, Any] = {"region": work.region, "weights_name": work.weights_name}
+    sources = len(models) + len(work.baselines.references) + 1
+    ensembles = {
+        place: EnsembleRecorder(
+            model, place, work.truth, alignment, rows=rows, seed=work.seed, **where
+        )
+        for place, model in enumerate(models)
+        if model.members > 1
+    }
+    heat_waves = eddies = None
+    if work.heat_waves is not None:
+        warm = work.heat_waves
+        heat_waves = HeatWaveRecorder(
+            first, work.truth, alignment, warm.variable, warm.climate, sources=sources, **where
+        )
+    if work.eddies is not None:
+        eddies = EddyRecorder(first, work.truth, alignment, work.eddies, sources=sources, **where)
+    events = [one for one in (heat_waves, eddies) if one is not None]
+    records = record(
         first,
         work.truth,
-        work.alignment.select(rows),
+        alignment,
         work.baselines,
-        others=others,
-        region=work.region,
-        weights_name=work.weights_name,
+        others=models[1:],
+        beside=[*ensembles.values(), *events],
+        **where,
+    )
+    return Recorded(
+        records,
+        {place: one.records for place, one in ensembles.items()},
+        None if heat_waves is None else heat_waves.records,
+        None if eddies is None else eddies.records,
     )

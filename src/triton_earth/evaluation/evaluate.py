@@ -13,10 +13,11 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth, align
+from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.degree_records import is_globe
-from triton_earth.evaluation.distributed import Recording, record_with
+from triton_earth.evaluation.distributed import HeatWaves, Recording, record_with
+from triton_earth.evaluation.eddy_records import require_sea_level
 from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
 from triton_earth.evaluation.places import box_of, describe_surface, surface_attribute
 from triton_earth.evaluation.regions import Place, WeightsName
@@ -25,7 +26,7 @@ from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_beyond import describe_beyond, score_beyond
 from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
-from triton_earth.evaluation.score_eddies import require_sea_level, score_eddies
+from triton_earth.evaluation.score_eddies import score_eddies
 from triton_earth.evaluation.score_ensemble import beside_references, lost_members, score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_flow import score_flow
@@ -34,7 +35,7 @@ from triton_earth.evaluation.score_horizons import score_horizons
 from triton_earth.evaluation.score_isotropic import score_isotropic
 from triton_earth.evaluation.score_scales import score_scales
 from triton_earth.evaluation.score_zonal import score_zonal
-from triton_earth.evaluation.several import by_ensemble, together
+from triton_earth.evaluation.several import by_ensemble
 from triton_earth.evaluation.stability import StabilityBands
 from triton_earth.evaluation.surface_variables import require_defined
 
@@ -114,10 +115,21 @@ def evaluate_forecast(
     ]
     if warm is not None:
         said.append(warm.remark)
-    work = Recording((forecast, *others), truth, alignment, baselines, region, weights)
-    with tasks(workers, dask) as places:
-        records = record_with(places, work)
     models = [forecast, *others]
+    work = Recording(
+        tuple(models),
+        truth,
+        alignment,
+        baselines,
+        region,
+        weights,
+        seed,
+        None if warm is None else HeatWaves(warm.variable, warm.climate()),
+        eddies,
+    )
+    with tasks(workers, dask) as places:
+        recorded = record_with(places, work)
+    records = recorded.errors
     stored = [str(model.provenance.get("model", "forecast")) for model in models]
     sources = [*_model_names(names or stored, baselines.names), *baselines.names]
     lead_times = np.asarray(forecast.lead_times)[alignment.leads]
@@ -146,38 +158,21 @@ def evaluate_forecast(
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
         scores = scores.assign(part.data_vars)
-    ensembles = {
-        name: model
-        for name, model in zip(sources, models, strict=False)
-        if isinstance(model, Ensembles) and model.members > 1
-    }
-    if ensembles:
-        parts = [
-            score_ensemble(
-                model, truth, alignment, resampling, region=region, weights_name=weights, seed=seed
-            )
-            for model in ensembles.values()
-        ]
-        said += [
-            remark
-            for name, part in zip(ensembles, parts, strict=True)
-            for remark in lost_members(name, part, alignment.numbers)
-        ]
-        scores = scores.assign(beside_references(scores, dict(zip(ensembles, parts, strict=True))))
-        scores = scores.assign(by_ensemble(list(ensembles), parts).variables)
-    where: dict[str, Any] = {"region": region, "weights_name": weights}
-    if warm is not None and isinstance(truth, TrainingStore):
-        parts = [
-            score_heat_waves(model, truth, alignment, baselines, resampling, warm, **where)
-            for model in models
-        ]
-        scores = scores.assign(together(parts).data_vars)
-    if eddies is not None:
-        parts = [
-            score_eddies(model, truth, alignment, baselines, resampling, eddies, **where)
-            for model in models
-        ]
-        scores = scores.assign(together(parts).data_vars)
+    if recorded.ensembles:
+        ensembles = {
+            sources[place]: score_ensemble(found, forecast.variables, resampling)
+            for place, found in recorded.ensembles.items()
+        }
+        for name, found in ensembles.items():
+            said += lost_members(name, found, alignment.numbers)
+        scores = scores.assign(beside_references(scores, ensembles))
+        scores = scores.assign(by_ensemble(ensembles).variables)
+    if recorded.heat_waves is not None and warm is not None:
+        (temperature,) = forecast.variables.select([warm.variable])
+        part = score_heat_waves(recorded.heat_waves, resampling, temperature.units, warm.remark)
+        scores = scores.assign(part.data_vars)
+    if recorded.eddies is not None:
+        scores = scores.assign(score_eddies(recorded.eddies, resampling).data_vars)
     part = score_beyond(
         models,
         sources[: len(models)],
@@ -185,7 +180,8 @@ def evaluate_forecast(
         alignment,
         baselines.climatology,
         climatology or truth,
-        **where,
+        region=region,
+        weights_name=weights,
     )
     scores = scores.assign(part.variables)
     provenance = [model.provenance for model in models]

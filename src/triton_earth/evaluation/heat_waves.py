@@ -13,6 +13,12 @@ Events = Int[np.ndarray, "time *cell"]
 CATEGORIES = ("none", "moderate", "strong", "severe", "extreme")
 """Names of the categories 0 … 4 (Hobday et al. 2018)."""
 
+MIN_DURATION, MAX_GAP = 5, 2
+"""Fewest days of an event; most days between two that are one (Hobday et al. 2016)."""
+
+REACH = MIN_DURATION - 1 + MAX_GAP
+"""Days before and after a day that say whether it is in an event: none further away matters."""
+
 _DAY = np.timedelta64(1, "D")
 _DAYS = 366
 _LEAP_DAY = 60
@@ -92,7 +98,7 @@ def heat_wave_climate(
         near = (np.flatnonzero(days == day)[:, None] + offsets).ravel()
         pool = flat[near[(near >= 0) & (near < len(flat))]][:, known]
         seasonal[day - 1, known] = np.nanmean(pool, axis=0)
-        threshold[day - 1, known] = np.nanpercentile(pool, percentile, axis=0)
+        threshold[day - 1, known] = _percentile(pool, percentile)
     shape = (_DAYS, *temperature.shape[1:])
     return HeatWaveClimate(
         *(_smoothed(values, smoothing).reshape(shape) for values in (seasonal, threshold))
@@ -100,7 +106,9 @@ def heat_wave_climate(
 
 
 def detect_events(
-    exceeds: Bool[np.ndarray, "time *cell"], min_duration: int = 5, max_gap: int = 2
+    exceeds: Bool[np.ndarray, "time *cell"],
+    min_duration: int = MIN_DURATION,
+    max_gap: int = MAX_GAP,
 ) -> Events:
     """Return which event each day belongs to, 0 for none, numbered from 1 in each cell.
 
@@ -195,6 +203,15 @@ def heat_waves(
                 category=int(levels[inside].max()),
             )
         )
+    return found
+
+
+def _percentile(pool: Float64[np.ndarray, "day cell"], percentile: float) -> np.ndarray:
+    """Return the percentile of what is not NaN; of cells without NaN all at once, which numpy does much faster."""
+    found = np.empty(pool.shape[1])
+    whole = ~np.isnan(pool).any(axis=0)
+    found[whole] = np.percentile(pool[:, whole], percentile, axis=0)
+    found[~whole] = np.nanpercentile(pool[:, ~whole], percentile, axis=0)
     return found
 
 

@@ -1,6 +1,6 @@
 """Several forecasts of the same things: what they have in common, and every reason why they cannot be compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.alignment import Ensembles, Forecasts, describe_numbers, lead_numbers
+from triton_earth.evaluation.passing import read_members
+from triton_earth.rollout.member_mean import mean_over_members
 
 
 class Selected:
@@ -35,28 +37,23 @@ class Selected:
         self.members = forecasts.members if isinstance(forecasts, Ensembles) else 1
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
-        """Read one lead of several forecasts, each stretch of neighbours at once."""
-        return self._gather(self._forecasts.read, inits, lead)[:, self._channels]
+        """Read one lead of several forecasts, of ensembles their means."""
+        return mean_over_members(self.read_members(inits, lead))
 
     def read_members(
         self, inits: slice, lead: int
     ) -> Float32[np.ndarray, "init member channel y x"]:
-        """Read one lead of all members of several ensembles."""
-        if not isinstance(self._forecasts, Ensembles):
-            return self.read(inits, lead)[:, None]
-        return self._gather(self._forecasts.read_members, inits, lead)[:, :, self._channels]
-
-    def _gather(
-        self, read: Callable[[slice, int], np.ndarray], inits: slice, lead: int
-    ) -> np.ndarray:
+        """Read one lead of all members of several ensembles, each stretch of neighbours at once."""
         rows = self._inits[inits]
         stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
         fields = [
-            read(slice(int(some[0]), int(some[-1]) + 1), int(self._leads[lead]))
+            read_members(
+                self._forecasts, slice(int(some[0]), int(some[-1]) + 1), int(self._leads[lead])
+            )
             for some in stretches
             if some.size
         ]
-        return np.concatenate(fields)
+        return np.concatenate(fields)[:, :, self._channels]
 
 
 def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected]:

@@ -15,11 +15,13 @@ from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow_records import FlowRecords
 from triton_earth.evaluation.isotropic import cut_to
 from triton_earth.evaluation.isotropic_records import IsotropicRecords
+from triton_earth.evaluation.passing import Passing, Recorder, read_members
 from triton_earth.evaluation.places import box_of
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.similarity import structural_similarity, value_range
 from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.zonal_records import ZonalRecords
+from triton_earth.rollout.member_mean import mean_over_members
 
 FORECAST, PERSISTENCE, TRUTH = 0, 1, -1
 """Positions along the source axis of the records; other references stand between persistence and truth."""
@@ -112,6 +114,7 @@ def record(
     others: Sequence[Forecasts] = (),
     region: Place | None = None,
     weights_name: WeightsName = "cell_area",
+    beside: Sequence[Recorder] = (),
 ) -> Records:
     """Read every forecast and its truth once, a few fields at a time, and keep their sums and spectra.
 
@@ -123,6 +126,7 @@ def record(
         others: More forecasts of the same initial conditions, variables and leads, as `match` gives them.
         region: Where scores are taken; None: everywhere.
         weights_name: Which cell weights.
+        beside: Who else keeps something of the fields that pass.
 
     Returns:
         The records; their size per forecast and lead does not depend on the grid.
@@ -188,7 +192,8 @@ def record(
                     step = int(alignment.leads[lead])
                     started = init_times[at[0]]
                     true = np.stack([truths[row][lead - columns.start] for row in here])
-                    fields = [model.read(rows, step)[here] for model in models]
+                    members = [read_members(model, rows, step)[here] for model in models]
+                    fields = [mean_over_members(one) for one in members]
                     fields += [
                         reference.at(initial[here], started, int(alignment.numbers[lead]))
                         for reference in baselines.references
@@ -223,6 +228,9 @@ def record(
                                 field - mean, true - mean, weights, reader.valid_mask
                             )
                             anomaly_sums[:, source, *at] = found.to_array()
+                    passing = Passing(at[0], lead, initial[here], members, fields, true)
+                    for recorder in beside:
+                        recorder.put(passing)
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))
     return Records(
         len(models),
@@ -302,19 +310,35 @@ class TruthReader:
         if not fields:
             return np.empty((0, len(self._names), *self._truth.grid.shape), np.float32)
         chosen = np.concatenate(fields)[:, self._alignment.channels]
-        self._require_finite(chosen, trajectory, times)
+        self.require_finite(chosen, row, offsets)
         return chosen
 
-    def _require_finite(self, fields: np.ndarray, trajectory: int, times: np.ndarray) -> None:
+    def require_finite(
+        self,
+        fields: Float32[np.ndarray, "lead channel y x"],
+        row: int,
+        offsets: Int[np.ndarray, " lead"],
+    ) -> None:
+        """Refuse a truth that is not finite in a valid cell.
+
+        Args:
+            fields: The truth of one forecast.
+            row: Number of the forecast.
+            offsets: Steps of the truth since the initial time.
+
+        Raises:
+            UserError: if a value is not finite; the message names the place.
+        """
         bad = ~np.isfinite(fields)
         if self.valid_mask is not None:
             bad &= self.valid_mask
         if not bad.any():
             return
         time, channel, y, x = (int(index) for index in np.argwhere(bad)[0])
+        when = self._truth.times[self._alignment.starts[row] + offsets[time]]
         raise UserError(
             f"the truth holds {int(bad.sum())} values that are not finite, the first in '{self._names[channel]}' of "
-            f"trajectory {trajectory} at time {self._truth.times[times[time]]}, cell ({y}, {x}). "
+            f"trajectory {int(self._trajectories[row])} at time {when}, cell ({y}, {x}). "
             "Repair the store, or mark those cells as undefined in its valid mask."
         )
 

@@ -5,82 +5,99 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Int
+from jaxtyping import Int
 
-from triton_earth.core.progress import progress
-from triton_earth.evaluation.alignment import Alignment, Ensembles, Truth
-from triton_earth.evaluation.ensemble import (
-    fair_crps,
-    rank_histogram,
-    spread,
-    spread_skill_ratio,
-)
+from triton_earth.core.variables import Variables
+from triton_earth.evaluation.ensemble import spread_skill_ratio
+from triton_earth.evaluation.ensemble_records import EnsembleRecords
 from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
 
 DIMENSIONS = ("variable", "lead_time")
 
 
 def score_ensemble(
-    forecast: Ensembles,
-    truth: Truth,
-    alignment: Alignment,
-    resampling: Resampling,
-    *,
-    region: Place | None = None,
-    weights_name: WeightsName = "cell_area",
-    seed: int = 0,
+    records: EnsembleRecords, variables: Variables, resampling: Resampling
 ) -> xr.Dataset:
     """Score the members of ensembles against the truth.
 
     Args:
-        forecast: Stored ensembles of two members or more.
-        truth: The truth.
-        alignment: Which belong together.
+        records: What was kept of them.
+        variables: Variables of the records.
         resampling: Bootstrap of the initial conditions.
-        region: Where scores are taken; None: everywhere.
-        weights_name: Which cell weights.
-        seed: Seed of the ranks among equal members.
 
     Returns:
         `crps`, `ensemble_spread`, `spread_skill` (variable, lead_time), each with NAME_interval (…, bound);
         `rank_histogram` (variable, lead_time, rank); `finite_members` (lead_time).
     """
-    reader = TruthReader(forecast, truth, alignment, region)
-    cells = cell_weights(forecast.grid, weights_name)
-    inits, leads = alignment.available.shape
-    channels, members = len(forecast.variables), forecast.members
-    crps = np.full((inits, leads, channels), np.nan)
-    variance, error = crps.copy(), crps.copy()
-    ranks = np.zeros((channels, leads, members + 1))
-    finite = np.full((inits, leads), np.nan)
-    with progress("members", inits) as advance:
-        for init in range(inits):
-            for lead in np.flatnonzero(alignment.available[init]).tolist():
-                true = reader.read(init, alignment.offsets[lead : lead + 1])[0]
-                stored = forecast.read_members(slice(init, init + 1), int(alignment.leads[lead]))[0]
-                whole = np.ones(members, bool)
-                for channel in range(channels):
-                    valid = (
-                        np.ones(cells.shape, bool)
-                        if reader.valid_mask is None
-                        else reader.valid_mask[channel]
-                    )
-                    x = stored[:, channel][:, valid].astype(np.float64)
-                    t, w = true[channel][valid].astype(np.float64), cells[valid]
-                    whole &= np.isfinite(x).all(axis=1)
-                    with np.errstate(invalid="ignore", over="ignore"):
-                        at = (init, lead, channel)
-                        crps[at] = (w * fair_crps(x, t)).sum() / w.sum()
-                        variance[at] = (w * spread(x)).sum() / w.sum()
-                        error[at] = (w * (x.mean(axis=0) - t) ** 2).sum() / w.sum()
-                    draw = seed + ((init * leads + lead) * channels + channel)
-                    ranks[channel, lead] += rank_histogram(x, t, seed=draw)
-                finite[init, lead] = whole.sum()
-            advance()
-    return _dataset(forecast, crps, variance, error, ranks, finite, resampling)
+    units = _joined([METRICS["rmse"].units(variable.units) for variable in variables])
+    members, ranks = records.members, records.ranks
+    spreads, errors = resampling.means(records.variance), resampling.means(records.error)
+    samples = {
+        "crps": resampling.means(records.crps),
+        "ensemble_spread": np.sqrt(spreads),
+        "spread_skill": spread_skill_ratio(spreads, errors, members),
+    }
+    words = {
+        "crps": (
+            "fair continuous ranked probability score",
+            units,
+            f"fair CRPS of {members} members (Ferro 2014), area-weighted mean over the valid cells, averaged "
+            "over initial conditions; of a single forecast it would be the mae",
+        ),
+        "ensemble_spread": (
+            "ensemble spread",
+            units,
+            "root of the area-weighted mean variance of the members (divided by members - 1), averaged over initial "
+            "conditions before the root",
+        ),
+        "spread_skill": (
+            "spread divided by error",
+            "1",
+            "root of ((M + 1) / M * mean variance of the members / mean square error of their mean), averages over "
+            "cells and initial conditions before the root (Fortin et al. 2014): 1 is reliable, below 1 too confident",
+        ),
+    }
+    data: dict[str, Any] = {}
+    for name, (long_name, unit, definition) in words.items():
+        attributes = {"long_name": long_name, "units": unit, "definition": definition}
+        data[name] = (DIMENSIONS, samples[name][0].T, attributes)
+        data[f"{name}_interval"] = (
+            (*DIMENSIONS, "bound"),
+            resampling.interval(samples[name]).swapaxes(0, 1),
+            {
+                **attributes,
+                "long_name": f"95 % interval of the {long_name}",
+                "definition": f"95 % bootstrap interval of {name} over initial conditions",
+            },
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        data["rank_histogram"] = (
+            (*DIMENSIONS, "rank"),
+            ranks / ranks.sum(axis=-1, keepdims=True),
+            {
+                "long_name": "rank histogram",
+                "units": "1",
+                "definition": "part of the valid cells of all initial conditions in which the truth has each rank "
+                "among the members, 0 below all of them; among equal members the rank is drawn; cells where a member "
+                "is not finite are left out; all parts alike: reliable",
+            },
+        )
+    data["finite_members"] = (
+        "lead_time",
+        resampling.means(records.finite[..., None])[0][:, 0],
+        {
+            "long_name": "members without missing values",
+            "units": "1",
+            "definition": f"number of the {members} members that are finite in all valid cells, averaged "
+            "over initial conditions",
+        },
+    )
+    ranks_axis = np.arange(ranks.shape[-1])
+    return xr.Dataset(
+        data,
+        coords={"rank": ("rank", ranks_axis, {"long_name": "rank of the truth", "units": "1"})},
+    )
 
 
 def lost_members(name: str, scores: xr.Dataset, leads: Int[np.ndarray, " lead"]) -> list[str]:
@@ -124,84 +141,6 @@ def beside_references(scores: xr.Dataset, ensembles: Mapping[str, xr.Dataset]) -
         }
         data[f"crps_by_forecast{ending}"] = each.assign_attrs(attributes)
     return xr.Dataset(data)
-
-
-def _dataset(
-    forecast: Ensembles,
-    crps: Float64[np.ndarray, "init lead variable"],
-    variance: Float64[np.ndarray, "init lead variable"],
-    error: Float64[np.ndarray, "init lead variable"],
-    ranks: Float64[np.ndarray, "variable lead rank"],
-    finite: Float64[np.ndarray, "init lead"],
-    resampling: Resampling,
-) -> xr.Dataset:
-    units = _joined([METRICS["rmse"].units(variable.units) for variable in forecast.variables])
-    spreads, errors = resampling.means(variance), resampling.means(error)
-    samples = {
-        "crps": resampling.means(crps),
-        "ensemble_spread": np.sqrt(spreads),
-        "spread_skill": spread_skill_ratio(spreads, errors, forecast.members),
-    }
-    words = {
-        "crps": (
-            "fair continuous ranked probability score",
-            units,
-            f"fair CRPS of {forecast.members} members (Ferro 2014), area-weighted mean over the valid cells, averaged "
-            "over initial conditions; of a single forecast it would be the mae",
-        ),
-        "ensemble_spread": (
-            "ensemble spread",
-            units,
-            "root of the area-weighted mean variance of the members (divided by members - 1), averaged over initial "
-            "conditions before the root",
-        ),
-        "spread_skill": (
-            "spread divided by error",
-            "1",
-            "root of ((M + 1) / M * mean variance of the members / mean square error of their mean), averages over "
-            "cells and initial conditions before the root (Fortin et al. 2014): 1 is reliable, below 1 too confident",
-        ),
-    }
-    data: dict[str, Any] = {}
-    for name, (long_name, unit, definition) in words.items():
-        attributes = {"long_name": long_name, "units": unit, "definition": definition}
-        data[name] = (DIMENSIONS, samples[name][0].T, attributes)
-        data[f"{name}_interval"] = (
-            (*DIMENSIONS, "bound"),
-            resampling.interval(samples[name]).swapaxes(0, 1),
-            {
-                **attributes,
-                "long_name": f"95 % interval of the {long_name}",
-                "definition": f"95 % bootstrap interval of {name} over initial conditions",
-            },
-        )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        data["rank_histogram"] = (
-            (*DIMENSIONS, "rank"),
-            ranks / ranks.sum(axis=-1, keepdims=True),
-            {
-                "long_name": "rank histogram",
-                "units": "1",
-                "definition": "part of the valid cells of all initial conditions in which the truth has each rank "
-                "among the members, 0 below all of them; among equal members the rank is drawn; cells where a member "
-                "is not finite are left out; all parts alike: reliable",
-            },
-        )
-    data["finite_members"] = (
-        "lead_time",
-        resampling.means(finite[..., None])[0][:, 0],
-        {
-            "long_name": "members without missing values",
-            "units": "1",
-            "definition": f"number of the {forecast.members} members that are finite in all valid cells, averaged "
-            "over initial conditions",
-        },
-    )
-    ranks_axis = np.arange(ranks.shape[-1])
-    return xr.Dataset(
-        data,
-        coords={"rank": ("rank", ranks_axis, {"long_name": "rank of the truth", "units": "1"})},
-    )
 
 
 def _joined(units: list[str]) -> str:

@@ -31,6 +31,7 @@ from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import consolidate
 from triton_earth.rollout.lost_files import require_files
+from triton_earth.rollout.member_mean import mean_over_members
 
 FORMAT = "triton-earth forecast 1"
 
@@ -274,11 +275,7 @@ class ForecastStore:
         Raises:
             UserError: if a file of the store is damaged or lost.
         """
-        fields = self.read_members(inits, lead)
-        if self.members == 1:
-            return fields[:, 0]
-        with np.errstate(invalid="ignore"):  # members that are infinite
-            return fields.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return mean_over_members(self.read_members(inits, lead))
 
     def read_members(
         self, inits: slice, lead: int

@@ -15,6 +15,7 @@ from triton_earth.rollout.batch_size import find_batch_size
 from triton_earth.rollout.batches import Batch, Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard import GuardConfig, Trip, guard_record
+from triton_earth.rollout.member_mean import mean_over_members
 from triton_earth.rollout.stabilizers import StabilizersConfig
 
 
@@ -139,11 +140,7 @@ class LiveForecasts:
         Raises:
             UserError: if a forcing is not finite.
         """
-        fields = self.read_members(inits, lead)
-        if self.members == 1:
-            return fields[:, 0]
-        with np.errstate(invalid="ignore"):  # members that are infinite
-            return fields.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return mean_over_members(self.read_members(inits, lead))
 
     def read_members(
         self, inits: slice, lead: int

@@ -156,7 +156,7 @@ def test_the_report_shows_both(forecast, truth, tmp_path):
 def test_region_and_weights(forecast, truth, sst, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "triton_earth.evaluation.score_heat_waves.cell_weights",
+        "triton_earth.evaluation.heat_wave_records.cell_weights",
         lambda grid, name: asked.append(name) or cell_weights(grid, name),
     )
     found = evaluate_forecast(
