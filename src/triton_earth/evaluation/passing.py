@@ -25,7 +25,7 @@ class Passing:
     rows: Int[np.ndarray, " batch"]
     lead: int
     initial: Float32[np.ndarray, "batch channel y x"]
-    members: list[Float32[np.ndarray, "batch member channel y x"]]
+    members: list[Float32[np.ndarray, "batch _ channel y x"]]
     fields: list[Float[np.ndarray, "batch channel y x"]]
     truth: Float32[np.ndarray, "batch channel y x"]
 

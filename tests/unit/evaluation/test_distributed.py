@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from tests.builders import tiny_forecaster, wave_store, weather_store
+from tests.ocean import PERIOD, ocean_forecast, ocean_store
 
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.matching import match
 from triton_earth.rollout.writer import write_forecast
 
 distributed = pytest.importorskip("distributed")
@@ -36,3 +38,25 @@ def test_workers_give_the_same_scores(make, address, tmp_path):
     shared = evaluate_forecast(forecast, store, resamples=20, dask=address)
     xr.testing.assert_allclose(shared, alone, rtol=1e-12)
     np.testing.assert_array_equal(shared["rmse"][0], alone["rmse"][0])
+
+
+def test_members_heat_waves_and_eddies_are_shared_too(address, tmp_path):
+    store = ocean_store(tmp_path / "store.zarr")
+    names = ["three", "one"]
+    models = match(
+        [
+            ocean_forecast(tmp_path / f"{name}.zarr", members=n)
+            for name, n in zip(names, (3, 1), strict=True)
+        ],
+        names,
+    )
+    asked = {"heat_waves": f"sst:{PERIOD}", "eddies": "ssh", "names": names, "resamples": 10}
+    alone = evaluate_forecast(models[0], store, others=models[1:], **asked)
+    shared = evaluate_forecast(models[0], store, others=models[1:], **asked, dask=address)
+    xr.testing.assert_allclose(shared, alone, rtol=1e-12)
+    kinds = ("ensemble_", "spread_", "rank_", "finite_", "heat_wave_", "eddy_")
+    same = [str(name) for name in alone if str(name).startswith(kinds)]
+    assert len(same) > 20, same
+    xr.testing.assert_identical(shared[same], alone[same])
+    assert alone["eddy_count"].sel(source="one").min() > 0
+    assert shared.attrs == alone.attrs

@@ -3,8 +3,11 @@ import pytest
 import xarray as xr
 
 from tests.builders import tiny_forecaster, wave_store, weather_store
+from tests.ocean import PERIOD, ocean_store
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.rollout.batches import Batches
+from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.rollout.writer import write_forecast
 
@@ -37,3 +40,26 @@ def test_forcings_must_reach(tmp_path):
     store = weather_store(tmp_path / "store.zarr")
     with pytest.raises(UserError, match=r"forcings end 7 steps after the last initial time, but"):
         LiveForecasts(tiny_forecaster(store), store, **{**WHAT, "steps": 8})
+
+
+def test_members_and_eddies_take_no_other_rollout(tmp_path, monkeypatch):
+    store = ocean_store(tmp_path / "store.zarr", splits="train")
+    live = LiveForecasts(
+        tiny_forecaster(store),
+        store,
+        trajectories=[0, 0, 0],
+        starts=[400, 405, 420],
+        steps=3,
+        batch_size=4,
+        ensemble=EnsembleConfig(members=2),
+    )
+    begun, begin = [], Batches.start
+
+    def start(batches, rows):
+        begun.append(rows)
+        return begin(batches, rows)
+
+    monkeypatch.setattr(Batches, "start", start)
+    scores = evaluate_forecast(live, store, resamples=5, eddies="ssh", heat_waves=f"sst:{PERIOD}")
+    assert {"crps", "eddy_count", "heat_wave_area"} <= set(scores)
+    assert begun == [slice(0, 6)]
