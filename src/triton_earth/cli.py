@@ -364,6 +364,8 @@ def compare(
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
     climatology: ClimatologyStore = None,
+    workers: Workers = 1,
+    dask: Dask = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge several forecasts against the truth and each other, with significance."""
@@ -384,6 +386,8 @@ def compare(
         heat_waves=heat_waves,
         eddies=eddies,
         climatology=climatology,
+        workers=workers,
+        dask=dask,
         overwrite=overwrite,
     )
     _show(scores, out)

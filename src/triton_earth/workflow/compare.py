@@ -39,6 +39,8 @@ def compare(
     heat_waves: str | None = None,
     eddies: str | None = None,
     climatology: Path | None = None,
+    workers: int = 1,
+    dask: str | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge several forecasts against the truth and each other, over what they have in common.
@@ -57,6 +59,8 @@ def compare(
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
         climatology: Store whose training split the climatology is of; None: `store`.
+        workers: Processes on this machine that share the work.
+        dask: Address of a Dask scheduler whose workers share it instead.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -101,6 +105,8 @@ def compare(
         eddies=eddies,
         baselines=baselines,
         climatology=normal,
+        workers=workers,
+        dask=dask,
         remarks=[describe_match(stored, called, first), *left_out],
     )
     scores.attrs["command"] = command_line(
@@ -118,6 +124,8 @@ def compare(
             "heat-waves": heat_waves,
             "eddies": eddies,
             "climatology": climatology,
+            "workers": None if workers == 1 else workers,
+            "dask": dask,
         },
     )
     save_scores(scores, partial)

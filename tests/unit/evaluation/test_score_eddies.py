@@ -90,6 +90,18 @@ def test_those_of_a_region_have_their_centre_inside(judged, scores):
     assert (energy[0] > energy[1]).all()
 
 
+@pytest.mark.parametrize("time", [0, 3])
+def test_the_truth_is_whole_outside_a_region_too(judged, time):
+    forecast, truth = judged
+    truth.fields[0, time, 0, 2, 5] = np.nan
+    north = Region.parse("35:41,140:153")
+    message = (
+        rf"the first in 'ssh' of trajectory 0 at time {time * 0.5}, cell \(2, 5\). Repair the store"
+    )
+    with pytest.raises(UserError, match=message):
+        evaluate_forecast(forecast, truth, resamples=10, eddies="ssh", region=north)
+
+
 def test_scores_of_moving_eddies(scores):
     one = scores.sel(forecast="triton")
     assert one["eddy_hit_rate"].values.tolist() == [1, 1, 0.5, 0.5]
