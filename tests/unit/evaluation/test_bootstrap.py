@@ -197,3 +197,17 @@ def test_false_positives_stay_near_five_percent(draw, count):
 def test_false_positives_of_overlapping_forecasts(count):
     assert 0.03 <= false_positives(overlapping, count, trials=4000, block=8) <= 0.10
     assert false_positives(overlapping, count, trials=4000, block=round(count ** (1 / 3))) > 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spread", "count", "found"),
+    [(0.5, 6, 0.095), (0.5, 8, 0.076), (1.0, 6, 0.181), (1.0, 8, 0.152)],
+)
+def test_intervals_of_skewed_scores_miss_more_often(spread, count, found):
+    """Log-normal scores; docs/judging.md says so."""
+
+    def skewed(rng, count, trials):
+        return rng.lognormal(0, spread, (count, trials)) - np.exp(spread**2 / 2)
+
+    assert false_positives(skewed, count, trials=8000) == pytest.approx(found, abs=0.015)
