@@ -114,7 +114,7 @@ def _blocks(
 def resampled_means(
     values: Float64[np.ndarray, "init *rest"],
     weights: Float64[np.ndarray, "resample init"],
-    available: Bool[np.ndarray, "init *rest"],
+    available: Bool[np.ndarray, "init *most"],
 ) -> Float64[np.ndarray, "resample *rest"]:
     """Return the weighted mean over initial conditions in each resample.
 
@@ -124,19 +124,25 @@ def resampled_means(
         values: Value v of each initial condition. An infinite or NaN one makes every mean it takes part in infinite
             (+∞) or NaN, and no other.
         weights: Weights W of `resampling_weights`; one row of ones gives the plain mean.
-        available: True (a = 1) where an initial condition has a value.
+        available: True (a = 1) where an initial condition has a value; as many dimensions as the values, those of
+            length 1 hold for all.
 
     Returns:
         Means in the units of the values; NaN where a resample has no available value.
     """
-    rest = values.shape[1:]
-    flat, present = values.reshape(len(values), -1), available.reshape(len(values), -1)
-    ordinary = present & np.isfinite(flat)
+
+    def added(numbers: np.ndarray) -> np.ndarray:
+        flat = numbers.reshape(len(numbers), -1).astype(np.float64)
+        return (weights @ flat).reshape(len(weights), *numbers.shape[1:])
+
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (weights @ np.where(ordinary, flat, 0.0)) / (weights @ present.astype(np.float64))
-        mean[weights @ (present & np.isinf(flat)).astype(np.float64) > 0] = np.inf
-        mean[weights @ (present & np.isnan(flat)).astype(np.float64) > 0] = np.nan
-    return mean.reshape(len(weights), *rest)
+        ordinary = np.where(available & np.isfinite(values), values, 0.0)
+        mean = np.asarray(added(ordinary) / added(available))
+        for is_other, other in ((np.isinf, np.inf), (np.isnan, np.nan)):
+            present = available & is_other(values)
+            if present.any():
+                mean[added(present) > 0] = other
+    return mean
 
 
 def percentile_interval(

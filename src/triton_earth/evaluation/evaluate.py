@@ -15,7 +15,7 @@ from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
-from triton_earth.evaluation.degree_records import is_globe
+from triton_earth.evaluation.degrees import is_globe
 from triton_earth.evaluation.distributed import HeatWaves, Recording, record_with
 from triton_earth.evaluation.eddy_records import require_sea_level
 from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
@@ -24,17 +24,14 @@ from triton_earth.evaluation.regions import Place, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.score_beyond import describe_beyond, score_beyond
-from triton_earth.evaluation.score_degrees import score_degrees
 from triton_earth.evaluation.score_drift import score_drift
 from triton_earth.evaluation.score_eddies import score_eddies
 from triton_earth.evaluation.score_ensemble import beside_references, lost_members, score_ensemble
 from triton_earth.evaluation.score_errors import score_errors
-from triton_earth.evaluation.score_flow import score_flow
 from triton_earth.evaluation.score_heat_waves import score_heat_waves
 from triton_earth.evaluation.score_horizons import score_horizons
-from triton_earth.evaluation.score_isotropic import score_isotropic
-from triton_earth.evaluation.score_scales import score_scales
-from triton_earth.evaluation.score_zonal import score_zonal
+from triton_earth.evaluation.score_spectra import score_spectra
+from triton_earth.evaluation.score_totals import score_totals
 from triton_earth.evaluation.several import by_ensemble
 from triton_earth.evaluation.stability import StabilityBands
 from triton_earth.evaluation.surface_variables import require_defined
@@ -144,16 +141,8 @@ def evaluate_forecast(
     scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
     for part in (
         score_errors(records, sources, forecast.variables, resampling),
-        score_flow(records, forecast.variables, resampling),
-        score_scales(records, forecast.variables),
-        score_zonal(
-            records,
-            forecast.variables,
-            alignment.available,
-            lead_times,
-        ),
-        score_degrees(records, forecast.variables, alignment.available, lead_times),
-        score_isotropic(records, forecast.variables, resampling, lead_times),
+        score_totals(records, forecast.variables, resampling),
+        score_spectra(records.spectra.values(), forecast.variables, resampling, lead_times),
         score_drift(records, forecast.variables, resampling, alignment.numbers, lead_times),
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
@@ -180,6 +169,8 @@ def evaluate_forecast(
         alignment,
         baselines.climatology,
         climatology or truth,
+        resamples=resamples,
+        seed=seed,
         region=region,
         weights_name=weights,
     )

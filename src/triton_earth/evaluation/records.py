@@ -10,17 +10,17 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
-from triton_earth.evaluation.degree_records import DegreeRecords
 from triton_earth.evaluation.extremes import Extremes
-from triton_earth.evaluation.flow_records import FlowRecords
+from triton_earth.evaluation.flow import FlowSpectra
 from triton_earth.evaluation.isotropic import cut_to
-from triton_earth.evaluation.isotropic_records import IsotropicRecords
 from triton_earth.evaluation.passing import Passing, Recorder, read_members
 from triton_earth.evaluation.places import box_of
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.similarity import structural_similarity, value_range
+from triton_earth.evaluation.spectrum_kinds import spectrum_kinds
+from triton_earth.evaluation.spectrum_records import SpectrumRecords, spread
 from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
-from triton_earth.evaluation.zonal_records import ZonalRecords
+from triton_earth.evaluation.totals import Totals
 from triton_earth.rollout.member_mean import mean_over_members
 
 FORECAST, PERSISTENCE, TRUTH = 0, 1, -1
@@ -41,11 +41,9 @@ class Records:
         anomaly_sums: The same of the anomalies from climatology, or None where there is none.
         similarity: Structural similarity of forecast and references; NaN where it does not exist.
         truth_range: Largest minus smallest value of each field of the truth.
-        zonal: Zonal spectra by latitude band, or None on a grid without latitudes.
-        flow: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
         extremes: Quantiles of forecast, references and truth at a few leads.
-        degrees: Spherical-harmonic spectra, or None on a grid that is no whole globe.
-        isotropic: Isotropic spectra of every variable, or None on a globe.
+        totals: Energy and enstrophy of forecast, references and truth, or None where they cannot be computed.
+        spectra: Spectra of each of the `spectrum_kinds`.
     """
 
     models: int
@@ -53,11 +51,9 @@ class Records:
     anomaly_sums: Float64[np.ndarray, "sum source init lead variable"] | None
     similarity: Float64[np.ndarray, "source init lead variable"]
     truth_range: Float64[np.ndarray, "init lead variable"]
-    zonal: ZonalRecords | None
-    flow: FlowRecords | None
     extremes: Extremes
-    degrees: DegreeRecords | None
-    isotropic: IsotropicRecords | None
+    totals: Totals | None
+    spectra: dict[str, SpectrumRecords]
 
     @property
     def forecasts(self) -> range:
@@ -87,21 +83,19 @@ def join(parts: Sequence[Records]) -> Records:
     """Return the records of consecutive initial conditions that were recorded apart."""
     first = parts[0]
     anomalies = [part.anomaly_sums for part in parts if part.anomaly_sums is not None]
-    zonal = [part.zonal for part in parts if part.zonal is not None]
-    degrees = [part.degrees for part in parts if part.degrees is not None]
-    isotropic = [part.isotropic for part in parts if part.isotropic is not None]
-    flow = [part.flow for part in parts if part.flow is not None]
+    totals = [part.totals for part in parts if part.totals is not None]
     return Records(
         first.models,
         np.concatenate([part.sums for part in parts], axis=2),
         np.concatenate(anomalies, axis=2) if anomalies else None,
         np.concatenate([part.similarity for part in parts], axis=1),
         np.concatenate([part.truth_range for part in parts]),
-        ZonalRecords.join(zonal) if zonal else None,
-        FlowRecords.join(flow) if flow else None,
         Extremes.join([part.extremes for part in parts]),
-        DegreeRecords.join(degrees) if degrees else None,
-        IsotropicRecords.join(isotropic) if isotropic else None,
+        Totals.join(totals) if totals else None,
+        {
+            name: SpectrumRecords.join([part.spectra[name] for part in parts])
+            for name in first.spectra
+        },
     )
 
 
@@ -129,7 +123,7 @@ def record(
         beside: Who else keeps something of the fields that pass.
 
     Returns:
-        The records; their size per forecast and lead does not depend on the grid.
+        The records; their size per forecast and lead, but that of the spectra, does not depend on the grid.
 
     Raises:
         UserError: if the truth is not finite in a valid cell; the message names the place.
@@ -146,37 +140,25 @@ def record(
     climatology = baselines.climatology
     anomaly_sums = None if climatology is None else np.zeros_like(sums)
     init_times, lead_times = np.asarray(forecast.init_times), np.asarray(forecast.lead_times)
-    flow = FlowRecords.empty(
-        forecast.variables,
-        forecast.grid,
-        reader.valid_mask,
-        sources=sources + 1,
-        inits=inits,
-        leads=leads,
-    )
     part, inside = cut_to(box_of(region), forecast.grid)
     defined = TruthReader(forecast, truth, alignment, box_of(region)).valid_mask
     mask = None if defined is None else inside(defined)
-    zonal = ZonalRecords.empty(
-        part,
-        mask,
-        sources=sources + 1,
-        leads=leads,
-        variables=len(forecast.variables),
-    )
+    kinds = spectrum_kinds(forecast.variables, part, mask)
+    spectra = {
+        name: SpectrumRecords.empty(
+            kind,
+            sources=sources + 1,
+            inits=inits,
+            leads=np.arange(leads) if isinstance(kind, FlowSpectra) else spread(leads),
+        )
+        for name, kind in kinds.items()
+    }
+    totals = None
+    if any(isinstance(kind, FlowSpectra) for kind in kinds.values()):
+        totals = Totals.empty(sources=sources + 1, inits=inits, leads=leads)
     batch, block = _portions(forecast, inits)
     extremes = Extremes.empty(
         sources=sources + 1, inits=inits, leads=leads, variables=len(forecast.variables)
-    )
-    isotropic = IsotropicRecords.empty(
-        forecast.variables, part, mask, sources=sources + 1, inits=inits, leads=leads
-    )
-    degrees = DegreeRecords.empty(
-        part,
-        mask,
-        sources=sources + 1,
-        leads=leads,
-        variables=len(forecast.variables),
     )
     with progress("evaluating", inits * leads) as advance:
         for rows in _slices(inits, batch):
@@ -204,22 +186,16 @@ def record(
                         similarity[source, *at] = structural_similarity(
                             field, true, reader.valid_mask
                         )
-                        if flow is not None:
-                            flow.put(source, *at, flow.spectra(field))
-                            flow.put_cross(source, lead, field, true)
                     for source, field in (*enumerate(fields), (TRUTH, true)):
                         extremes.put(source, *at, field, weights, reader.valid_mask)
-                        if zonal is not None:
-                            zonal.put(source, lead, inside(field))
-                    if degrees is not None:
-                        degrees.put(lead, [*fields, true])
-                    if isotropic is not None:
-                        parts = [inside(field) for field in (*fields, true)]
-                        isotropic.put(at[0], lead, parts)
+                    for name, kind in kinds.items():
+                        if not spectra[name].keep(lead):
+                            continue
+                        taken = kind.spectra([inside(field) for field in (*fields, true)])
+                        spectra[name].put(*at, taken)
+                        if isinstance(kind, FlowSpectra) and totals is not None:
+                            totals.put(*at, kind, taken)
                     truth_range[at] = value_range(true, reader.valid_mask)
-                    if flow is not None:
-                        flow.put(TRUTH, *at, flow.spectra(true))
-                        flow.put_cross(TRUTH, lead, true, true)
                     if climatology is not None and anomaly_sums is not None:
                         # In the precision of the forecasts: climatology has no anomaly, not one of rounding.
                         mean = climatology.at(started + lead_times[step]).astype(np.float32)
@@ -238,11 +214,9 @@ def record(
         anomaly_sums,
         similarity,
         truth_range,
-        zonal,
-        flow,
         extremes,
-        degrees,
-        isotropic,
+        totals,
+        spectra,
     )
 
 

@@ -114,8 +114,7 @@ class Resampling:
             finish: What is done with each mean.
             joined: Whether leads are put together afterwards, so that all need the same resamples.
         """
-        spread = self.available.reshape(*self.available.shape, *[1] * (values.ndim - 2))
-        available = np.broadcast_to(spread, values.shape)
+        available = self.available.reshape(*self.available.shape, *[1] * (values.ndim - 2))
         if joined or len(self.blocks) == 1:
             return finish(resampled_means(values, self.weights_and_plain, available))
         means = np.empty((1 + self.weights.shape[1], *values.shape[1:]))

@@ -18,9 +18,11 @@ from triton_earth.evaluation.alignment import (
 )
 from triton_earth.evaluation.drift import trend
 from triton_earth.evaluation.extremes import QUANTILES, Extremes, weighted_quantiles
+from triton_earth.evaluation.intervals import joined, over_leads, overall
 from triton_earth.evaluation.metrics import METRICS, forecast_variance
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
+from triton_earth.evaluation.resampling import Resampling
 from triton_earth.evaluation.statistics import error_sums
 from triton_earth.models.climatology import TRAIN, Climatology
 from triton_earth.rollout.climate import STATES, training_pairs
@@ -52,6 +54,8 @@ def score_beyond(
     climatology: Climatology | None,
     source: Truth,
     *,
+    resamples: int,
+    seed: int,
     region: Place | None = None,
     weights_name: WeightsName = "cell_area",
 ) -> xr.Dataset:
@@ -64,14 +68,16 @@ def score_beyond(
         alignment: Which leads have a truth.
         climatology: Climatology of the training split, or None.
         source: The store with the training split, whose extremes stand beside those of the forecasts.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the bootstrap.
         region: Where scores are taken; None: everywhere.
         weights_name: Which cell weights.
 
     Returns:
         `beyond_area_mean`, `beyond_variance` and, with a climatology, `beyond_seasonal_departure` (model, variable,
         beyond_lead_time) and `beyond_drift_rate` (model, variable); `beyond_extreme` (model, variable,
-        beyond_extreme_lead_time, quantile) and, with a training split, `training_extreme` (variable, quantile). Empty
-        where every lead is within the truth.
+        beyond_extreme_lead_time, quantile), each with NAME_interval (…, bound); with a training split also
+        `training_extreme` (variable, quantile). Empty where every lead is within the truth.
     """
     first = models[0]
     leads = beyond_truth(first, alignment)
@@ -104,34 +110,53 @@ def score_beyond(
                 advance(len(rows))
     units = [variable.units for variable in variables]
     squares = [METRICS["mse"].units(unit) for unit in units]
-    data: dict[str, Any] = {
-        "beyond_area_mean": _by_lead(mean, "area mean beyond the truth", units),
-        "beyond_variance": _by_lead(variance, "variance over the cells beyond the truth", squares),
-    }
-    numbers = lead_numbers(first)[leads].astype(np.float64)
+    lead_times = np.asarray(first.lead_times)[leads]
+    resampling = Resampling.draw(
+        np.asarray(first.trajectories),
+        np.asarray(first.init_times),
+        lead_times,
+        np.ones((inits, len(leads)), bool),
+        resamples=resamples,
+        seed=seed,
+    )
+    means = [
+        ("beyond_area_mean", mean, "area mean beyond the truth", units),
+        ("beyond_variance", variance, "variance over the cells beyond the truth", squares),
+    ]
+    data: dict[str, Any] = {}
     if climatology is not None:
-        data["beyond_seasonal_departure"] = _by_lead(
-            departure, "departure of the area mean from the seasonal cycle beyond the truth", units
-        )
-        slope = trend(np.moveaxis(departure.mean(axis=1), 1, -1), numbers)
-        data["beyond_drift_rate"] = (
+        title = "departure of the area mean from the seasonal cycle beyond the truth"
+        means.append(("beyond_seasonal_departure", departure, title, units))
+        numbers = lead_numbers(first)[leads].astype(np.float64)
+        samples = [resampling.means(one, joined=True) for one in departure]
+        data |= overall(
+            "beyond_drift_rate",
             ("model", "variable"),
-            slope,
-            {
-                "long_name": "drift from the seasonal cycle beyond the truth per time step",
-                "units": _joined(units),
-                "definition": "least-squares slope over lead of beyond_seasonal_departure, per time step",
-            },
+            [trend(np.swapaxes(sample, 1, 2), numbers) for sample in samples],
+            resampling,
+            "drift from the seasonal cycle beyond the truth per time step",
+            "least-squares slope over lead of beyond_seasonal_departure, per time step",
+            units,
         )
-    data["beyond_extreme"] = (
+    for name, values, title, unit in means:
+        data |= over_leads(
+            name,
+            BY_LEAD,
+            list(values),
+            resampling,
+            title,
+            f"{title}, of the valid cells, averaged over all initial conditions; missing where one is not finite",
+            unit,
+        )
+    data |= over_leads(
+        "beyond_extreme",
         ("model", "variable", "beyond_extreme_lead_time", "quantile"),
-        extremes.quantiles.mean(axis=1).swapaxes(1, 2),
-        {
-            "long_name": "quantile of the field beyond the truth",
-            "units": _joined(units),
-            "definition": "value below which the given part of the valid area lies, averaged over initial conditions; "
-            "training_extreme is what it is in the training split",
-        },
+        list(extremes.quantiles),
+        resampling.at(extremes.leads),
+        "quantile of the field beyond the truth",
+        "value below which the given part of the valid area lies, averaged over initial conditions; training_extreme "
+        "is what it is in the training split",
+        units,
     )
     if isinstance(source, TrainingStore) and TRAIN in source.split_names:
         data["training_extreme"] = (
@@ -139,12 +164,11 @@ def score_beyond(
             _training(source, variables.names, weights, mask),
             {
                 "long_name": "quantile of the field in the training split",
-                "units": _joined(units),
+                "units": joined(units),
                 "definition": f"value below which the given part of the valid area lies, averaged over up to {STATES} "
                 "states of the training split",
             },
         )
-    lead_times = np.asarray(first.lead_times)[leads]
     return xr.Dataset(
         data,
         coords={
@@ -182,19 +206,3 @@ def _training(
             cells = np.concatenate([state[:, channel][:, valid] for state in states])
             found[channel] = weighted_quantiles(cells, weights[valid]).mean(axis=0)
     return found
-
-
-def _by_lead(
-    values: Float64[np.ndarray, "model init lead variable"], long_name: str, units: list[str]
-) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    attributes = {
-        "long_name": long_name,
-        "units": _joined(units),
-        "definition": f"{long_name}, of the valid cells, averaged over all initial conditions; missing where one is "
-        "not finite",
-    }
-    return BY_LEAD, values.mean(axis=1).swapaxes(1, 2), attributes
-
-
-def _joined(units: list[str]) -> str:
-    return units[0] if len(set(units)) == 1 else "; ".join(units)

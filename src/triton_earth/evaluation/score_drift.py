@@ -1,7 +1,5 @@
 """Scores of long runs: means, variances and extremes against truth and seasonal cycle, growth of errors."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Int
@@ -10,6 +8,7 @@ from triton_earth.core.variables import Variables
 from triton_earth.evaluation.drift import trend
 from triton_earth.evaluation.extremes import QUANTILES
 from triton_earth.evaluation.growth import FEWEST_LEADS, doubling_time, growth_rate
+from triton_earth.evaluation.intervals import over_leads, overall
 from triton_earth.evaluation.metrics import (
     METRICS,
     bias,
@@ -45,7 +44,7 @@ def score_drift(
         `area_mean`, `variance` and, with a calendar and a climatology, `seasonal_departure` (source, variable,
         lead_time);
         `drift_rate`, `variance_drift_rate`, `error_growth_rate`, `error_doubling_time` (forecast, variable); each with
-        NAME_interval (…, bound); `extreme` (source, variable, extreme_lead_time, quantile).
+        NAME_interval (…, bound), as has `extreme` (source, variable, extreme_lead_time, quantile).
     """
     numbers = leads.astype(np.float64)
     units = [variable.units for variable in variables]
@@ -59,8 +58,9 @@ def score_drift(
     sums = records.errors(FORECAST)
     means.append(_mean(sums.truth, sums.weight))
     variances.append(truth_variance(sums))
-    data |= _over_leads(
+    data |= over_leads(
         "area_mean",
+        BY_LEAD,
         means,
         resampling,
         "area mean",
@@ -68,8 +68,9 @@ def score_drift(
         "bias, the drift of the mean",
         units,
     )
-    data |= _over_leads(
+    data |= over_leads(
         "variance",
+        BY_LEAD,
         variances,
         resampling,
         "variance over the cells",
@@ -82,8 +83,9 @@ def score_drift(
             departures.append(_mean(anomalies.forecast, anomalies.weight))
         truth_anomalies = ErrorSums(*records.anomaly_sums[:, FORECAST])
         departures.append(_mean(truth_anomalies.truth, truth_anomalies.weight))
-        data |= _over_leads(
+        data |= over_leads(
             "seasonal_departure",
+            BY_LEAD,
             departures,
             resampling,
             "departure of the area mean from the seasonal cycle",
@@ -100,24 +102,27 @@ def score_drift(
         spreads.append(_trend(resampling.means(ratio, joined=True), numbers))
         rmse = np.sqrt(resampling.means(mean_square_error(errors), joined=True))
         rates.append(growth_rate(np.swapaxes(rmse, 1, 2), np.swapaxes(deviation, 1, 2), numbers))
-    data |= _overall(
+    data |= overall(
         "drift_rate",
+        OVERALL,
         drifts,
         resampling,
         "drift of the area mean per time step",
         "least-squares slope of the bias over lead, per time step",
         units,
     )
-    data |= _overall(
+    data |= overall(
         "variance_drift_rate",
+        OVERALL,
         spreads,
         resampling,
         "drift of the variance ratio per time step",
         "least-squares slope over lead of the variance over the cells divided by the truth's, per time step",
         ["1"],
     )
-    data |= _overall(
+    data |= overall(
         "error_growth_rate",
+        OVERALL,
         rates,
         resampling,
         "growth rate of errors per time step",
@@ -125,8 +130,9 @@ def score_drift(
         f"deviation over the cells, per time step; missing where that are fewer than {FEWEST_LEADS} leads",
         ["1"],
     )
-    data |= _overall(
+    data |= overall(
         "error_doubling_time",
+        OVERALL,
         [doubling_time(rate) for rate in rates],
         resampling,
         "doubling time of errors in time steps",
@@ -141,21 +147,16 @@ def _extremes(
     records: Records, resampling: Resampling, units: list[str], lead_times: np.ndarray
 ) -> xr.Dataset:
     kept = records.extremes
-    part = resampling.at(kept.leads)
-    values = np.stack([part.means(one)[0] for one in kept.quantiles])
     return xr.Dataset(
-        {
-            "extreme": (
-                ("source", "variable", "extreme_lead_time", "quantile"),
-                values.swapaxes(1, 2),
-                {
-                    "long_name": "quantile of the field",
-                    "units": _joined(units),
-                    "definition": "value below which the given part of the valid area lies, averaged over initial "
-                    "conditions, at some leads",
-                },
-            )
-        },
+        over_leads(
+            "extreme",
+            ("source", "variable", "extreme_lead_time", "quantile"),
+            list(kept.quantiles),
+            resampling.at(kept.leads),
+            "quantile of the field",
+            "value below which the given part of the valid area lies, averaged over initial conditions, at some leads",
+            units,
+        ),
         coords={
             "extreme_lead_time": (
                 "extreme_lead_time",
@@ -186,58 +187,3 @@ def _trend(
     samples: Float64[np.ndarray, "sample lead variable"], numbers: np.ndarray
 ) -> Float64[np.ndarray, "sample variable"]:
     return trend(np.swapaxes(samples, 1, 2), numbers)
-
-
-def _over_leads(
-    name: str,
-    values: list[np.ndarray],
-    resampling: Resampling,
-    long_name: str,
-    definition: str,
-    units: list[str],
-) -> dict[str, tuple]:
-    """Return a variable and its interval from arrays [init, lead, variable] of each source."""
-    samples = [resampling.means(value) for value in values]
-    estimates = np.stack([sample[0] for sample in samples]).swapaxes(1, 2)
-    bounds = np.stack([resampling.interval(sample) for sample in samples]).swapaxes(1, 2)
-    return _with_interval(name, BY_LEAD, estimates, bounds, long_name, definition, units)
-
-
-def _overall(
-    name: str,
-    samples: list[np.ndarray],
-    resampling: Resampling,
-    long_name: str,
-    definition: str,
-    units: list[str],
-) -> dict[str, tuple]:
-    """Return a variable and its interval from arrays [sample, variable] of each forecast."""
-    estimates = np.stack([sample[0] for sample in samples])
-    bounds = np.stack([resampling.joined_interval(sample) for sample in samples])
-    return _with_interval(name, OVERALL, estimates, bounds, long_name, definition, units)
-
-
-def _with_interval(
-    name: str,
-    dimensions: tuple[str, ...],
-    estimates: np.ndarray,
-    bounds: np.ndarray,
-    long_name: str,
-    definition: str,
-    units: list[str],
-) -> dict[str, tuple]:
-    attributes = {"long_name": long_name, "units": _joined(units), "definition": definition}
-    interval = {
-        "long_name": f"95 % interval of the {long_name}",
-        "units": attributes["units"],
-        "definition": f"95 % bootstrap interval of {name} over initial conditions",
-    }
-    return {
-        name: (dimensions, estimates, attributes),
-        f"{name}_interval": ((*dimensions, "bound"), bounds, interval),
-    }
-
-
-def _joined(units: Iterable[str]) -> str:
-    each = list(units)
-    return each[0] if len(set(each)) == 1 else "; ".join(each)

@@ -104,8 +104,8 @@ def _stability(
     bands: StabilityBands,
 ) -> Stability:
     ratios = {}
-    if records.flow is not None:
-        totals = records.flow.totals
+    if records.totals is not None:
+        totals = records.totals
         for name, whole in (("energy", "energy"), ("small_scale_enstrophy", "enstrophy")):
             quantity, total = getattr(totals, name), getattr(totals, whole)
             ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Complex128, Float, Float64, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid
 
@@ -48,51 +48,71 @@ class ZonalBands:
         step = float(np.median(np.diff(self.grid.x)))
         return np.arange(self.grid.shape[1] // 2 + 1) * 360.0 / (self.grid.shape[1] * step)
 
-    def spectra(
+    def coefficients(
         self, fields: Float[np.ndarray, "*batch y x"]
-    ) -> Float64[np.ndarray, "*batch band wavenumber"]:
-        """Return the area-weighted mean zonal spectrum of the rows of each band.
+    ) -> Complex128[np.ndarray, "*batch y wavenumber"]:
+        """Return the Fourier coefficients f̂ = FFT/n of every row, for `spectrum`.
 
-            S(m) = |f̂_m|² (m = 0),  2 |f̂_m|² (m > 0),  |f̂_m|² (m = n/2),      f̂ = FFT/n,      Σ_m S(m) = ⟨f²⟩
+        In a region that does not reach around the globe the mean and linear trend of each row are taken out and the
+        rest is tapered (Hann window, rescaled to keep the variance of white noise): then wavenumber 0 says nothing.
 
-        so that it adds up to the zonal mean of the square. In a region that does not reach around the globe the mean
-        and linear trend of each row are taken out and the rest is tapered (Hann window, rescaled to keep the variance
-        of white noise): then wavenumber 0 says nothing.
-
-        In a row with cells that are not valid, f̂ is that of w (f − f̄), f̄ = Σ w f / Σ w, and S is divided by ⟨w²⟩, so
-        that it adds up to the mean of (f − f̄)² weighted by w², to which f̄² is added at m = 0. What the coasts cut
-        leaks between neighbouring wavenumbers, as it does in forecast and truth alike; the taper keeps it from the
-        distant ones. Rows count by their area times ⟨w²⟩.
+        In a row with cells that are not valid they are those of w (f − f̄), f̄ = Σ w f / Σ w, divided by √⟨w²⟩, and f̄ at
+        wavenumber 0. What the coasts cut leaks between neighbouring wavenumbers, as it does in forecast and truth
+        alike; the taper keeps it from the distant ones.
 
         Args:
             fields: Fields [..., y, x]; cells that are not valid take no part, whatever is in them.
+        """
+        valid = np.greater(self.taper, 0.0)
+        values = np.where(valid, fields.astype(np.float64), 0.0)
+        broken = ~valid.all(axis=1)
+        level = (self.taper * values).sum(axis=-1) / np.maximum(self.taper.sum(axis=1), 1e-12)
+        anomalies = self.taper * (values - level[..., None])
+        if not self.grid.is_global_in_longitude:
+            window = _window(self.grid.shape[1])
+            values, anomalies = _detrended(values) * window, anomalies * window
+        values = np.where(broken[:, None], anomalies, values)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            waves = np.fft.rfft(values, axis=-1, norm="forward") / np.sqrt(self._kept)[:, None]
+            if self.grid.is_global_in_longitude:
+                waves[..., broken, 0] = level[..., broken]
+        return waves
+
+    def spectrum(
+        self,
+        ones: Complex128[np.ndarray, "*batch y wavenumber"],
+        others: Complex128[np.ndarray, "*batch y wavenumber"],
+    ) -> Float64[np.ndarray, "*batch band wavenumber"]:
+        """Return the area-weighted mean zonal cross-spectrum of the rows of each band; of a field with itself its own.
+
+            X(m) = Re f̂ ĝ* (m = 0),  2 Re f̂ ĝ* (m > 0),  Re f̂ ĝ* (m = n/2),      Σ_m X(m) = ⟨f g⟩
+
+        so that it adds up to the zonal mean of the product; in a row with cells that are not valid, to that of
+        (f − f̄)(g − ḡ) weighted by w², and f̄ ḡ. Rows count by their area times ⟨w²⟩.
+
+        Args:
+            ones: Coefficients of f.
+            others: Coefficients of g.
 
         Returns:
             In squared units of the variable; NaN for a band without rows.
         """
-        columns = self.grid.shape[1]
-        valid = np.greater(self.taper, 0.0)
-        values = np.where(valid, fields.astype(np.float64), 0.0)
-        broken = ~valid.all(axis=1)
-        kept = np.where(broken, (self.taper**2).mean(axis=1), 1.0)
-        level = (self.taper * values).sum(axis=-1) / np.maximum(self.taper.sum(axis=1), 1e-12)
-        anomalies = self.taper * (values - level[..., None])
-        if not self.grid.is_global_in_longitude:
-            window = _window(columns)
-            values, anomalies = _detrended(values) * window, anomalies * window
-        values = np.where(broken[:, None], anomalies, values)
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            power = np.abs(np.fft.rfft(values, axis=-1, norm="forward")) ** 2 / kept[:, None]
-            power[..., 1 : (columns + 1) // 2] *= 2
-            if self.grid.is_global_in_longitude:
-                power[..., broken, 0] += level[..., broken] ** 2
-        weights = self.grid.cell_area_weights[:, 0] * kept
+        with np.errstate(invalid="ignore", over="ignore"):
+            product = ones.real * others.real + ones.imag * others.imag
+            product[..., 1 : (self.grid.shape[1] + 1) // 2] *= 2
+        weights = self.grid.cell_area_weights[:, 0] * self._kept
         bands = []
         for band in range(len(self.edges)):
             chosen = self.rows == band
-            total = np.einsum("...yk,y->...k", power[..., chosen, :], weights[chosen])
+            total = np.einsum("...yk,y->...k", product[..., chosen, :], weights[chosen])
             bands.append(total / weights[chosen].sum() if chosen.any() else total * np.nan)
         return np.stack(bands, axis=-2)
+
+    @property
+    def _kept(self) -> Float64[np.ndarray, " y"]:
+        """⟨w²⟩ of each row; 1 of one whose cells are all valid."""
+        mean: Float64[np.ndarray, " y"] = (self.taper**2).mean(axis=1)
+        return np.maximum(mean, 1e-300)
 
 
 def zonal_bands(

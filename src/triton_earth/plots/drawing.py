@@ -37,7 +37,7 @@ class Curve:
 def draw_curve(
     axes: Axes, x: Float64[np.ndarray, " x"], curve: Curve, look: Look, name: str
 ) -> None:
-    """Draw one curve with its interval as shading, and a cross where it stops being finite.
+    """Draw one curve with its interval as shading, a bar where no neighbour has one, and a cross where it ends.
 
     Args:
         axes: Where to draw.
@@ -63,14 +63,19 @@ def draw_curve(
     )
     if bounds is not None:
         inside = finite & np.isfinite(bounds).all(axis=-1)
-        if inside.sum() == 1:
-            low, high = bounds[inside][0]
-            axes.vlines(x[inside], low, high, color=look.colour, linewidth=1.2, zorder=order)
-        else:
+        padded = np.pad(inside, 1)
+        beside = inside & (padded[:-2] | padded[2:])
+        low, high = bounds.T
+        alone = inside & ~beside
+        if alone.any():
+            axes.vlines(
+                x[alone], low[alone], high[alone], color=look.colour, linewidth=1.2, zorder=order
+            )
+        if beside.any():
             axes.fill_between(
                 x,
-                np.where(inside, bounds[:, 0], np.nan),
-                np.where(inside, bounds[:, 1], np.nan),
+                np.where(beside, low, np.nan),
+                np.where(beside, high, np.nan),
                 color=look.colour,
                 alpha=INTERVAL_OPACITY,
                 linewidth=0,

@@ -5,21 +5,23 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from triton_earth.evaluation.spectrum_family import (
+    BOX,
+    BOX_ENERGY,
+    DEGREE_ENERGY,
+    DEGREE_ENSTROPHY,
+    DEGREE_ROTATIONAL_ENERGY,
+    DEGREES,
+    ISOTROPIC,
+    ISOTROPIC_ENERGY,
+    Family,
+)
 from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.labels import long_name, one_variable, variable_names
 from triton_earth.plots.page import Picture, Section
-from triton_earth.plots.scales import (
-    BOX,
-    DEGREES,
-    ISOTROPIC,
-    Scales,
-    judged,
-    resolved,
-    scale_curves,
-    scale_maps,
-)
-from triton_earth.plots.seen import MOST_VARIABLES, left_out
-from triton_earth.plots.spectra import SPECTRA, spectra
+from triton_earth.plots.scales import judged, resolved, scale_curves, scale_maps
+from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
+from triton_earth.plots.spectra import final_spectrum, spectra
 from triton_earth.plots.verdict import models
 from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
@@ -30,17 +32,19 @@ def scale_sections(scores: xr.Dataset) -> list[Section]:
     Args:
         scores: Spectra (source, lead, wavenumber) and what follows from them.
     """
-    drawn = [_spectrum(scores[name], "") for name in SPECTRA if name in scores]
     sections = []
-    if drawn:
-        sections.append(Section("Spectra", "".join(drawn)))
+    if BOX.spectrum in scores or BOX_ENERGY.spectrum in scores:
+        sections.append(Section("Spectra", _spectra(scores, (BOX, BOX_ENERGY), "")))
     if "zonal_spectrum" in scores:
         sections.append(Section("Zonal spectra", _zonal(scores)))
-    if DEGREES.are_in(scores):
-        sections.append(Section("Spectra by degree", _of_variables(scores, DEGREES)))
-    if ISOTROPIC.are_in(scores):
-        sections.append(Section("Isotropic spectra", _of_variables(scores, ISOTROPIC)))
-    if BOX.are_in(scores):
+    if DEGREES.error in scores:
+        velocities = (DEGREE_ENSTROPHY, DEGREE_ENERGY, DEGREE_ROTATIONAL_ENERGY)
+        drawn = _of_variables(scores, DEGREES) + _of_velocities(scores, velocities)
+        sections.append(Section("Spectra by degree", drawn))
+    if ISOTROPIC.error in scores:
+        drawn = _of_variables(scores, ISOTROPIC) + _of_velocities(scores, (ISOTROPIC_ENERGY,))
+        sections.append(Section("Isotropic spectra", drawn))
+    if BOX.error in scores:
         sections.append(Section("Scales", _scales(scores, BOX, "")))
     return sections
 
@@ -56,7 +60,7 @@ def _zonal(scores: xr.Dataset) -> str:
                 svg_uri(zonal_spectra(scores, variable)),
                 f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
                 f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and "
-                "over initial conditions. Black: truth.",
+                f"over initial conditions. Black: truth. {shading(scores)}",
             ).html()
         )
         if "zonal_ratio" not in scores:
@@ -73,53 +77,79 @@ def _zonal(scores: xr.Dataset) -> str:
     return "".join(parts) + left_out(variables)
 
 
-def _of_variables(scores: xr.Dataset, names: Scales) -> str:
+def _of_variables(scores: xr.Dataset, family: Family) -> str:
     """Return spectra and scales of each variable that has them."""
     variables = variable_names(scores)
     having = [
         variable
         for variable in variables
-        if np.isfinite(scores[names.spectrum].sel(variable=variable).values).any()
+        if np.isfinite(scores[family.spectrum].sel(variable=variable).values).any()
     ]
     parts = []
     for variable in having[:MOST_VARIABLES]:
         if len(variables) > 1:
             parts.append(f"<h3>{escape(variable)}</h3>")
-        spectrum = one_variable(scores[names.spectrum], variable)
-        one = scores.sel(variable=variable)
-        bounds = one.get(f"{names.spectrum}_interval")
-        parts += [
-            _spectrum(spectrum, f" of {variable}", bounds),
-            _scales(one, names, f" of {variable}"),
-        ]
+        spectrum = one_variable(scores[family.spectrum], variable)
+        one = scores.sel(variable=variable).assign({family.spectrum: spectrum})
+        of = f" of {variable}"
+        parts += [_spectra(one, (family,), of), _scales(one, family, of)]
     without = [variable for variable in variables if variable not in having]
     if without:
         parts.append(
             f"<p>No such spectrum of {escape(', '.join(without))}: it takes a value in every cell.</p>"
         )
-    for velocity in scores.get("velocity", xr.DataArray([])).values.tolist():
-        energy = names.spectrum.replace("spectrum", "kinetic_energy")
-        if energy in scores:
-            chosen = scores[energy].sel(velocity=velocity)
-            parts.append(_spectrum(chosen, f" of {velocity} and the other component"))
     return "".join(parts) + left_out(having)
 
 
-def _spectrum(spectrum: xr.DataArray, of: str, interval: xr.DataArray | None = None) -> str:
-    words = long_name(spectrum)
-    return Picture(
-        svg_uri(spectra(spectrum, interval=interval)),
-        f"The {words}{of}, truth and forecasts at several leads.",
-        f"{words[:1].upper()}{words[1:]}{of} at several leads, mean over initial conditions. Black: truth.",
-    ).html()
+def _of_velocities(scores: xr.Dataset, families: tuple[Family, ...]) -> str:
+    """Return spectra and scales of each velocity."""
+    parts = []
+    names = scores["velocity"].values.tolist() if "velocity" in scores.coords else []
+    for name in names[:MOST_VARIABLES]:
+        of = f" of {name} and the other component"
+        one = scores.sel(velocity=name)
+        parts.append(f"<h3>{escape(name)} and the other component</h3>")
+        parts.append(_spectra(one, families, of))
+        parts += [_scales(one, family, of) for family in families if family.error in scores]
+    return "".join(parts) + left_out(names)
 
 
-def _scales(scores: xr.Dataset, names: Scales, of: str) -> str:
-    words = long_name(scores[str(scores[names.ratio].dims[-1])])
+def _spectra(scores: xr.Dataset, families: tuple[Family, ...], of: str) -> str:
+    """Return spectra at several leads and, where forecasts are compared by it, the one at the last lead."""
+    parts = []
+    for family in families:
+        if family.spectrum not in scores:
+            continue
+        words = long_name(scores[family.spectrum])
+        title = f"{words[:1].upper()}{words[1:]}{of}"
+        if family.ratio in scores:
+            parts.append(
+                Picture(
+                    svg_uri(final_spectrum(scores, family)),
+                    f"The {words}{of} at the last lead, truth and forecasts, and its ratio to the truth's.",
+                    f"{title} at the last lead, mean over initial conditions, and divided by the truth's. Black: "
+                    f"truth. {shading(scores)}",
+                ).html()
+            )
+        bounds = scores.get(f"{family.spectrum}_interval")
+        parts.append(
+            Picture(
+                svg_uri(spectra(scores[family.spectrum], interval=bounds)),
+                f"The {words}{of}, truth and forecasts at several leads.",
+                f"{title} at several leads, mean over initial conditions. Black: truth.",
+            ).html()
+        )
+    return "".join(parts)
+
+
+def _scales(scores: xr.Dataset, family: Family, of: str) -> str:
+    words = long_name(scores[str(scores[family.ratio].dims[-1])])
     maps = [
         Picture(
             png_uri(
-                scale_maps(*(scores[one].sel(forecast=name) for one in (names.ratio, names.error)))
+                scale_maps(
+                    *(scores[one].sel(forecast=name) for one in (family.ratio, family.error))
+                )
             ),
             f"Heat maps of the spectral ratio and error{of} of {name}: {words} against lead time.",
             f"{name}: spectrum{of} relative to the truth's (green: too much, purple: too little) and relative spectral "
@@ -127,11 +157,12 @@ def _scales(scores: xr.Dataset, names: Scales, of: str) -> str:
         ).html()
         for name in judged(scores)
     ]
-    largest = resolved(scores[str(scores[names.ratio].dims[-1])])
+    largest = resolved(scores[str(scores[family.ratio].dims[-1])])
     curves = Picture(
-        svg_uri(scale_curves(scores, names, largest)),
+        svg_uri(scale_curves(scores, family, largest)),
         f"Decorrelation and effective {words}{of} over lead time, all forecasts.",
         f"Smallest {words} at which forecast and truth are decorrelated (coherence below one half; no line: all are "
-        "still correlated), and largest up to which the spectrum is within a factor 2 of the truth's.",
+        f"still correlated), and largest up to which the spectrum is within a factor 2 of the truth's. "
+        f"{shading(scores)}",
     )
     return "".join(maps) + curves.html()

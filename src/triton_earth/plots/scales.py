@@ -1,7 +1,5 @@
 """Which scales are lost when: heat maps of wavenumber against lead, and the scales at which a forecast fails."""
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,64 +8,13 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
+from triton_earth.evaluation.spectrum_family import Family
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.labels import axis_title
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import error_colours, is_baseline, looks, one_signed_colours, style
 
 _RATIOS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
-
-
-@dataclass(frozen=True)
-class Scales:
-    """Names of scores by scale.
-
-    Attributes:
-        spectrum: The spectrum itself.
-        ratio: Spectrum divided by that of the truth.
-        error: Relative spectral error.
-        decorrelation: Scale at which forecast and truth decorrelate.
-        effective: Scale up to which the spectrum holds.
-    """
-
-    spectrum: str
-    ratio: str
-    error: str
-    decorrelation: str
-    effective: str
-
-    def are_in(self, scores: xr.Dataset) -> bool:
-        """Return whether all of them are there."""
-        return all(getattr(self, field.name) in scores for field in fields(self))
-
-
-BOX = Scales(
-    "enstrophy_spectrum",
-    "spectrum_ratio",
-    "spectral_error",
-    "decorrelation_wavenumber",
-    "effective_wavenumber",
-)
-"""Scales of vorticity on a box."""
-
-DEGREES = Scales(
-    "degree_spectrum",
-    "degree_ratio",
-    "degree_error",
-    "decorrelation_degree",
-    "effective_degree",
-)
-"""Scales of one variable on the globe."""
-
-
-ISOTROPIC = Scales(
-    "isotropic_spectrum",
-    "isotropic_ratio",
-    "isotropic_error",
-    "decorrelation_isotropic_wavenumber",
-    "effective_isotropic_wavenumber",
-)
-"""Scales of one variable in a region or on a box."""
 
 
 def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
@@ -100,7 +47,7 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     return figure
 
 
-def scale_curves(scores: xr.Dataset, names: Scales, largest: float) -> Figure:
+def scale_curves(scores: xr.Dataset, names: Family, largest: float) -> Figure:
     """Draw the scales at which forecasts decorrelate, and up to which their spectra hold, over lead time.
 
     Args:

@@ -1,12 +1,13 @@
-"""Spectra over lead time: forecast against truth at several leads, log-log, with the resolved range marked."""
+"""Spectra over lead time: forecast against truth, log-log, with the resolved range marked."""
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.plots.drawing import Curve, draw_curve
+from triton_earth.evaluation.spectrum_family import Family
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.labels import (
     axis_title,
     long_name,
@@ -18,10 +19,8 @@ from triton_earth.plots.labels import (
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import looks, style
 
-SPECTRA = ("enstrophy_spectrum", "energy_spectrum")
-"""Spectra over lead time, in the order in which they are shown."""
-
 _DECADES = 8.0
+_RATIOS = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1: "1", 2: "2", 4: "4", 8: "8"}
 
 
 def spectra(
@@ -40,49 +39,67 @@ def spectra(
     Returns:
         A figure with one panel per lead, all on the same axes.
     """
-    array = spectrum
-    _, lead, scale = (str(dim) for dim in array.dims)
-    leads = lead_times(array[lead])
+    lead = str(spectrum.dims[1])
+    leads = lead_times(spectrum[lead])
     shown = leads.chosen(steps)
-    wavenumber = np.asarray(array[scale].values, dtype=np.float64)
-    limits = _limits(array.sel(source="truth").isel({lead: shown}).values)
-    resolved = array[scale].attrs.get("resolved_wavenumber")
+    limits = _limits(spectrum.sel(source="truth").isel({lead: shown}).values)
     with style():
         figure = Figure(figsize=(10.4, 3.1), layout="constrained")
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
-            _draw_lead(
-                axes,
-                array.isel({lead: index}),
-                wavenumber,
-                limits,
-                None if interval is None else interval.isel({lead: index}),
-            )
+            bounds = None if interval is None else interval.isel({lead: index})
+            _draw_lead(axes, spectrum.isel({lead: index}), limits, bounds)
             axes.set_title(leads.title(index) if lead == "lead_time" else leads.at(index))
-            axes.set_xlabel(axis_title(array[scale]))
-            axes.set_xlim(wavenumber[wavenumber > 0].min(), wavenumber.max() * 1.05)
-            if limits:
-                axes.set_ylim(*limits)
-            if resolved is not None:
-                _mark_resolved(axes, float(resolved), wavenumber.max() * 1.05)
-        words = long_name(array)
-        panels[0].set_ylabel(
-            shortened(with_units(words[:1].upper() + words[1:], units_of(array)), 40)
-        )
-        if panels[0].lines:
-            panels[0].legend(loc="lower left")
+        _label(panels[0], spectrum)
+    return figure
+
+
+def final_spectrum(scores: xr.Dataset, family: Family) -> Figure:
+    """Draw one spectrum of every source at the last lead, and its ratio to the truth's.
+
+    Args:
+        scores: The spectrum (source, lead, wavenumber or degree) and its ratio (forecast, lead, …), with
+            NAME_interval (…, bound) where there are intervals.
+        family: What they are called.
+
+    Returns:
+        A figure with a panel for each.
+    """
+    leads = lead_times(scores[family.lead])
+    last = scores.isel({family.lead: -1})
+    spectrum, scale = last[family.spectrum], last[family.scale]
+    with style():
+        figure = Figure(figsize=(10.4, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        limits = _limits(spectrum.sel(source="truth").values)
+        _draw_lead(left, spectrum, limits, last.get(f"{family.spectrum}_interval"))
+        where = leads.title(-1) if family.lead == "lead_time" else leads.at(-1)
+        left.set_title(f"Last lead: {where}")
+        _label(left, spectrum)
+        for value, line in ((1.0, "-"), (0.5, ":"), (2.0, ":")):
+            right.axhline(value, color="#8a9099", linewidth=0.8, linestyle=line, zorder=1.5)
+        curves = curves_of(last, family.ratio, "forecast")
+        kept = scale.values > 0
+        for name, look in looks(curves).items():
+            ends = curves[name].bounds
+            curve = Curve(curves[name].values[kept], None if ends is None else ends[kept])
+            draw_curve(right, scale.values[kept], curve, look, name)
+        _log_log(right, scale)
+        right.set_ylim(min(_RATIOS), max(_RATIOS))
+        right.yaxis.set_major_locator(FixedLocator(list(_RATIOS)))
+        right.yaxis.set_major_formatter(lambda value, _: _RATIOS.get(value, ""))
+        right.set_title("Divided by the truth's")
     return figure
 
 
 def _draw_lead(
     axes: Axes,
     array: xr.DataArray,
-    wavenumber: np.ndarray,
     limits: tuple[float, float] | None,
     interval: xr.DataArray | None,
 ) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    scale = array[str(array.dims[-1])]
+    wavenumber = np.asarray(scale.values, dtype=np.float64)
     sources = [str(source) for source in array["source"].values]
     for source, look in looks(sources).items():
         values = np.asarray(array.sel(source=source).values, dtype=np.float64)
@@ -96,11 +113,36 @@ def _draw_lead(
             ends = interval.sel(source=source, bound=["lower", "upper"]).values[kept]
             bounds = np.where(ends > 0, ends, np.nan).astype(np.float64)
         draw_curve(axes, wavenumber[kept], Curve(positive[kept], bounds), look, source)
+    _log_log(axes, scale)
+    axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
+    if limits:
+        axes.set_ylim(*limits)
+
+
+def _log_log(axes: Axes, scale: xr.DataArray) -> None:
+    """Make both axes logarithmic, that of the wavenumbers with plain numbers and the resolved range marked."""
+    wavenumber = np.asarray(scale.values, dtype=np.float64)
+    end = wavenumber.max() * 1.05
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(axis_title(scale))
+    axes.set_xlim(wavenumber[wavenumber > 0].min(), end)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
+    resolved = scale.attrs.get("resolved_wavenumber")
+    if resolved is not None:
+        _mark_resolved(axes, float(resolved), end)
+
+
+def _label(axes: Axes, spectrum: xr.DataArray) -> None:
+    """Say beside the first panel what is drawn, and in it of what."""
+    words = long_name(spectrum)
+    title = with_units(words[:1].upper() + words[1:], units_of(spectrum))
+    axes.set_ylabel(shortened(title, 40))
+    if axes.lines:
+        axes.legend(loc="lower left")
 
 
 def _limits(truth: np.ndarray) -> tuple[float, float] | None:

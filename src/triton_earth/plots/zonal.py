@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from triton_earth.plots.drawing import Curve, draw_curve
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.labels import (
     axis_title,
     long_name,
@@ -28,7 +28,8 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
     """Draw the zonal spectra of one variable at the last lead.
 
     Args:
-        scores: `zonal_spectrum` of shape (source, variable, latitude_band, zonal_lead_time, zonal_wavenumber).
+        scores: `zonal_spectrum` of shape (source, variable, latitude_band, zonal_lead_time, zonal_wavenumber), with
+            `zonal_spectrum_interval` (…, bound) where there are intervals.
         variable: Which variable.
 
     Returns:
@@ -38,6 +39,7 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
         KeyError: if the variable is not in `scores`.
     """
     array = one_variable(scores["zonal_spectrum"], variable).isel(zonal_lead_time=-1)
+    last = scores.isel(zonal_lead_time=-1, zonal_wavenumber=scores["zonal_wavenumber"].values > 0)
     bands = [
         str(band)
         for band in array["latitude_band"].values
@@ -53,10 +55,13 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
         for axes, band in zip(panels, bands, strict=False):
             axes.set_xscale("log")
             axes.set_yscale("log")
+            where = {"variable": variable, "latitude_band": band}
+            curves = curves_of(last, "zonal_spectrum", "source", **where)
             for source, look in looks(sources).items():
-                values = array.sel(source=source, latitude_band=band).values[kept]
-                shown = np.where(values > 0, values, np.nan).astype(np.float64)
-                draw_curve(axes, wavenumber[kept], Curve(shown), look, source)
+                shown, ends = curves[source].values, curves[source].bounds
+                bounds = None if ends is None else np.where(ends > 0, ends, np.nan)
+                curve = Curve(np.where(shown > 0, shown, np.nan), bounds)
+                draw_curve(axes, wavenumber[kept], curve, look, source)
             truth = array.sel(source="truth", latitude_band=band).values[kept]
             top = float(np.nanmax(np.where(truth > 0, truth, np.nan), initial=0.0))
             if top > 0:
@@ -82,7 +87,7 @@ def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
     """Draw the ratio of the zonal spectra of one forecast and the truth, wavenumber against lead.
 
     Args:
-        scores: `zonal_ratio` of shape (source, variable, latitude_band, zonal_lead_time, zonal_wavenumber).
+        scores: `zonal_ratio` of shape (forecast, variable, latitude_band, zonal_lead_time, zonal_wavenumber).
         variable: Which variable.
         forecast: Which forecast.
 
@@ -92,7 +97,7 @@ def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
     Raises:
         KeyError: if variable or forecast is not in `scores`.
     """
-    array = scores["zonal_ratio"].sel(variable=variable, source=forecast)
+    array = scores["zonal_ratio"].sel(variable=variable, forecast=forecast)
     array = array.transpose("latitude_band", "zonal_lead_time", "zonal_wavenumber")
     array = array.isel(zonal_wavenumber=scores["zonal_wavenumber"].values > 0)
     shown = [band for band in array if np.isfinite(band.values).any()]

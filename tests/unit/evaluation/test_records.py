@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.evaluation import records as records_module
 from triton_earth.evaluation.alignment import align
-from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, record
-from triton_earth.evaluation.spectra import flow_spectra
+from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, join, record
 from triton_earth.evaluation.statistics import error_sums
 
 INIT_TIMES = np.array([0.0, 0.5, 1.5, 1.5, 2.0, 0.0])
@@ -33,8 +33,36 @@ def test_portions_do_not_matter(chunk, values_in_memory, forecasts_of, truth_of,
     monkeypatch.setattr(records_module, "VALUES_IN_MEMORY", values_in_memory)
     found = record(*_paired(forecasts_of, truth_of, flow, chunk))
     np.testing.assert_array_equal(found.sums, whole.sums)
-    np.testing.assert_array_equal(found.flow.totals.energy, whole.flow.totals.energy)
-    np.testing.assert_allclose(found.flow.energy_spectrum, whole.flow.energy_spectrum, rtol=1e-14)
+    np.testing.assert_array_equal(found.totals.energy, whole.totals.energy)
+    spectra, expected = found.spectra["flow"], whole.spectra["flow"]
+    np.testing.assert_allclose(spectra.total, expected.total, rtol=1e-13, atol=1e-18)
+    np.testing.assert_array_equal(spectra.each, expected.each)
+
+
+@pytest.mark.parametrize("whole_globe", [True, False])
+def test_joined_spectra_are_those_of_all(whole_globe, forecasts_of, truth_of):
+    """Of initial conditions recorded apart: zonal ones, by degree on the globe, isotropic ones in a region."""
+    latitude = np.arange(-85.0, 90, 10) if whole_globe else np.arange(5.0, 95, 5)
+    longitude = np.arange(0, 360, 15.0) if whole_globe else np.arange(24) * 5.0
+    grid = LatLonGrid(tuple(latitude), tuple(longitude))
+    winds = Variables((Variable("u10", "m s-1"), Variable("v10", "m s-1")))
+    fields = np.random.default_rng(0).standard_normal((5, 4, 2, *grid.shape))
+    shared = {"grid": grid, "variables": winds}
+    truth = truth_of(fields, **shared)
+    whole = forecasts_of(0.9 * fields[:, 1:], **shared)
+    expected = record(whole, truth, align(whole, truth))
+    parts = []
+    for rows in (np.arange(2), np.arange(2, 5)):
+        part = forecasts_of(0.9 * fields[rows, 1:], trajectories=rows, **shared)
+        parts.append(record(part, truth, align(part, truth)))
+    found = join(parts)
+    assert set(found.spectra) == {"zonal", "degree" if whole_globe else "isotropic"}
+    for name, spectra in found.spectra.items():
+        np.testing.assert_allclose(spectra.total, expected.spectra[name].total, rtol=1e-12)
+        np.testing.assert_array_equal(spectra.each, expected.spectra[name].each)
+        np.testing.assert_allclose(
+            spectra.each.sum(axis=3), spectra.total[:, :, :, spectra.apart], rtol=1e-10
+        )
 
 
 def test_every_field_meets_its_own_truth(forecasts_of, truth_of, flow):
@@ -46,7 +74,7 @@ def test_every_field_meets_its_own_truth(forecasts_of, truth_of, flow):
         for lead in range(5):
             if start + lead + 1 >= 8:
                 assert not found.sums[:, :, init, lead].any()
-                assert np.isnan(found.flow.totals.energy[:, init, lead]).all()
+                assert np.isnan(found.totals.energy[:, init, lead]).all()
                 continue
             true = flow[trajectory, start + lead + 1][None]
             for source, field in (
@@ -55,9 +83,9 @@ def test_every_field_meets_its_own_truth(forecasts_of, truth_of, flow):
             ):
                 expected = error_sums(field[None], true, np.ones((16, 16))).to_array()[:, 0]
                 np.testing.assert_array_equal(found.sums[:, source, init, lead], expected)
-            enstrophy = flow_spectra(true[:, 0], truth.grid).enstrophy.sum()
+            enstrophy = 0.5 * (true.astype(np.float64) ** 2).mean()
             np.testing.assert_allclose(
-                found.flow.totals.enstrophy[TRUTH, init, lead], enstrophy, rtol=1e-12
+                found.totals.enstrophy[TRUTH, init, lead], enstrophy, rtol=1e-12
             )
 
 
@@ -108,4 +136,5 @@ def test_truth_may_be_nan_where_it_is_not_valid(forecasts_of, truth_of, flow):
     found = record(forecast, truth, align(forecast, truth))
     assert not found.errors(FORECAST).error_squared.any()
     assert (found.errors(FORECAST).weight == 255).all()
-    assert found.flow is None
+    assert found.totals is None
+    assert "flow" not in found.spectra

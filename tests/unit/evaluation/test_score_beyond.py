@@ -68,6 +68,29 @@ def test_departure_drift_and_extremes(forecast, truth):
     assert "Steps 4 to 9 have no truth: area mean" in scores.attrs["remarks"]
 
 
+def test_intervals_of_many_trajectories(flow, forecasts_of, truth_of):
+    """Six forecasts whose area means beyond the truth are 1 to 6: the mean and its interval by hand."""
+    level = np.arange(1.0, 7)[:, None, None, None, None]
+    longer = np.concatenate([flow[:, 1:], flow[:, 1:3] * 0 + level], axis=1)
+    scores = evaluate_forecast(forecasts_of(longer), truth_of(flow), resamples=2000)
+    for name in ("beyond_area_mean", "beyond_extreme"):
+        np.testing.assert_allclose(scores[name], 3.5)
+        bounds = scores[f"{name}_interval"]
+        assert bounds.dims == (*scores[name].dims, "bound")
+        # The t interval of 1 … 6 is 3.5 ± 1.96; bootstrapped means of six values are a little discrete.
+        low, high = bounds.isel(bound=0), bounds.isel(bound=1)
+        np.testing.assert_allclose(low, 1.54, atol=0.35)
+        np.testing.assert_allclose(high, 5.46, atol=0.35)
+    np.testing.assert_allclose(scores["beyond_variance_interval"], 0, atol=1e-9)
+
+
+def test_few_trajectories_have_no_intervals(forecast, truth):
+    scores = evaluate_forecast(forecast, truth, resamples=5)
+    for name in ("area_mean", "variance", "seasonal_departure", "drift_rate", "extreme"):
+        assert scores[f"beyond_{name}"].notnull().all()
+        assert scores[f"beyond_{name}_interval"].isnull().all()
+
+
 def test_in_a_region(forecast, truth):
     north = Region.parse("0:60,0:360")
     scores = evaluate_forecast(forecast, truth, resamples=5, region=north).sel(variable="sst")
@@ -81,7 +104,7 @@ def test_in_a_region(forecast, truth):
 def test_without_a_training_split(flow, forecasts_of, truth_of):
     longer = np.concatenate([flow[:, 1:], flow[:, 1:3]], axis=1)
     scores = evaluate_forecast(forecasts_of(longer), truth_of(flow), resamples=5)
-    found = {str(name) for name in scores.data_vars if "beyond" in str(name)}
+    found = {str(name).removesuffix("_interval") for name in scores if "beyond" in str(name)}
     assert found == {"beyond_area_mean", "beyond_variance", "beyond_extreme"}
     assert scores["beyond_lead_time"].values.tolist() == [4, 4.5]
 

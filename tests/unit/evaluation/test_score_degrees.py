@@ -2,7 +2,7 @@ import numpy as np
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.evaluation.degree_records import is_globe
+from triton_earth.evaluation.degrees import is_globe
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.physics.spherical_harmonics import legendre
 

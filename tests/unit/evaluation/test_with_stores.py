@@ -86,13 +86,8 @@ def _peak(leads):
     kept = record(store, store, alignment)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    flow = kept.flow
-    results = [
-        kept.sums,
-        *vars(flow.totals).values(),
-        flow.energy_spectrum,
-        flow.enstrophy_spectrum,
-    ]
+    flow = kept.spectra["flow"]
+    results = [kept.sums, *vars(kept.totals).values(), flow.total, flow.each]
     return peak - sum(array.nbytes for array in results)
 
 

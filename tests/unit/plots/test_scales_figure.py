@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.scales import BOX, judged, scale_curves, scale_maps
+from triton_earth.evaluation.spectrum_family import BOX
+from triton_earth.plots.scales import judged, scale_curves, scale_maps
 
 
 def maps(scores):

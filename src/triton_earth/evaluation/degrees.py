@@ -1,0 +1,113 @@
+"""Spectra by spherical-harmonic degree: of variables without missing cells, and of velocities on the whole globe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from triton_earth.core.grid import Grid, LatLonGrid
+from triton_earth.core.variables import Variables
+from triton_earth.core.velocity import velocity_pairs
+from triton_earth.evaluation.metrics import METRICS
+from triton_earth.evaluation.spectrum_family import DEGREE_ENERGY, DEGREES
+from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
+from triton_earth.physics.spherical_harmonics import SphericalTransform, cross_by_degree
+
+FEWEST_ROWS = 8
+"""Rows below which a globe has no spectrum."""
+
+
+@dataclass(frozen=True)
+class DegreeSpectra:
+    """How spectra by degree are taken.
+
+    Attributes:
+        grid: The globe.
+        variables: The variables.
+        channels: Those without missing cells; the others have no spectrum.
+    """
+
+    grid: LatLonGrid
+    variables: Variables
+    channels: Int[np.ndarray, " chosen"]
+
+    @property
+    def transform(self) -> SphericalTransform:
+        """The transform of the grid."""
+        return _transform(self.grid)
+
+    @property
+    def scale(self) -> Scale:
+        """Degrees up to the highest that the grid holds."""
+        return Scale(np.arange(self.transform.highest + 1, dtype=np.float64), "degree")
+
+    @property
+    def velocities(self) -> list[tuple[int, int]]:
+        """Channels of both components of each velocity that has them on the whole globe."""
+        return [
+            pair for pair in velocity_pairs(self.variables) if np.isin(pair, self.channels).all()
+        ]
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """The variables, then what there is of each velocity."""
+        each = [list(self.variables)[channel] for channel in self.channels]
+        return (
+            *(
+                Quantity(
+                    DEGREES,
+                    variable.name,
+                    METRICS["mse"].units(variable.units),
+                    "mean square at each degree of the spherical harmonics; all degrees add up to the mean square over "
+                    "the globe",
+                )
+                for variable in each
+            ),
+            *(
+                Quantity(
+                    DEGREE_ENERGY,
+                    self.variables.names[east],
+                    "m2 s-2",
+                    "half the sum of degree_spectrum of both components of a velocity",
+                )
+                for east, _ in self.velocities
+            ),
+        )
+
+    def spectra(self, sources: Sequence[Float[np.ndarray, "batch channel y x"]]) -> Spectra:
+        """Return the spectra of every source."""
+        found = {}
+        for channel in self.channels.tolist():
+            with np.errstate(invalid="ignore", over="ignore"):
+                waves = [self.transform.coefficients(field[:, channel]) for field in sources]
+            found[channel] = paired(waves, cross_by_degree)
+        energies = [0.5 * (found[east] + found[north]) for east, north in self.velocities]
+        return np.stack([*found.values(), *energies], axis=2)
+
+
+def degree_spectra(
+    variables: Variables, grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None
+) -> DegreeSpectra | None:
+    """Return the spectra of a globe; None where no variable is defined on all of one."""
+    whole = np.ones(len(variables), bool) if valid_mask is None else valid_mask.all(axis=(1, 2))
+    if not isinstance(grid, LatLonGrid) or not is_globe(grid) or not whole.any():
+        return None
+    return DegreeSpectra(grid, variables, np.flatnonzero(whole))
+
+
+def is_globe(grid: LatLonGrid) -> bool:
+    """Return whether a grid reaches around the globe and, to a row, from pole to pole."""
+    step = float(np.median(np.diff(grid.y)))
+    reach = min(grid.y[-1], -grid.y[0])
+    return (
+        grid.is_global_in_longitude
+        and len(grid.y) >= FEWEST_ROWS
+        and bool(reach + 1.01 * step > 90)
+    )
+
+
+@lru_cache(maxsize=1)
+def _transform(grid: LatLonGrid) -> SphericalTransform:
+    return SphericalTransform(grid.y, grid.shape[1])
