@@ -46,6 +46,14 @@ Surface = Annotated[
         "within the coastlines of the package."
     ),
 ]
+ByRegion = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=SOUTH:NORTH,WEST:EAST]",
+        help="Scores of this region too, a box or land, sea, tropics, northern_extratropics, "
+        "southern_extratropics; repeatable.",
+    ),
+]
 Weights = Annotated[
     Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
 ]
@@ -89,6 +97,14 @@ ClimatologyStore = Annotated[
     typer.Option(
         "--climatology",
         help="Store whose training split the climatology is of; STORE if not given.",
+    ),
+]
+StepsOfModel = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        callback=at_least(1, "--steps"),
+        help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
     ),
 ]
 Workers = Annotated[

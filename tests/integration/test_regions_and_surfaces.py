@@ -59,7 +59,7 @@ def test_land_and_sea(command, weather, tmp_path):
         assert f"--surface {surface}" in scores_in(out).attrs["command"]
         assert json.loads((out / "scores.json").read_text())["surface"].startswith(f"{surface}; ")
     land, sea = (scores_in(tmp_path / surface) for surface in ("land", "sea"))
-    assert "within the coastlines that come with the package" in land.attrs["surface"]
+    assert "within the package's coastlines" in land.attrs["surface"]
     assert not np.allclose(land["rmse"], sea["rmse"])
 
 
@@ -78,3 +78,67 @@ def test_a_box_has_no_land(refused, tmp_path):
     words = ["evaluate", folder / "forecast0.zarr", folder / "store.zarr", "--out", tmp_path / "a"]
     assert "land and sea need a latitude-longitude grid" in refused(*words, "--surface", "land")
     assert "'ice' is not one of 'land', 'sea'" in refused(*words, "--surface", "ice")
+
+
+REGIONS = ["--by-region", "sea", "--by-region", "tropics", "--by-region", "north=10:60,0:360"]
+
+
+ALONE = {
+    "sea": ["--surface", "sea"],
+    "tropics": ["--region", "tropics"],
+    "north": ["--region", "10:60,0:360"],
+}
+
+
+def test_by_region_is_what_each_region_has_alone(command, weather, tmp_path):
+    words = ["evaluate", weather / "forecast0.zarr", weather / "store.zarr", "--resamples", 10]
+    done = command(*words, *REGIONS, "--out", tmp_path / "all")
+    assert done.code == 0
+    assert "[Scored by region too: sea, tropics, north; land is where " in done.out
+    found = scores_in(tmp_path / "all")
+    assert found["region"].values.tolist() == ["sea", "tropics", "north"]
+    assert "--by-region sea --by-region tropics --by-region north=10:60" in found.attrs["command"]
+    for name, how in ALONE.items():
+        assert command(*words, *how, "--out", tmp_path / name).code == 0
+        one = scores_in(tmp_path / name)
+        for score in ("rmse", "mae", "bias", "acc", "correlation"):
+            np.testing.assert_array_equal(
+                found[f"{score}_by_region"].sel(region=name), one[score], err_msg=name
+            )
+
+
+def test_while_it_is_rolled_out_the_same(command, weather, tmp_path):
+    how = [*REGIONS, "--resamples", 10, "--out"]
+    init = [f"--init={time}" for time in ("2000-01-01", "2000-01-01T12")]
+    store = weather / "store.zarr"
+    steps = ["--steps", 3, *init]
+    stored = tmp_path / "forecast.zarr"
+    assert command("forecast", weather / "model", store, *steps, "--out", stored).code == 0
+    assert command("evaluate", stored, store, *how, tmp_path / "a").code == 0
+    assert command("evaluate", weather / "model", store, *steps, *how, tmp_path / "b").code == 0
+    one, other = scores_in(tmp_path / "a"), scores_in(tmp_path / "b")
+    for score in ("rmse_by_region", "acc_by_region", "mse_minus_climatology_by_region"):
+        np.testing.assert_allclose(one[score], other[score], rtol=1e-5)
+
+
+def test_several_models_by_region(command, weather, tmp_path):
+    paths = [weather / "forecast0.zarr", weather / "forecast1.zarr", weather / "store.zarr"]
+    words = ["--name", "one", "--name", "two", "--resamples", 10, "--out", tmp_path / "a"]
+    assert command("compare", *paths, *REGIONS, *words).code == 0
+    scores = scores_in(tmp_path / "a")
+    sizes = dict(scores["rmse_by_region"].sizes)
+    assert sizes == {"region": 3, "forecast": 5, "variable": 1, "lead_time": 3}
+    held = scores["mse_minus_one_by_region"].sel(forecast="two")
+    mse = scores["mse_by_region"]
+    np.testing.assert_allclose(held, mse.sel(forecast="two") - mse.sel(forecast="one"))
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "compare"])
+def test_regions_that_are_refused(refused, weather, tmp_path, verb):
+    paths = [weather / "forecast0.zarr", weather / "forecast1.zarr", weather / "store.zarr"]
+    words = [verb, *paths[verb == "evaluate" :], "--out", tmp_path / "a", "--by-region"]
+    assert "found the name 'europe' alone. Say where it is" in refused(*words, "europe")
+    assert "found 'sea' twice" in refused(*words, "sea", "--by-region", "sea")
+    assert "no cell of the grid lies in the region a (1:2,3:4)" in refused(*words, "a=1:2,3:4")
+    outside = refused(*words, "a=10:60,0:90", "--region", "southern_extratropics")
+    assert "--by-region a=10:60,0:90: expected at least one cell of it in southern_ext" in outside

@@ -15,7 +15,9 @@ from triton_earth.evaluation.ensemble_records import EnsembleRecorder, EnsembleR
 from triton_earth.evaluation.heat_wave_records import HeatWaveRecorder, HeatWaveRecords
 from triton_earth.evaluation.heat_waves import HeatWaveClimate
 from triton_earth.evaluation.matching import Selected
+from triton_earth.evaluation.named_regions import NamedRegion
 from triton_earth.evaluation.records import Records, join, record
+from triton_earth.evaluation.region_records import RegionRecorder, RegionRecords
 from triton_earth.evaluation.regions import Place, WeightsName
 
 PIECES = 4
@@ -55,6 +57,7 @@ class Recording:
     seed: int = 0
     heat_waves: HeatWaves | None = None
     eddies: str | None = None
+    by_region: tuple[NamedRegion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,21 @@ class Recorded:
         ensembles: Those of the members of each model that is an ensemble, by its position.
         heat_waves: Those of heat waves; None where none were asked for.
         eddies: Those of eddies; None where none were asked for.
+        regions: Those of regions; None where none were asked for.
     """
 
     errors: Records
     ensembles: dict[int, EnsembleRecords]
     heat_waves: HeatWaveRecords | None
     eddies: EddyRecords | None
+    regions: RegionRecords | None
 
     @classmethod
     def join(cls, parts: Sequence["Recorded"]) -> "Recorded":
         """Return the records of consecutive initial conditions that were recorded apart."""
         heat_waves = [part.heat_waves for part in parts if part.heat_waves is not None]
         eddies = [part.eddies for part in parts if part.eddies is not None]
+        regions = [part.regions for part in parts if part.regions is not None]
         return cls(
             join([part.errors for part in parts]),
             {
@@ -86,6 +92,7 @@ class Recorded:
             },
             HeatWaveRecords.join(heat_waves) if heat_waves else None,
             EddyRecords.join(eddies) if eddies else None,
+            RegionRecords.join(regions) if regions else None,
         )
 
 
@@ -133,7 +140,7 @@ def record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Recorded:
         for place, model in enumerate(models)
         if model.members > 1
     }
-    heat_waves = eddies = None
+    heat_waves = eddies = regions = None
     if work.heat_waves is not None:
         warm = work.heat_waves
         heat_waves = HeatWaveRecorder(
@@ -141,7 +148,18 @@ def record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Recorded:
         )
     if work.eddies is not None:
         eddies = EddyRecorder(first, work.truth, alignment, work.eddies, sources=sources, **where)
-    events = [one for one in (heat_waves, eddies) if one is not None]
+    if work.by_region:
+        with_anomalies = work.baselines.climatology is not None
+        regions = RegionRecorder(
+            first,
+            work.truth,
+            alignment,
+            work.by_region,
+            sources=sources - 1,
+            with_anomalies=with_anomalies,
+            **where,
+        )
+    events = [one for one in (heat_waves, eddies, regions) if one is not None]
     records = record(
         first,
         work.truth,
@@ -156,4 +174,5 @@ def record_rows(work: Recording, rows: Int[np.ndarray, " chosen"]) -> Recorded:
         {place: one.records for place, one in ensembles.items()},
         None if heat_waves is None else heat_waves.records,
         None if eddies is None else eddies.records,
+        None if regions is None else regions.records,
     )

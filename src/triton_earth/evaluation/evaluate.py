@@ -19,6 +19,7 @@ from triton_earth.evaluation.degrees import is_globe
 from triton_earth.evaluation.distributed import HeatWaves, Recording, record_with
 from triton_earth.evaluation.eddy_records import require_sea_level
 from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
+from triton_earth.evaluation.named_regions import NamedRegion, describe_regions
 from triton_earth.evaluation.places import box_of, describe_surface, surface_attribute
 from triton_earth.evaluation.regions import Place, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
@@ -30,6 +31,7 @@ from triton_earth.evaluation.score_ensemble import beside_references, lost_membe
 from triton_earth.evaluation.score_errors import score_errors
 from triton_earth.evaluation.score_heat_waves import score_heat_waves
 from triton_earth.evaluation.score_horizons import score_horizons
+from triton_earth.evaluation.score_regions import score_regions
 from triton_earth.evaluation.score_spectra import score_spectra
 from triton_earth.evaluation.score_totals import score_totals
 from triton_earth.evaluation.several import by_ensemble
@@ -57,6 +59,7 @@ def evaluate_forecast(
     dask: str | None = None,
     climatology: TrainingStore | None = None,
     remarks: Sequence[str] = (),
+    by_region: Sequence[NamedRegion] = (),
 ) -> xr.Dataset:
     """Score forecasts against the truth, lead by lead, with 95 % intervals, beside the baselines.
 
@@ -84,6 +87,7 @@ def evaluate_forecast(
         climatology: Store whose training split climatology, damped persistence and heat-wave thresholds are of; None:
             the truth.
         remarks: Sentences for the reader that stand before those on what was scored.
+        by_region: Regions with scores of their own beside the main ones, as `named_regions` gives them.
 
     Returns:
         Scores over the dimensions `forecast`, `source` (forecasts and truth), `variable`, `lead_time`, `wavenumber`,
@@ -108,6 +112,7 @@ def evaluate_forecast(
         *remarks,
         *coverage(forecast, alignment),
         *describe_beyond(forecast, alignment),
+        *describe_regions(by_region),
         *baselines.remarks,
     ]
     if warm is not None:
@@ -123,6 +128,7 @@ def evaluate_forecast(
         seed,
         None if warm is None else HeatWaves(warm.variable, warm.climate()),
         eddies,
+        tuple(by_region),
     )
     with tasks(workers, dask) as places:
         recorded = record_with(places, work)
@@ -147,6 +153,11 @@ def evaluate_forecast(
         score_horizons(records, sources, forecast.variables, resampling, alignment.numbers, bands),
     ):
         scores = scores.assign(part.data_vars)
+    if recorded.regions is not None:
+        part = score_regions(
+            recorded.regions, sources, records.rivals, forecast.variables, resampling
+        )
+        scores = scores.assign(part.variables)
     if recorded.ensembles:
         ensembles = {
             sources[place]: score_ensemble(found, forecast.variables, resampling)

@@ -47,8 +47,8 @@ def find_land(truth: Truth) -> Land:
         )
     fraction = next((variable for variable in truth.variables if _is_fraction(variable)), None)
     if fraction is None:
-        coasts = "the centre of the cell lies within the coastlines that come with the package"
-        return Land(land_cells(truth.grid), f"{coasts} (the truth has no land fraction)")
+        coasts = "the centre of the cell is within the package's coastlines (the truth has no land fraction)"
+        return Land(land_cells(truth.grid), coasts)
     (channel,) = truth.variables.indices([fraction.name])
     first = int(np.flatnonzero(truth.recorded)[0])
     field = truth.read(int(truth.trajectories[0]), slice(first, first + 1))[0, channel]

@@ -20,6 +20,7 @@ class Passing:
         members: Members of each model, one of a single forecast.
         fields: Each model (of ensembles the mean), then each reference.
         truth: The truth.
+        climatology: What anomalies are departures from, or None where there is none.
     """
 
     rows: Int[np.ndarray, " batch"]
@@ -28,6 +29,7 @@ class Passing:
     members: list[Float32[np.ndarray, "batch _ channel y x"]]
     fields: list[Float[np.ndarray, "batch channel y x"]]
     truth: Float32[np.ndarray, "batch channel y x"]
+    climatology: Float32[np.ndarray, "batch channel y x"] | None = None
 
 
 @runtime_checkable

@@ -196,6 +196,7 @@ def record(
                         if isinstance(kind, FlowSpectra) and totals is not None:
                             totals.put(*at, kind, taken)
                     truth_range[at] = value_range(true, reader.valid_mask)
+                    mean = None
                     if climatology is not None and anomaly_sums is not None:
                         # In the precision of the forecasts: climatology has no anomaly, not one of rounding.
                         mean = climatology.at(started + lead_times[step]).astype(np.float32)
@@ -204,7 +205,7 @@ def record(
                                 field - mean, true - mean, weights, reader.valid_mask
                             )
                             anomaly_sums[:, source, *at] = found.to_array()
-                    passing = Passing(at[0], lead, initial[here], members, fields, true)
+                    passing = Passing(at[0], lead, initial[here], members, fields, true, mean)
                     for recorder in beside:
                         recorder.put(passing)
                 advance((rows.stop - rows.start) * (columns.stop - columns.start))

@@ -66,6 +66,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
     by_field = _named(scores, ("source", "variable", "lead_time"))
     of_ensemble = _named(scores, ("variable", "lead_time"))
     by_forecast = _named(scores, ("forecast",))
+    by_region = _named(scores, ("region", "forecast", "variable", "lead_time"))
     sources = [str(name) for name in scores["source"].values]
     return {
         "title": scores.attrs["title"],
@@ -103,6 +104,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             for variable in map(str, scores["variable"].values)
             if of_ensemble
         },
+        **({"regions": _regions(scores, by_region)} if by_region else {}),
         "lead": _plain(scores["lead"].values),
         "lead_time": _plain(scores["lead_time"].values),
         "initial_conditions": _plain(scores["initial_conditions"].values),
@@ -119,6 +121,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
                 *by_source,
                 *by_field,
                 *of_ensemble,
+                *by_region,
             ]
         },
         **{
@@ -127,6 +130,28 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             if key not in ("title", REMARKS)
         },
         REMARKS: scores.attrs.get(REMARKS, "").splitlines(),
+    }
+
+
+def _regions(scores: xr.Dataset, names: list[str]) -> dict[str, Any]:
+    """Return the scores of each region: what it is, then per forecast and variable."""
+    return {
+        region: {
+            "description": str(scores["region_description"].sel(region=region).values),
+            "forecasts": {
+                forecast: {
+                    variable: {
+                        name: _one(
+                            scores, name, region=region, forecast=forecast, variable=variable
+                        )
+                        for name in names
+                    }
+                    for variable in map(str, scores["variable"].values)
+                }
+                for forecast in map(str, scores["forecast"].values)
+            },
+        }
+        for region in map(str, scores["region"].values)
     }
 
 

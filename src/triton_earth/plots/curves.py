@@ -1,5 +1,7 @@
 """Scores over lead time: one panel per score, one line per forecast, its interval as shading."""
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -51,36 +53,62 @@ def score_curves(scores: xr.Dataset, variable: str) -> Figure:
     """
     names = [name for name in SCORES if name in scores]
     leads = lead_times(scores["lead_time"])
-    rows = -(-(len(names) + 1) // _COLUMNS)
+
+    def draw(axes: Axes, number: int) -> None:
+        name = names[number]
+        curves = curves_of(scores, name, "forecast", variable=variable)
+        draw_forecasts(axes, curves, leads)
+        axes.set_title(shortened(axis_title(one_variable(scores[name], variable))))
+        if name == "bias":
+            _bias_limits(axes, curves, scores, variable)
+        else:
+            _set_limits(axes, name, curves)
+
+    return curve_panels(len(names), draw)
+
+
+def curve_panels(count: int, draw: Callable[[Axes, int], None]) -> Figure:
+    """Return a figure of panels with the same forecasts, and their legend in the place after the last or below.
+
+    Args:
+        count: Number of panels.
+        draw: What draws the panel of a number.
+    """
+    rows = -(-count // _COLUMNS)
+    full = count % _COLUMNS == 0
     with style():
-        figure = Figure(figsize=(10.4, 2.75 * rows), layout="constrained")
+        figure = Figure(figsize=(10.4, 2.75 * rows + 0.4 * full), layout="constrained")
         panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-        for axes, name in zip(panels, names, strict=False):
-            _draw_score(axes, scores, name, variable, leads)
-        for axes in panels[len(names) :]:
+        for number, axes in enumerate(panels[:count]):
+            draw(axes, number)
+        for axes in panels[count:]:
             axes.set_axis_off()
         handles, labels = panels[0].get_legend_handles_labels()
-        panels[len(names)].legend(
-            handles, labels, loc="center left", title="Forecast", alignment="left"
-        )
+        if full:
+            figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+        else:
+            panels[count].legend(
+                handles, labels, loc="center left", title="Forecast", alignment="left"
+            )
     return figure
 
 
-def _draw_score(axes: Axes, scores: xr.Dataset, name: str, variable: str, leads: LeadTimes) -> None:
-    curves = curves_of(scores, name, "forecast", variable=variable)
+def draw_forecasts(axes: Axes, curves: dict[str, Curve], leads: LeadTimes) -> None:
+    """Draw the curves of forecasts over lead time, each with its look."""
     for forecast, look in looks(curves).items():
         draw_curve(axes, leads.values, curves[forecast], look, forecast)
-    axes.set_title(shortened(axis_title(one_variable(scores[name], variable))))
     axes.set_xlabel(leads.axis_title)
     axes.set_xlim(0.0, 1.01 * leads.values[-1])
-    if name == "bias":
-        _bias_limits(axes, curves, scores, variable)
-    else:
-        _set_limits(axes, name, curves)
+
+
+def error_limits(axes: Axes, curves: dict[str, Curve]) -> None:
+    """Let an axis of errors begin at zero and show the baselines whole, whatever blows up."""
+    top = readable_top(curves, filter(is_baseline, curves), _TIMES_BASELINE)
+    if top is not None:
+        axes.set_ylim(0.0, top)
 
 
 def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
-    baselines = [forecast for forecast in curves if is_baseline(forecast)]
     if name in _AT_MOST_ONE:
         values = np.concatenate([curve.values for curve in curves.values()])
         lowest = float(values[np.isfinite(values)].min(initial=1.0))
@@ -90,12 +118,9 @@ def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
     if name == "psnr":
         return
     if name == "mse":
-        _logarithmic(axes, curves, baselines)
+        _logarithmic(axes, curves)
         return
-    top = readable_top(curves, baselines, _TIMES_BASELINE)
-    if top is None:
-        return
-    axes.set_ylim(0.0, top)
+    error_limits(axes, curves)
 
 
 def _bias_limits(axes: Axes, curves: dict[str, Curve], scores: xr.Dataset, variable: str) -> None:
@@ -110,8 +135,8 @@ def _bias_limits(axes: Axes, curves: dict[str, Curve], scores: xr.Dataset, varia
         axes.set_ylim(-1.06 * top, 1.06 * top)
 
 
-def _logarithmic(axes: Axes, curves: dict[str, Curve], baselines: list[str]) -> None:
-    top = readable_top(curves, baselines, 10.0 * _TIMES_BASELINE)
+def _logarithmic(axes: Axes, curves: dict[str, Curve]) -> None:
+    top = readable_top(curves, filter(is_baseline, curves), 10.0 * _TIMES_BASELINE)
     values = np.concatenate([curve.values for curve in curves.values()])
     positive = values[np.isfinite(values) & (values > 0)]
     if top is None or not positive.size or positive.min() >= top:

@@ -41,6 +41,7 @@ table.scores { font-size: .8rem; } table.scores th, table.scores td { padding: .
 table.scores thead th { overflow-wrap: anywhere; min-width: 4.5rem; }
 table.scores tbody th { white-space: normal; min-width: 5.5rem; }
 table.scores td { font-variant-numeric: tabular-nums; }
+table.scores td.good { color: var(--good); font-weight: 600; } table.scores td.bad { color: var(--bad); }
 table.scores tr.first > * { border-top: 1px solid var(--rule); }
 table.definitions tr > * { border-bottom: 1px solid var(--rule); }
 table.definitions td:nth-child(2) { white-space: nowrap; }

@@ -20,6 +20,7 @@ from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.long_runs import long_run_curves, rates_table
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
+from triton_earth.plots.regions import region_sections
 from triton_earth.plots.scale_sections import scale_sections
 from triton_earth.plots.scorecard import scorecard
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, one_forecast, several_models, shading
@@ -75,6 +76,7 @@ def write_report(
             (several_models(examples) if others else one_forecast(example)) + left_out(pictured),
         ),
         Section("Scores over lead time", _scores(scores, variables)),
+        *region_sections(scores),
         *_more(scores, examples),
         Section("Definitions", definitions_table(scores)),
         Section("Provenance", provenance_list(scores.attrs)),

@@ -1,5 +1,7 @@
 """Tables of the report as HTML: scores at chosen leads, and what each score means. Every text is escaped."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -33,17 +35,44 @@ def score_table(scores: xr.Dataset, variable: str) -> str:
         KeyError: if the variable is not in `scores`.
     """
     names = [name for name in SCORES if name in scores]
+    columns = [
+        Column(axis_title(one_variable(scores[name], variable)), name, {"variable": variable})
+        for name in names
+    ]
+    return lead_table(scores, columns)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of scores.
+
+    Attributes:
+        heading: What stands above it, plain text.
+        score: Name of the score, with the dimensions `forecast` and `lead_time` once `where` is selected.
+        where: What to select of its other dimensions.
+        mark: What stands before the value of a forecast at the number of a lead, and the class of that cell.
+    """
+
+    heading: str
+    score: str
+    where: dict[str, str]
+    mark: Callable[[str, int], tuple[str, str]] | None = None
+
+
+def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> str:
+    """Return scores at chosen leads, every forecast, intervals below the values, as HTML of one table.
+
+    Args:
+        scores: The scores, intervals with a last dimension `bound`.
+        columns: What the columns are.
+    """
     leads = lead_times(scores["lead_time"])
     forecasts = [str(name) for name in scores["forecast"].values]
-    head = "".join(
-        f'<th scope="col">{escape(axis_title(one_variable(scores[name], variable)))}</th>'
-        for name in names
-    )
+    head = "".join(f'<th scope="col">{escape(column.heading)}</th>' for column in columns)
     rows = []
     for index in leads.chosen():
         for order, forecast in enumerate(forecasts):
-            where = {"forecast": forecast, "variable": variable}
-            cells = "".join(_cell(scores, name, where, index) for name in names)
+            cells = "".join(_cell(scores, column, forecast, index) for column in columns)
             lead = (
                 f'<th scope="rowgroup" rowspan="{len(forecasts)}">step {leads.steps[index]}'
                 f"<small>{escape(leads.at(index))}</small></th>"
@@ -59,11 +88,18 @@ def score_table(scores: xr.Dataset, variable: str) -> str:
 
 
 def definitions_table(scores: xr.Dataset) -> str:
-    """Return name, units and definition of every score that is there, as HTML of one table."""
+    """Return name, units and definition of every score that is there, as HTML of one table.
+
+    Those by region are defined as everywhere.
+    """
     rows = []
     for name, array in scores.data_vars.items():
         definition = str(array.attrs.get("definition", ""))
-        if str(name).endswith("_interval") or "init" in array.dims or not definition:
+        if (
+            str(name).endswith("_interval")
+            or {"init", "region"} & set(array.dims)
+            or not definition
+        ):
             continue
         words = long_name(array)
         rows.append(
@@ -78,7 +114,8 @@ def definitions_table(scores: xr.Dataset) -> str:
     )
 
 
-def _cell(scores: xr.Dataset, name: str, where: dict[str, str], index: int) -> str:
+def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> str:
+    name, where = column.score, {**column.where, "forecast": forecast}
     value = number(float(scores[name].sel(where).isel(lead_time=index)))
     words = ""
     if f"{name}_interval" in scores:
@@ -90,4 +127,6 @@ def _cell(scores: xr.Dataset, name: str, where: dict[str, str], index: int) -> s
         )
         lower, upper = np.asarray(bounds.values, dtype=np.float64)
         words = interval(float(lower), float(upper))
-    return f"<td>{escape(value)}{f'<small>{escape(words)}</small>' if words else ''}</td>"
+    sign, kind = ("", "") if column.mark is None else column.mark(forecast, index)
+    start = f'<td class="{kind}">' if kind else "<td>"
+    return f"{start}{escape(f'{sign} {value}'.lstrip())}{f'<small>{escape(words)}</small>' if words else ''}</td>"

@@ -13,6 +13,7 @@ from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
 from triton_earth.evaluation.example import example_with
 from triton_earth.evaluation.matching import describe_match, match
+from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
@@ -35,6 +36,7 @@ def compare(
     title: str | None = None,
     region: str | None = None,
     surface: Surface | None = None,
+    by_region: Sequence[str] | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
@@ -55,6 +57,8 @@ def compare(
         title: Heading of the report.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         surface: Whether on ``land`` or at ``sea``; None: on both.
+        by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``, ``sea``
+            or a well-known name.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
@@ -87,6 +91,7 @@ def compare(
     truth = TrainingStore.open(store).on(matched[0].grid)
     where = find_place(box, surface, truth)
     (first, *others), left_out = keep_defined(matched, truth, where, [heat_waves, eddies])
+    regions = named_regions(by_region or (), first, truth, where)
     normal = None if climatology is None else TrainingStore.open(climatology).on(first.grid)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     alignment = align(first, truth)
@@ -108,6 +113,7 @@ def compare(
         workers=workers,
         dask=dask,
         remarks=[describe_match(stored, called, first), *left_out],
+        by_region=regions,
     )
     scores.attrs["command"] = command_line(
         "compare",
@@ -120,6 +126,7 @@ def compare(
             "title": title,
             "region": region,
             "surface": surface,
+            "by-region": by_region,
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,

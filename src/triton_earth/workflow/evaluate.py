@@ -1,5 +1,6 @@
 """`triton-earth evaluate`: from a forecast and the truth to scores and a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -12,6 +13,7 @@ from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast, require_events
 from triton_earth.evaluation.example import example_with
+from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
@@ -39,6 +41,7 @@ def evaluate(
     title: str | None = None,
     region: str | None = None,
     surface: Surface | None = None,
+    by_region: Sequence[str] | None = None,
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
@@ -67,6 +70,8 @@ def evaluate(
         title: Heading of the report; by default the title of the model's recipe.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         surface: Whether on ``land`` or at ``sea``; None: on both.
+        by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``, ``sea``
+            or a well-known name.
         weights: Cell weights of all means, by name.
         heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
             VARIABLE:START..END, the days named; None: none.
@@ -141,6 +146,7 @@ def evaluate(
     normal = None if climatology is None else TrainingStore.open(climatology).on(forecasts.grid)
     where = find_place(None if region is None else Region.parse(region), surface, truth)
     (scored,), left_out = keep_defined([forecasts], truth, where, [heat_waves, eddies])
+    regions = named_regions(by_region or (), scored, truth, where)
     partial = claim_output(out, resume=False, overwrite=overwrite)
     with torch_threads(None if request is None else request.threads):
         alignment = align(scored, truth)
@@ -160,6 +166,7 @@ def evaluate(
             workers=workers,
             dask=dask,
             remarks=left_out,
+            by_region=regions,
         )
         example = example_with(scored, truth, baselines, eddies)
         about = about_rollout(forecasts, truth)
@@ -173,6 +180,7 @@ def evaluate(
             "title": title,
             "region": region,
             "surface": surface,
+            "by-region": by_region,
             "weights": weights,
             "heat-waves": heat_waves,
             "eddies": eddies,

@@ -4,8 +4,11 @@ import xarray as xr
 from tests.builders import tiny_forecaster, wave_store, weather_store
 from tests.ocean import PERIOD, ocean_forecast, ocean_store
 
+from triton_earth.core.region import Region
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.named_regions import named_regions
+from triton_earth.evaluation.places import find_place
 from triton_earth.rollout.writer import write_forecast
 
 distributed = pytest.importorskip("distributed")
@@ -20,13 +23,11 @@ def address():
         yield cluster.scheduler_address
 
 
-@pytest.mark.parametrize("make", [wave_store, weather_store])
-def test_workers_give_the_same_scores(make, address, tmp_path):
-    store = make(tmp_path / "store.zarr")
+def forecast_of(store, path):
     forecast = write_forecast(
         tiny_forecaster(store),
         store,
-        tmp_path / "forecast.zarr",
+        path,
         trajectories=[4, 4, 5, 5, 4],
         starts=[0, 2, 1, 3, 5],
         steps=3,
@@ -34,6 +35,13 @@ def test_workers_give_the_same_scores(make, address, tmp_path):
         provenance={},
     )
     forecast.chunk_inits = 2
+    return forecast
+
+
+@pytest.mark.parametrize("make", [wave_store, weather_store])
+def test_workers_give_the_same_scores(make, address, tmp_path):
+    store = make(tmp_path / "store.zarr")
+    forecast = forecast_of(store, tmp_path / "forecast.zarr")
     alone = evaluate_forecast(forecast, store, resamples=20)
     shared = evaluate_forecast(forecast, store, resamples=20, dask=address)
     xr.testing.assert_allclose(shared, alone, rtol=1e-12)
@@ -60,3 +68,15 @@ def test_members_heat_waves_and_eddies_are_shared_too(address, tmp_path):
     xr.testing.assert_identical(shared[same], alone[same])
     assert alone["eddy_count"].sel(source="one").min() > 0
     assert shared.attrs == alone.attrs
+
+
+def test_workers_give_the_same_scores_of_surfaces_and_regions(address, tmp_path):
+    store = weather_store(tmp_path / "store.zarr")
+    forecast = forecast_of(store, tmp_path / "forecast.zarr")
+    sea = find_place(Region.parse("-50:60,0:360"), "sea", store)
+    regions = named_regions(["tropics", "north=0:90,0:360"], forecast, store, sea)
+    how = {"region": sea, "by_region": regions, "resamples": 20}
+    alone = evaluate_forecast(forecast, store, **how)
+    shared = evaluate_forecast(forecast, store, dask=address, **how)
+    assert "acc_by_region" in alone
+    xr.testing.assert_allclose(shared, alone, rtol=1e-12)

@@ -67,7 +67,7 @@ def test_without_a_fraction_the_coastlines_count(other, truth):
     truth.variables = Variables((WARMTH, SALT, other))
     found = find_land(truth)
     np.testing.assert_array_equal(found.cells, land_cells(GRID))
-    assert "within the coastlines that come with the package" in found.source
+    assert "within the package's coastlines" in found.source
 
 
 def test_the_fraction_of_the_first_recorded_time(truth):

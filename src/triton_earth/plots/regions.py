@@ -1,0 +1,120 @@
+"""The report's section about regions, as HTML: which they are, and each model's errors there beside the baselines'."""
+
+from html import escape
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triton_earth.evaluation.score_errors import difference_name
+from triton_earth.evaluation.score_regions import SUFFIX
+from triton_earth.plots.curves import curve_panels, draw_forecasts, error_limits
+from triton_earth.plots.drawing import curves_of
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.labels import one_variable, shortened, units_of, variable_names, with_units
+from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
+from triton_earth.plots.style import is_baseline
+from triton_earth.plots.tables import Column, lead_table
+
+ERROR = f"rmse{SUFFIX}"
+"""Score that is shown by region; the score files hold more."""
+
+_MARKS = (
+    "In the tables ✓: the model is better than every baseline, ✗: it is worse than one; each time the 95 % interval of "
+    "the paired difference of mean square errors does not hold zero."
+)
+
+
+def region_sections(scores: xr.Dataset) -> list[Section]:
+    """Return the section about regions; none where there are no scores by region.
+
+    Args:
+        scores: `rmse_by_region` and `mse_minus_NAME_by_region` (region, forecast, variable, lead_time) with intervals,
+            and `region_description` (region).
+    """
+    if ERROR not in scores:
+        return []
+    words = scores["region_description"].values
+    regions = "".join(
+        f"<dt>{escape(_words(name))}</dt><dd>{escape(str(description))}</dd>"
+        for name, description in zip(scores["region"].values, words, strict=True)
+    )
+    variables = variable_names(scores)
+    parts = [f"<dl>{regions}</dl><p>{escape(_MARKS)}</p>"]
+    for variable in variables[:MOST_VARIABLES]:
+        if len(variables) > 1:
+            parts.append(f"<h3>{escape(variable)}</h3>")
+        curves = Picture(
+            svg_uri(region_curves(scores, variable)),
+            f"Curves of the root mean square error of {variable} over lead time in each region, all forecasts.",
+            f"Root mean square error of {variable} over lead time by region. {shading(scores)}",
+        )
+        parts += [curves.html(), _table(scores, variable)]
+    return [Section("Regions", "".join(parts) + left_out(variables))]
+
+
+def region_curves(scores: xr.Dataset, variable: str) -> Figure:
+    """Draw the error of one variable over lead time in each region where it is defined, all forecasts together.
+
+    Args:
+        scores: `rmse_by_region` (region, forecast, variable, lead_time) with its interval.
+        variable: Which variable.
+    """
+    regions, leads = _regions(scores, variable), lead_times(scores["lead_time"])
+    units = units_of(one_variable(scores[ERROR], variable))
+
+    def draw(axes: Axes, number: int) -> None:
+        region = regions[number]
+        curves = curves_of(scores, ERROR, "forecast", variable=variable, region=region)
+        draw_forecasts(axes, curves, leads)
+        axes.set_title(with_units(f"RMSE, {shortened(_words(region), 30)}", units))
+        error_limits(axes, curves)
+
+    return curve_panels(len(regions), draw)
+
+
+def _table(scores: xr.Dataset, variable: str) -> str:
+    units = units_of(one_variable(scores[ERROR], variable))
+    columns = []
+    for region in _regions(scores, variable):
+        where = {"variable": variable, "region": region}
+
+        def mark(forecast: str, index: int, where: dict[str, str] = where) -> tuple[str, str]:
+            return _verdict(scores, {**where, "forecast": forecast}, index)
+
+        columns.append(Column(with_units(f"RMSE, {_words(region)}", units), ERROR, where, mark))
+    return lead_table(scores, columns)
+
+
+def _verdict(scores: xr.Dataset, where: dict[str, str], index: int) -> tuple[str, str]:
+    """Return the mark of a model against all baselines, and its class; both empty where nothing can be said."""
+    if is_baseline(where["forecast"]):
+        return "", ""
+    names = [
+        f"{difference_name(str(name))}{SUFFIX}_interval"
+        for name in scores["forecast"].values
+        if is_baseline(str(name))
+    ]
+    bounds = [scores[name].sel(where).isel(lead_time=index) for name in names if name in scores]
+    if bounds and all(float(ends.sel(bound="upper")) < 0 for ends in bounds):
+        return "✓", "good"
+    if any(float(ends.sel(bound="lower")) > 0 for ends in bounds):
+        return "✗", "bad"
+    return "", ""
+
+
+def _regions(scores: xr.Dataset, variable: str) -> list[str]:
+    """Return the regions in which a variable has any value."""
+    found = scores[ERROR].sel(variable=variable)
+    return [
+        str(region)
+        for region in scores["region"].values
+        if not np.isnan(found.sel(region=region).values).all()
+    ]
+
+
+def _words(region: str) -> str:
+    return str(region).replace("_", " ")
