@@ -110,7 +110,7 @@ def tasks(workers: int = 1, cluster: str | None = None) -> Iterator[Tasks]:
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         ) as local,

@@ -118,19 +118,19 @@ def evaluate_forecast(
     if warm is not None:
         said.append(warm.remark)
     models = [forecast, *others]
-    work = Recording(
-        tuple(models),
-        truth,
-        alignment,
-        baselines,
-        region,
-        weights,
-        seed,
-        None if warm is None else HeatWaves(warm.variable, warm.climate()),
-        eddies,
-        tuple(by_region),
-    )
     with tasks(workers, dask) as places:
+        work = Recording(
+            tuple(models),
+            truth,
+            alignment,
+            baselines,
+            region,
+            weights,
+            seed,
+            None if warm is None else HeatWaves(warm.variable, warm.climate(places)),
+            eddies,
+            tuple(by_region),
+        )
         recorded = record_with(places, work)
     records = recorded.errors
     stored = [str(model.provenance.get("model", "forecast")) for model in models]

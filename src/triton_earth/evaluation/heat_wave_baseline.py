@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.tasks import InThisProcess, Tasks
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
@@ -38,26 +39,31 @@ class HeatWaveBaseline:
     days: Segment
     remark: str
 
-    def climate(self) -> HeatWaveClimate:
-        """Return climatology and thresholds, made row by row so that the period need not fit into memory."""
-        (channel,) = self.store.variables.indices([self.variable])
+    def climate(self, places: Tasks | None = None) -> HeatWaveClimate:
+        """Return climatology and thresholds, made row by row so that the period need not fit into memory.
+
+        Args:
+            places: Where rows are worked on; None: in this process.
+        """
+        places = places or InThisProcess()
         ny, nx = self.store.grid.shape
-        days = self.days
-        rows = max(1, VALUES_IN_MEMORY // (len(days) * nx))
-        parts = []
-        for first in range(0, ny, rows):
-            chunks = [
-                self.store.read(days.trajectory, slice(start, min(start + 64, days.stop)))[
-                    :, channel, first : first + rows
-                ]
-                for start in range(days.start, days.stop, 64)
-            ]
-            times = self.store.times[days.start : days.stop]
-            parts.append(heat_wave_climate(np.concatenate(chunks), times))
+        rows = max(1, min(VALUES_IN_MEMORY // (len(self.days) * nx), -(-ny // places.processes)))
+        some = [slice(first, min(first + rows, ny)) for first in range(0, ny, rows)]
+        parts = list(places.map(_climate_of_rows, self, some))
         return HeatWaveClimate(
             np.concatenate([part.seasonal for part in parts], axis=1),
             np.concatenate([part.threshold for part in parts], axis=1),
         )
+
+
+def _climate_of_rows(baseline: HeatWaveBaseline, rows: slice) -> HeatWaveClimate:
+    store, days = baseline.store, baseline.days
+    (channel,) = store.variables.indices([baseline.variable])
+    fields = np.empty((len(days), rows.stop - rows.start, store.grid.shape[1]), np.float32)
+    for first in range(0, len(days), 64):
+        some = slice(days.start + first, min(days.start + first + 64, days.stop))
+        fields[first : first + 64] = store.read(days.trajectory, some)[:, channel, rows]
+    return heat_wave_climate(fields, store.times[days.start : days.stop])
 
 
 def heat_wave_baseline(

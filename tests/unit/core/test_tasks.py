@@ -1,6 +1,8 @@
 """Tasks give the same results in the same order wherever they run."""
 
+import socket
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -15,7 +17,7 @@ def cluster():
         n_workers=2,
         threads_per_worker=1,
         processes=False,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         protocol="inproc://",
     ) as local:
         yield local.scheduler_address
@@ -39,6 +41,18 @@ def test_on_a_cluster(cluster):
         assert list(place.map(power, 2, range(10))) == [2**n for n in range(10)]
         with pytest.raises(UserError, match="thirteen: found, expected none"):
             list(place.map(power, 2, range(20)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_processes_beside_another_cluster():
+    """Which has the port where people look for one."""
+    pytest.importorskip("distributed")
+    with socket.socket() as other:
+        with suppress(OSError):  # somebody else has it already
+            other.bind(("", 8787))
+            other.listen()
+        with tasks(2) as place:
+            assert list(place.map(pow, 2, range(5))) == [1, 2, 4, 8, 16]
 
 
 def test_few_tasks_are_under_way(cluster):

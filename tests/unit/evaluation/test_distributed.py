@@ -5,7 +5,10 @@ from tests.builders import tiny_forecaster, wave_store, weather_store
 from tests.ocean import PERIOD, ocean_forecast, ocean_store
 
 from triton_earth.core.region import Region
+from triton_earth.core.tasks import tasks
+from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.matching import match
 from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import find_place
@@ -18,7 +21,11 @@ distributed = pytest.importorskip("distributed")
 def address():
     """A scheduler with two workers in this process."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address="127.0.0.1:0",
+        protocol="tcp",
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -66,6 +73,10 @@ def test_members_heat_waves_and_eddies_are_shared_too(address, tmp_path):
     same = [str(name) for name in alone if str(name).startswith(kinds)]
     assert len(same) > 20, same
     xr.testing.assert_identical(shared[same], alone[same])
+    baseline = heat_wave_baseline(asked["heat_waves"], models[0], store, align(models[0], store))
+    with tasks(cluster=address) as places:
+        shared_climate = baseline.climate(places)
+    np.testing.assert_array_equal(shared_climate.threshold, baseline.climate().threshold)
     assert alone["eddy_count"].sel(source="one").min() > 0
     assert shared.attrs == alone.attrs
 

@@ -1,5 +1,7 @@
 """Heat-wave and zonal scores of daily forecasts on the globe, from the stores to the report."""
 
+import weakref
+
 import numpy as np
 import pytest
 import zarr
@@ -9,6 +11,7 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.evaluation import heat_wave_baseline as heat_wave_baseline_module
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
@@ -196,6 +199,23 @@ def test_a_named_baseline_period(forecast, truth, sst):
     np.testing.assert_allclose(days.climate().threshold, own.threshold)
     late = heat_wave_baseline("sst:2002-06-01..2003-12-31", forecast, truth, align(forecast, truth))
     assert late.remark.endswith("which overlap with the scored times.")
+
+
+def test_a_period_is_read_without_being_held(forecast, truth, monkeypatch):
+    """Row by row, and of each read only the rows that are worked on are kept."""
+    days = heat_wave_baseline("sst", forecast, truth, align(forecast, truth))
+    whole = days.climate()
+    monkeypatch.setattr(heat_wave_baseline_module, "VALUES_IN_MEMORY", 1)
+    read, held = truth.read, []
+
+    def watched(*what):
+        assert sum(fields() is not None for fields in held) <= 1
+        fields = read(*what).copy()
+        held.append(weakref.ref(fields))
+        return fields
+
+    monkeypatch.setattr(truth, "read", watched)
+    np.testing.assert_array_equal(days.climate().threshold, whole.threshold)
 
 
 @pytest.mark.parametrize(
