@@ -10,6 +10,7 @@ from jaxtyping import Int
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.ensemble import spread_skill_ratio
 from triton_earth.evaluation.ensemble_records import EnsembleRecords
+from triton_earth.evaluation.intervals import joined
 from triton_earth.evaluation.metrics import METRICS
 from triton_earth.evaluation.resampling import Resampling
 
@@ -30,7 +31,7 @@ def score_ensemble(
         `crps`, `ensemble_spread`, `spread_skill` (variable, lead_time), each with NAME_interval (…, bound);
         `rank_histogram` (variable, lead_time, rank); `finite_members` (lead_time).
     """
-    units = _joined([METRICS["rmse"].units(variable.units) for variable in variables])
+    units = joined([METRICS["rmse"].units(variable.units) for variable in variables])
     members, ranks = records.members, records.ranks
     spreads, errors = resampling.means(records.variance), resampling.means(records.error)
     samples = {
@@ -141,7 +142,3 @@ def beside_references(scores: xr.Dataset, ensembles: Mapping[str, xr.Dataset]) -
         }
         data[f"crps_by_forecast{ending}"] = each.assign_attrs(attributes)
     return xr.Dataset(data)
-
-
-def _joined(units: list[str]) -> str:
-    return units[0] if len(set(units)) == 1 else "; ".join(units)
