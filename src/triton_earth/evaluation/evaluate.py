@@ -92,7 +92,8 @@ def evaluate_forecast(
     Returns:
         Scores over the dimensions `forecast`, `source` (forecasts and truth), `variable`, `lead_time`, `wavenumber`,
         `bound` and `init`. Every variable says in its attribute `definition` what it is. Scores that need vorticity on
-        a doubly periodic box (energy, enstrophy, their spectra) are there where the forecast has it.
+        a doubly periodic box (energy, enstrophy, their spectra) are there where the forecast has it; those by region
+        (NAME_by_region) over `region` too.
 
     Raises:
         UserError: if forecast and truth do not fit (see `align`), a variable is not defined on the surface of the

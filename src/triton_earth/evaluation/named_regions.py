@@ -47,7 +47,8 @@ def named_regions(
         place: Where all scores are taken; None: everywhere.
 
     Raises:
-        UserError: if a name is unknown or occurs twice, a region has no cell, or the grid has no latitudes.
+        UserError: if a name is unknown or occurs twice, a region has no cell or no variable, or the grid has no
+            latitudes.
     """
     regions: list[NamedRegion] = []
     land: Land | None = None
@@ -77,6 +78,11 @@ def named_regions(
             )
         description = f"{words}; {int(cells.sum())} of {cells.size} cells"
         without = _without(part, cells, forecast, truth)
+        if set(forecast.variables.names) <= set(without):
+            raise UserError(
+                f"--by-region {text}: expected a variable to be defined there, found that {', '.join(without)} "
+                f"{'is' if len(without) == 1 else 'are'} not. Leave it out."
+            )
         regions.append(
             NamedRegion(
                 name, description, cells, without, land if isinstance(part, SurfacePart) else None

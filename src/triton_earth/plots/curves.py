@@ -85,7 +85,7 @@ def curve_panels(count: int, draw: Callable[[Axes, int], None]) -> Figure:
             axes.set_axis_off()
         handles, labels = panels[0].get_legend_handles_labels()
         if full:
-            figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+            figure.legend(handles, labels, loc="outside lower left", ncols=min(len(labels), 5))
         else:
             panels[count].legend(
                 handles, labels, loc="center left", title="Forecast", alignment="left"

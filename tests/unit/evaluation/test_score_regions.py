@@ -225,6 +225,15 @@ def test_a_region_outside_the_place_is_refused(truth, forecast):
         named_regions(["a=-80:-50,0:90"], forecast, truth, Region.parse("tropics"))
 
 
+def test_a_region_without_a_variable_is_refused(truth, forecast, forecasts_of):
+    salt = forecasts_of(forecast.fields[:, :, 1:], variables=Variables((SALT,)), grid=GRID)
+    message = (
+        "--by-region land: expected a variable to be defined there, found that salinity is not"
+    )
+    with pytest.raises(UserError, match=message):
+        named_regions(["sea", "land"], salt, truth, None)
+
+
 def test_boxes_without_latitudes_are_refused(truth_of, forecasts_of):
     box = np.zeros((1, 3, 1, 4, 4))
     truth, forecast = truth_of(box, grid=PeriodicGrid(4, 4)), forecasts_of(box[:, 1:])
