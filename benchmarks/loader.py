@@ -2,16 +2,19 @@
 
     python benchmarks/loader.py --json loader.json
 
-Random windows of two states are read from a store of smooth random fields (default: 256 x 256 cells, 4 variables).
-"store" is what training does, with 1, 2 and 4 workers, reading from disk and from the cache in memory; "zarr" reads the
-same windows through Zarr's own reader; "raw" reads the compressed bytes of the same windows with one system call each,
-in the same order and with as many threads, and does nothing with them; "netcdf" opens a NetCDF file for each sample, as
-the original system does. "warm" has all files in the system's page cache; for "cold" they are dropped from it before
-each round (posix_fadvise, Linux). Rounds of all ways take turns, and the best of each counts.
+Random windows of two states are read from stores of smooth random fields (default: 256 x 256 cells, 4 variables), one
+not compressed and one with LZ4. "store" is what training does, with 1, 2 and 4 workers, and "first" the same where no
+time has been held against its checksum yet, as in the first epoch; "raw" reads the stored bytes of the same windows
+with one system call each, in the same order and with as many threads, and does nothing with them; "zarr" reads the
+windows through Zarr's own reader; "memory" is the store kept in memory; "netcdf" opens a NetCDF file for each sample,
+as the original system does. "warm" has all files in the system's page cache; for "cold" they are dropped from it before
+each reading (posix_fadvise, Linux). All ways take turns in each round; speeds are medians over the rounds, and "of_raw"
+is the median of the ratios to the raw read of the same round.
 """
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import time
@@ -28,6 +31,7 @@ import zarr
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.compression import CODECS, Compression
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.data.windows import Windows, batch_indices
@@ -43,28 +47,22 @@ def main() -> None:
     parser.add_argument("--trajectories", type=int, default=8)
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path, help="where the files go; the disk that is measured")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args()
+    results = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        store = random_store(
-            folder / "store.zarr", arguments.cells, arguments.trajectories, arguments.times
-        )
-        write_netcdf(store, folder / "netcdf")
-        results = compare(store, folder, arguments.batch, arguments.rounds)
-    field = 4 * len(VARIABLES) * arguments.cells**2
-    for row in results:
-        row["megabytes_per_second"] = round(row["samples_per_second"] * WINDOW * field / 1e6, 1)
-        raw = next(
-            other
-            for other in results
-            if (other["way"], other["state"], other["workers"])
-            == ("raw", row["state"], min(row["workers"], 2))
-        )
-        row["of_raw"] = round(row["samples_per_second"] / raw["samples_per_second"], 3)
-        print(row)
+        for compression in CODECS:
+            shape = (arguments.cells, arguments.trajectories, arguments.times)
+            store = random_store(folder / f"{compression}.zarr", *shape, compression)
+            if not results:
+                write_netcdf(store, folder / "netcdf")
+            size = sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file())
+            for row in compare(store, folder, arguments.batch, arguments.rounds):
+                results.append({"compression": compression, "megabytes": round(size / 1e6), **row})
+                print(results[-1], flush=True)
     if arguments.json:
         settings = {key: str(value) for key, value in vars(arguments).items() if key != "json"}
         arguments.json.write_text(
@@ -72,7 +70,9 @@ def main() -> None:
         )
 
 
-def random_store(path: Path, cells: int, trajectories: int, times: int) -> TrainingStore:
+def random_store(
+    path: Path, cells: int, trajectories: int, times: int, compression: Compression
+) -> TrainingStore:
     """Write a store of smooth random fields with a power spectrum of k^-6, as compressible as a real flow."""
     wave = np.hypot(np.fft.fftfreq(cells, 1 / cells)[:, None], np.fft.rfftfreq(cells, 1 / cells))
     random = np.random.default_rng(0)
@@ -83,6 +83,7 @@ def random_store(path: Path, cells: int, trajectories: int, times: int) -> Train
         times=0.1 * np.arange(times),
         splits=["train"] * trajectories,
         provenance={"source": "random fields"},
+        compression=compression,
     )
     hashes = []
     for number in range(trajectories):
@@ -105,7 +106,7 @@ def write_netcdf(store: TrainingStore, folder: Path) -> None:
 
 
 def compare(store: TrainingStore, folder: Path, batch: int, rounds: int) -> list[dict]:
-    """Return the best speed of each way, warm and cold."""
+    """Return the speed of each way, warm and cold."""
     windows = Windows(store.segments("train"), WINDOW)
     from_disk = ForecastDataset(store, windows, 1, memory_gb=0)
     cached = ForecastDataset(store, windows, 1, memory_gb=1e3)
@@ -120,6 +121,16 @@ def compare(store: TrainingStore, folder: Path, batch: int, rounds: int) -> list
 
         return read
 
+    def unchecked(workers: int) -> Callable[[], None]:
+        def read() -> None:
+            again = TrainingStore.open(store.path)
+            for _ in ForecastDataset(again, windows, 1, memory_gb=0).batches(
+                order, workers=workers
+            ):
+                pass
+
+        return read
+
     def each(read_one: Callable[[int, int], object], workers: int) -> Callable[[], None]:
         def read() -> None:
             with ThreadPoolExecutor(workers) as pool:
@@ -129,32 +140,46 @@ def compare(store: TrainingStore, folder: Path, batch: int, rounds: int) -> list
 
         return read
 
+    megabytes = 4 * WINDOW * len(VARIABLES) * math.prod(store.grid.shape) / 1e6
     raw = raw_reader(store)
     array = zarr.open_array(store.path, path="state", mode="r")
     ways = {
         **{("store", count): batches(from_disk, count) for count in (1, 2, 4)},
+        ("first", 2): unchecked(2),
         **{("raw", count): each(raw, count) for count in (1, 2)},
         ("zarr", 2): each(lambda number, start: array[number, start : start + WINDOW], 2),
         ("netcdf", 1): each(lambda number, start: read_netcdf(folder / "netcdf", number, start), 1),
         ("memory", 1): batches(cached, 1),
     }
-    ways["memory", 1]()
-    best: dict[tuple[str, int, str], float] = {}
+    results = []
     for state in ("warm", "cold"):
+        taking_part = {
+            key: read for key, read in ways.items() if (key[0], state) != ("memory", "cold")
+        }
+        for read in taking_part.values():
+            read()  # fills the caches, the checksums that were seen, and the memory
+        speeds: dict[tuple[str, int], list[float]] = {key: [] for key in taking_part}
         for _ in range(rounds):
-            for (way, workers), read in ways.items():
+            for key, read in taking_part.items():
                 if state == "cold":
-                    if way == "memory":
-                        continue
                     drop(files)
                 started = time.monotonic()
                 read()
-                speed = steps * batch / (time.monotonic() - started)
-                best[way, workers, state] = max(best.get((way, workers, state), 0.0), speed)
-    return [
-        {"way": way, "workers": workers, "state": state, "samples_per_second": round(speed, 1)}
-        for (way, workers, state), speed in best.items()
-    ]
+                speeds[key].append(steps * batch / (time.monotonic() - started))
+        for (way, workers), found in speeds.items():
+            samples = float(np.median(found))
+            ratios = np.array(found) / np.array(speeds["raw", min(workers, 2)])
+            results.append(
+                {
+                    "way": way,
+                    "workers": workers,
+                    "state": state,
+                    "samples_per_second": round(samples, 1),
+                    "megabytes_per_second": round(samples * megabytes, 1),
+                    "of_raw": round(float(np.median(ratios)), 3),
+                }
+            )
+    return results
 
 
 def raw_reader(store: TrainingStore) -> Callable[[int, int], object]:

@@ -136,14 +136,19 @@ def planned_peak(recipe: str, overrides: list[str], store: Path) -> float:
 def peak(recipe: str, overrides: list[str], store: Path, out: Path) -> float:
     """Return the peak resident memory of a training run, in bytes."""
     words = ["train", recipe, *overrides, "--store", str(store), "--out", str(out), "--overwrite"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "triton_earth", "-q", *words], stdout=subprocess.DEVNULL
+    # A process counts as its own what the one that starts it holds at that moment: a small one starts it.
+    code = (
+        "import os, subprocess, sys; "
+        "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL); "
+        "_, status, usage = os.wait4(process.pid, 0); "
+        "process.returncode = os.waitstatus_to_exitcode(status); "  # it was not Popen that waited
+        "sys.exit(f'exit code {process.returncode}') if process.returncode else print(usage.ru_maxrss)"
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it was not Popen that waited
-    if process.returncode != 0:
+    command = [sys.executable, "-c", code, sys.executable, "-m", "triton_earth", "-q", *words]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if run.returncode != 0:
         raise SystemExit(f"the run failed: {' '.join(words)}")
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return int(run.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

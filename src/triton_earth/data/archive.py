@@ -13,6 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import partial_path, remove, require_apart
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.compression import Compression
 from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.prepare import Splits, prepare_trajectories
 from triton_earth.data.sources.errors import UnsoundDataError, first_line
@@ -36,6 +37,7 @@ class ArchiveData(StrictConfig):
         length: Side of the box.
         splits: Trajectories in each split, in the order of the file.
         batch_size: Trajectories that are read together.
+        compression: How the store's fields are packed, ``none`` or ``lz4``.
     """
 
     kind: Literal["trajectories"]
@@ -49,6 +51,7 @@ class ArchiveData(StrictConfig):
     length: float = Field(default=2 * np.pi, gt=0)
     splits: Splits
     batch_size: int = Field(default=16, ge=1)
+    compression: Compression = "none"
 
 
 def prepare_archive(
@@ -91,6 +94,7 @@ def prepare_archive(
             times=data.start + data.interval * np.arange(times),
             splits=splits,
             provenance={**provenance, "data": wanted, "files": files},
+            compression=data.compression,
         )
 
     def trajectories(numbers: list[int]) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from triton_earth.core.state import State
+from triton_earth.data.buffers import Buffers
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment, Windows
 
@@ -39,6 +40,7 @@ class ForecastDataset:
         fits = 4 * fields * np.prod(store.grid.shape) <= memory_gb * 1e9
         self._cache: dict[Segment, np.ndarray] | None = {} if fits else None
         self._filling = threading.Lock()
+        self._buffers = Buffers()
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -58,7 +60,7 @@ class ForecastDataset:
         chosen = [self.windows.locate(int(index)) for index in indices]
         length = self.windows.length if horizon is None else self.history + horizon
         one_time = (len(self.store.variables), *self.store.grid.shape)
-        fields = np.empty((len(chosen), length, *one_time), dtype=np.float32)
+        fields = self._buffers.take((len(chosen), length, *one_time))
         for out, (segment, start) in zip(fields, chosen, strict=True):
             self._read_into(out, segment, start)
         valid_times = np.stack([self.store.times[start : start + length] for _, start in chosen])

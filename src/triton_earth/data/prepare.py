@@ -13,6 +13,7 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import claim_output, publish, read_json, remove_leftovers, write_json
 from triton_earth.core.progress import progress
+from triton_earth.data.compression import Compression
 from triton_earth.data.simulations import AnySimulation
 from triton_earth.data.store import (
     TrainingStore,
@@ -56,12 +57,14 @@ class SimulationData(StrictConfig):
         source: The simulation; its `kind` says which.
         splits: Trajectories in each split.
         batch_size: Trajectories that are simulated together.
+        compression: How the store's fields are packed, ``none`` or ``lz4``.
     """
 
     kind: Literal["simulation"] = "simulation"
     source: AnySimulation
     splits: Splits
     batch_size: int = Field(default=16, ge=1)
+    compression: Compression = "none"
 
 
 def prepare_store(
@@ -113,6 +116,7 @@ def prepare_store(
             times=source.snapshot_times,
             splits=splits,
             provenance={**provenance, "data": wanted, **remarks},
+            compression=data.compression,
         )
 
     def trajectories(numbers: list[int]) -> np.ndarray:

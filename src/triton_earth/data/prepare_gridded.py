@@ -20,6 +20,7 @@ from triton_earth.core.files import (
 from triton_earth.core.progress import progress
 from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
+from triton_earth.data.compression import Compression
 from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.periods import split_of_times
 from triton_earth.data.piece_plan import pieces_of
@@ -105,7 +106,7 @@ def prepare_gridded(
         if not (resume and (partial / PROGRESS).exists()):
             files = without_folders(identity["files"])
             origin = {**provenance, "data": identity["data"], "files": files}
-            _create(partial, source, split, valid, origin, pieces[0].stop)
+            _create(partial, source, split, valid, origin, pieces[0].stop, data.compression)
             write_json(partial / PROGRESS, {"identity": identity, "hashes": {}})
         work = PieceWork(data, identity["files"], source.climatology, valid, partial, source)
         try:
@@ -126,6 +127,7 @@ def _create(
     valid: Bool[np.ndarray, "channel y x"],
     provenance: dict[str, Any],
     times_per_file: int,
+    compression: Compression,
 ) -> None:
     """Write the empty store."""
     create_store(
@@ -138,6 +140,7 @@ def _create(
         valid_mask=None if valid.all() else valid,
         times_per_file=times_per_file,
         recorded=None if source.recorded.all() else source.recorded,
+        compression=compression,
     )
     if source.climatology is not None:
         names = [each.variable.name for each in source.anomalies]

@@ -50,6 +50,7 @@ def test_everything_that_matters_is_hashed(tmp_path, changes):
 def test_what_does_not_matter_is_not_hashed(tmp_path):
     one = hashed(tmp_path / "a.zarr")
     assert one == hashed(tmp_path / "b.zarr", provenance={"made": "there"}, times_per_file=2)
+    assert one == hashed(tmp_path / "d.zarr", compression="lz4")
     assert one == content_hash(tmp_path / "a.zarr", [one_trajectory(tmp_path / "c.zarr")])
 
 

@@ -55,6 +55,21 @@ def crash(monkeypatch):
     return prepare_until
 
 
+def test_a_packed_store_holds_the_same(whole, tmp_path):
+    packed = prepare_store(
+        DATA.model_copy(update={"compression": "lz4"}), tmp_path / "store.zarr", ORIGIN
+    )
+    assert packed.content_hash == whole.content_hash
+    np.testing.assert_array_equal(packed.read(2, slice(None)), whole.read(2, slice(None)))
+    names = [[codec["name"] for codec in inner_codecs(store.path)] for store in (whole, packed)]
+    assert names == [["bytes", "crc32c"], ["bytes", "blosc", "crc32c"]]
+
+
+def inner_codecs(path):
+    layout = json.loads((path / "state" / "zarr.json").read_text())
+    return layout["codecs"][0]["configuration"]["codecs"]
+
+
 def test_the_store_holds_the_simulation(whole):
     assert whole.split[:, 0].tolist() == ["train", "train", "train", "valid", "test"]
     assert whole.grid.shape == (8, 8)

@@ -1,5 +1,8 @@
 """The direct reader of the store's files, against Zarr's own."""
 
+import os
+
+import google_crc32c
 import numpy as np
 import pytest
 import zarr
@@ -35,8 +38,8 @@ def read(shards, trajectory, start, stop):
 
 @pytest.fixture(
     scope="module",
-    params=[BLOSC, ZstdCodec(level=0), [BLOSC, Crc32cCodec()]],
-    ids=["blosc", "zstd", "checked"],
+    params=[BLOSC, ZstdCodec(level=0), [BLOSC, Crc32cCodec()], None, [Crc32cCodec()]],
+    ids=["blosc", "zstd", "checked", "plain", "plain checked"],
 )
 def both(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("shards") / "state"
@@ -73,7 +76,6 @@ def test_times_in_any_order_within_a_file(tmp_path):
         {"chunks": (1, 1, 1, 3, 5)},
         {"dtype": "float64"},
         {"chunk_key_encoding": {"name": "v2", "separator": "."}},
-        {"compressors": None},
         {"compressors": [ZstdCodec(level=0), ZstdCodec(level=0)]},
         {"zarr_format": 2, "shards": None, "compressors": None},
     ],
@@ -106,11 +108,12 @@ def test_a_damaged_file_is_refused(tmp_path, damage, message):
         read(shards, 1, 6, TIMES)
 
 
+@pytest.mark.parametrize("codecs", [[BLOSC], []], ids=["packed", "plain"])
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=25, deadline=None)
-def test_no_flipped_bit_goes_unnoticed(tmp_path_factory, position, bit):
+def test_no_flipped_bit_goes_unnoticed(tmp_path_factory, codecs, position, bit):
     path = tmp_path_factory.mktemp("flipped") / "state"
-    made = array(path, [BLOSC, Crc32cCodec()])
+    made = array(path, [*codecs, Crc32cCodec()])
     file = path / "c" / "1" / "1" / "0" / "0" / "0"
     content = bytearray(file.read_bytes())
     content[int(position * len(content))] ^= 1 << bit
@@ -119,9 +122,10 @@ def test_no_flipped_bit_goes_unnoticed(tmp_path_factory, position, bit):
         read(Shards.of(path, made), 1, 0, 11)
 
 
-def test_a_wrong_time_is_named(tmp_path):
+@pytest.mark.parametrize("codecs", [[BLOSC], []], ids=["packed", "plain"])
+def test_a_wrong_time_is_named(tmp_path, codecs):
     path = tmp_path / "state"
-    made = array(path, [BLOSC, Crc32cCodec()])
+    made = array(path, [*codecs, Crc32cCodec()])
     file = path / "c" / "1" / "1" / "0" / "0" / "0"
     content = bytearray(file.read_bytes())
     content[30] ^= 1
@@ -142,3 +146,37 @@ def test_a_time_that_was_never_written_is_refused(tmp_path):
     (tmp_path / "state" / "c" / "0" / "1" / "0" / "0" / "0").unlink()
     with pytest.raises(FileNotFoundError):
         read(shards, 0, 0, 5)
+
+
+def test_more_times_than_a_system_call_takes(tmp_path):
+    times = 1500  # each has two buffers; Linux takes 1024 at once
+    made = array(
+        tmp_path / "state", Crc32cCodec(), shape=(1, times, 2, 3, 5), shards=(1, times, 2, 3, 5)
+    )
+    shards = Shards.of(tmp_path / "state", made)
+    np.testing.assert_array_equal(read(shards, 0, 1, times), made[0, 1:])
+
+
+def test_a_file_that_comes_in_small_portions(tmp_path, monkeypatch):
+    made = array(tmp_path / "state", Crc32cCodec())
+    shards = Shards.of(tmp_path / "state", made)
+    whole = os.preadv
+
+    def portion(descriptor, buffers, offset):
+        return whole(descriptor, [buffers[0][:7]], offset)
+
+    monkeypatch.setattr(os, "preadv", portion)
+    np.testing.assert_array_equal(read(shards, 1, 0, TIMES), made[1])
+
+
+def test_a_plain_time_of_another_length_is_refused(tmp_path):
+    made = array(tmp_path / "state", Crc32cCodec())
+    file = tmp_path / "state" / "c" / "1" / "1" / "0" / "0" / "0"
+    content = bytearray(file.read_bytes())
+    index = np.frombuffer(content[-16 * IN_FILE - 4 : -4], "<u8").reshape(-1, 2).copy()
+    index[1, 1] -= 4
+    content[-16 * IN_FILE - 4 : -4] = index.tobytes()
+    content[-4:] = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="a time has a wrong length"):
+        read(Shards.of(tmp_path / "state", made), 1, 0, TIMES)

@@ -8,6 +8,7 @@ from pydantic import Field
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
+from triton_earth.data.compression import Compression
 from triton_earth.data.derived import DerivedName
 from triton_earth.data.periods import PeriodSplits
 
@@ -204,6 +205,7 @@ class GriddedData(StrictConfig):
             the array's fill value (``fill``), which is right where a writer leaves out chunks that hold nothing else.
         storage_options: Options for remote storage, for example ``{token: anon}``.
         memory_mb: Largest amount of memory for fields that are being prepared.
+        compression: How the store's fields are packed, ``none`` or ``lz4``.
     """
 
     kind: Literal["gridded"]
@@ -224,3 +226,4 @@ class GriddedData(StrictConfig):
     missing_chunks: Literal["refuse", "fill"] = "refuse"
     storage_options: dict[str, Any] = Field(default_factory=dict)
     memory_mb: float = Field(default=512.0, gt=0)
+    compression: Compression = "none"
