@@ -1,5 +1,6 @@
 """Set-up of every test: one torch thread, quiet OpenMP, array shapes checked at every public border."""
 
+import logging
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -21,6 +22,17 @@ torch.set_num_threads(1)
 def _one_thread_and_fixed_seed():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _messages_as_on_import():
+    """Tests come in any order: the command line sets how much is said, and leaves it so."""
+    ours, root = logging.getLogger("triton_earth"), logging.getLogger()
+    before = ours.level, root.level, list(root.handlers)
+    yield
+    ours.setLevel(before[0])
+    root.setLevel(before[1])
+    root.handlers[:] = before[2]
 
 
 @pytest.fixture(scope="session")
