@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool
 
-from triton_earth.evaluation.heat_waves import REACH, detect_events
+from triton_earth.evaluation.heat_waves import REACH, event_days
 
 TOGETHER = 8
 """Days that are decided together, so that few are looked at twice."""
@@ -12,7 +12,7 @@ TOGETHER = 8
 class GrowingEvents:
     """Says of each day whether it is in an event, as soon as no later day can change that.
 
-    As `detect_events` of the whole series says it; at most 2 · `REACH` + `TOGETHER` days are in memory.
+    As `event_days` of the whole series says it; at most 2 · `REACH` + `TOGETHER` days are in memory.
     """
 
     def __init__(self, past: Bool[np.ndarray, "day *cell"]) -> None:
@@ -38,7 +38,7 @@ class GrowingEvents:
             return np.empty((0, *exceeds.shape), bool)
         days = np.concatenate([self._decided, np.stack(self._open)])
         before = len(self._decided)
-        inside = detect_events(days)[before : before + count] > 0
+        inside = event_days(days)[before : before + count]
         self._decided = days[: before + count][-REACH:]
         del self._open[:count]
-        return np.asarray(inside)
+        return inside

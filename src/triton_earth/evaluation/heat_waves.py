@@ -120,17 +120,22 @@ def detect_events(
         min_duration: Fewest days of a run.
         max_gap: Most days between runs that are joined.
     """
-    flat = exceeds.reshape(len(exceeds), -1)
-    long_enough = _kept_runs(flat, min_duration)
-    # A gap is a run of days outside, which begins and ends beside an event.
-    gaps = ~long_enough
-    short = gaps & ~_kept_runs(gaps, max_gap + 1)
-    inner = np.maximum.accumulate(long_enough, axis=0)
-    inner &= np.maximum.accumulate(long_enough[::-1], axis=0)[::-1]
-    events = long_enough | (short & inner)
-    starts = events & ~np.concatenate([np.zeros_like(events[:1]), events[:-1]])
-    numbers = np.where(events, np.cumsum(starts, axis=0), 0)
-    return numbers.reshape(exceeds.shape)
+    inside = event_days(exceeds, min_duration, max_gap)
+    starts = inside & ~np.concatenate([np.zeros_like(inside[:1]), inside[:-1]])
+    return np.where(inside, np.cumsum(starts, axis=0), 0)
+
+
+def event_days(
+    exceeds: Bool[np.ndarray, "time *cell"],
+    min_duration: int = MIN_DURATION,
+    max_gap: int = MAX_GAP,
+) -> Bool[np.ndarray, "time *cell"]:
+    """Return which days belong to an event; as `detect_events`, without their numbers."""
+    edge = max_gap + 1
+    # A gap is a run of days outside. Before the first day and after the last one it goes on: no event is there.
+    outside = np.ones((len(exceeds) + 2 * edge, *exceeds.shape[1:]), bool)
+    outside[edge:-edge] = ~_kept_runs(exceeds, min_duration)
+    return np.asarray(~_kept_runs(outside, edge)[edge:-edge])
 
 
 def categories(
@@ -215,15 +220,20 @@ def _percentile(pool: Float64[np.ndarray, "day cell"], percentile: float) -> np.
     return found
 
 
-def _kept_runs(true: Bool[np.ndarray, "time cell"], shortest: int) -> Bool[np.ndarray, "time cell"]:
+def _kept_runs(
+    true: Bool[np.ndarray, "time *cell"], shortest: int
+) -> Bool[np.ndarray, "time *cell"]:
     """Return the days of runs of at least `shortest` true days."""
-    time = np.arange(1, len(true) + 1)[:, None]
-    # Days since the last false one, and until the next.
-    before = time - np.maximum.accumulate(np.where(true, 0, time), axis=0)
-    backward = true[::-1]
-    after = time - np.maximum.accumulate(np.where(backward, 0, time), axis=0)
-    length = before + after[::-1] - 1
-    return true & (length >= shortest)
+    kept = np.zeros_like(true)
+    count = len(true) - shortest + 1
+    if count < 1:
+        return kept
+    begins = true[:count].copy()
+    for day in range(1, shortest):
+        begins &= true[day : day + count]
+    for day in range(shortest):
+        kept[day : day + count] |= begins
+    return kept
 
 
 def _smoothed(values: Float64[np.ndarray, "366 cell"], width: int) -> np.ndarray:
