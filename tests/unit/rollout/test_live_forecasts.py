@@ -6,6 +6,7 @@ from tests.builders import tiny_forecaster, wave_store, weather_store
 from tests.ocean import PERIOD, ocean_store
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
@@ -14,13 +15,17 @@ from triton_earth.rollout.writer import write_forecast
 WHAT = {"trajectories": [4, 4, 5], "starts": [0, 2, 1], "steps": 4, "batch_size": 2}
 
 
-@pytest.mark.parametrize("make", [wave_store, weather_store])
-def test_scores_are_those_of_stored_forecasts(make, tmp_path):
+@pytest.mark.parametrize(
+    ("make", "regions"), [(wave_store, []), (weather_store, ["sea", "tropics"])]
+)
+def test_scores_are_those_of_stored_forecasts(make, regions, tmp_path):
     store = make(tmp_path / "store.zarr")
     model = tiny_forecaster(store, history=2)
     stored = write_forecast(model, store, tmp_path / "forecast.zarr", provenance={}, **WHAT)
     live = LiveForecasts(model, store, **WHAT)
-    both = [evaluate_forecast(one, store, resamples=20) for one in (stored, live)]
+    own = named_regions(regions, stored, store, None)
+    both = [evaluate_forecast(one, store, resamples=20, by_region=own) for one in (stored, live)]
+    assert both[0].sizes.get("region", 0) == len(regions)
     for scores in both:
         scores["forecast"] = ["model", *scores["forecast"].values[1:]]
         scores["source"] = ["model", *scores["source"].values[1:]]
