@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
-from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
+from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.extremes import Extremes
 from triton_earth.evaluation.flow import FlowSpectra
@@ -156,7 +156,7 @@ def record(
     totals = None
     if any(isinstance(kind, FlowSpectra) for kind in kinds.values()):
         totals = Totals.empty(sources=sources + 1, inits=inits, leads=leads)
-    batch, block = _portions(forecast, inits)
+    batch, block = _portions(models, inits)
     extremes = Extremes.empty(
         sources=sources + 1, inits=inits, leads=leads, variables=len(forecast.variables)
     )
@@ -318,11 +318,13 @@ class TruthReader:
         )
 
 
-def _portions(forecast: Forecasts, inits: int) -> tuple[int, int]:
-    """Return how many forecasts and how many leads of them are in memory together."""
+def _portions(models: Sequence[Forecasts], inits: int) -> tuple[int, int]:
+    """Return how many forecasts, with all their members, and how many leads of the truth are in memory together."""
+    forecast = models[0]
     per_field = len(forecast.variables) * forecast.grid.shape[0] * forecast.grid.shape[1]
+    members = max(model.members if isinstance(model, Ensembles) else 1 for model in models)
     chunk = max(1, forecast.chunk_inits)
-    batch = min(inits, chunk * max(1, VALUES_IN_MEMORY // (16 * chunk * per_field)))
+    batch = min(inits, chunk * max(1, VALUES_IN_MEMORY // (16 * chunk * members * per_field)))
     return batch, max(1, VALUES_IN_MEMORY // (batch * per_field))
 
 

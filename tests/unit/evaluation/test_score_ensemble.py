@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from triton_earth.evaluation import records
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import scores_as_json
 
@@ -98,3 +99,18 @@ def test_single_forecasts_have_no_ensemble_scores(forecasts_of, truth_of, fields
     members, truth = fields
     scores = evaluate_forecast(forecasts_of(members[:, 0]), truth_of(truth), resamples=20)
     assert "crps" not in scores
+
+
+@pytest.mark.parametrize(("room", "together"), [(2, 2), (5, 4), (100, 8)])
+def test_members_count_for_what_is_in_memory(
+    ensembles_of, truth_of, fields, room, together, monkeypatch
+):
+    members, truth = fields
+    forecast = ensembles_of(members)
+    monkeypatch.setattr(records, "VALUES_IN_MEMORY", 16 * room * 6 * 144)
+    asked, read = set(), forecast.read_members
+    forecast.read_members = lambda inits, lead: (
+        asked.add(inits.stop - inits.start) or read(inits, lead)
+    )
+    evaluate_forecast(forecast, truth_of(truth), resamples=2)
+    assert asked == {together}
