@@ -10,6 +10,7 @@ from torch import Tensor
 
 from triton_earth.core.config import read_yaml
 from triton_earth.core.files import remove, require_apart
+from triton_earth.core.sole_use import SoleUse
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store import TrainingStore
@@ -82,8 +83,8 @@ def train(
         The trained forecaster.
 
     Raises:
-        UserError: if recipe and store do not fit, the training diverges, `out` exists and neither option allows it, or
-            `out` is, holds or lies within what is read.
+        UserError: if recipe and store do not fit, the training diverges, `out` exists and neither option allows it, is
+            being written by another process, or is, holds or lies within what is read.
         Interrupted: if SIGTERM or SIGUSR1 asked to stop; all that was done is saved.
     """
     # Joined first: where one process fails, the others must hear of it.
@@ -94,9 +95,16 @@ def train(
         if source is not None and (source.exists() or not resume):
             inputs.append(forecaster_folder(source))
         require_apart(out, inputs)
-        with torch_threads(resolved.train.threads):
+        with torch_threads(resolved.train.threads), SoleUse() as sole_use:
             return _train(
-                resolved, store, out, processes, request, resume=resume, overwrite=overwrite
+                resolved,
+                store,
+                out,
+                processes,
+                request,
+                sole_use,
+                resume=resume,
+                overwrite=overwrite,
             )
 
 
@@ -106,6 +114,7 @@ def _train(
     out: Path,
     processes: Processes,
     request: Request,
+    sole_use: SoleUse,
     *,
     resume: bool,
     overwrite: bool,
@@ -119,6 +128,8 @@ def _train(
     windows = training_windows(recipe, data.segments, processes)
 
     def begin() -> bytes:
+        if out.is_dir():
+            sole_use.claim(out)
         old = goes_on(out, recipe, data, resume=resume, overwrite=overwrite)
         step = saved_step(out) if old else 0
         return start_of(recipe, data, out if old else None).to_bytes(step)
@@ -131,6 +142,7 @@ def _train(
     with processes.main_first():
         if processes.is_main:
             claim_run(out, recipe, data, start.to_bytes(), overwrite=overwrite)
+            sole_use.claim(out)
     if processes.is_main:
         logger.info(
             "train %s: %d parameters, %d windows, batches of %d, on %s%s",
