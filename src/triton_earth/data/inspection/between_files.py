@@ -117,7 +117,8 @@ def _check_sequence(inspection: Inspection, files: list[FileSummary]) -> None:
                 "time-gaps",
                 Severity.FATAL,
                 f"between {between} the step is not the usual one: {describe_time(last)} to {describe_time(first)}.",
-                "Add the files between them, or choose periods without the gap.",
+                "Add the files between them, choose periods without the gap, or say data.gaps=split: no window then "
+                "crosses it.",
             )
 
 

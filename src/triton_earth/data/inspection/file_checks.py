@@ -174,7 +174,7 @@ def _check_steps(inspection: Inspection, times: np.ndarray, steps: np.ndarray) -
             "time-gaps",
             Severity.FATAL,
             f"{uneven.size} steps are not the usual one, first from {times[uneven[0]]} to {times[uneven[0] + 1]}.",
-            "Fill the gap, or choose periods without it.",
+            "Fill the gap, or choose periods without it, or say data.gaps=split: no window then crosses it.",
         )
 
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-FILL_VALUES = (-9999.0, -999.0, -32768.0, -32767.0, 1e20)
-"""Numbers that stand for a missing value in many archives; 1e15 and more always does."""
-LARGEST = 1e15
+from triton_earth.data.sources.soundness import FILL_VALUES, LARGEST
 
 
 @dataclass
