@@ -224,6 +224,16 @@ def test_forcings_that_end_before_the_forecast_are_refused(weather, tmp_path):
     )
 
 
+def test_forcings_across_a_time_without_a_state_are_refused(weather, tmp_path):
+    store = TrainingStore.open(weather.path)
+    store.recorded = np.arange(10) != 5
+    plain = {**REQUEST, "starts": [0, 0, 0]}
+    text = refusal(tiny_forecaster(weather), store, tmp_path, **{**plain, "steps": 5})
+    assert "the forecast needs forcings at 2000-01-02T06" in text
+    assert "a time without a state. Start it after that, shorten it, or give other" in text
+    write_forecast(tiny_forecaster(weather), store, tmp_path / "a.zarr", **{**plain, "steps": 4})
+
+
 def test_forcings_of_a_block_that_reaches_beyond_the_store_are_refused(weather, tmp_path):
     # Five leads in blocks of two take three applications: six target times.
     request = {"starts": [0, 0, 3], "steps": 5}
