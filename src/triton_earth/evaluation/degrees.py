@@ -11,12 +11,33 @@ from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.variables import Variables
 from triton_earth.core.velocity import velocity_pairs
 from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.spectrum_family import DEGREE_ENERGY, DEGREES
+from triton_earth.evaluation.spectrum_family import (
+    DEGREE_ENERGY,
+    DEGREE_ENSTROPHY,
+    DEGREE_ROTATIONAL_ENERGY,
+    DEGREES,
+)
 from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
+from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.physics.spherical_harmonics import SphericalTransform, cross_by_degree
 
 FEWEST_ROWS = 8
 """Rows below which a globe has no spectrum."""
+
+_OF_VELOCITIES = (
+    (DEGREE_ENERGY, "m2 s-2", "half the sum of degree_spectrum of both components of a velocity"),
+    (
+        DEGREE_ROTATIONAL_ENERGY,
+        "m2 s-2",
+        "kinetic energy of the rotational part of a velocity at each degree: degree_enstrophy times a2 / (l (l + 1)), "
+        "a the radius of the Earth and l the degree",
+    ),
+    (
+        DEGREE_ENSTROPHY,
+        "s-2",
+        "half the mean square vorticity at each degree of the spherical harmonics; all degrees add up to the enstrophy",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -66,13 +87,9 @@ class DegreeSpectra:
                 for variable in each
             ),
             *(
-                Quantity(
-                    DEGREE_ENERGY,
-                    self.variables.names[east],
-                    "m2 s-2",
-                    "half the sum of degree_spectrum of both components of a velocity",
-                )
+                Quantity(family, self.variables.names[east], units, words)
                 for east, _ in self.velocities
+                for family, units, words in _OF_VELOCITIES
             ),
         )
 
@@ -83,8 +100,14 @@ class DegreeSpectra:
             with np.errstate(invalid="ignore", over="ignore"):
                 waves = [self.transform.coefficients(field[:, channel]) for field in sources]
             found[channel] = paired(waves, cross_by_degree)
-        energies = [0.5 * (found[east] + found[north]) for east, north in self.velocities]
-        return np.stack([*found.values(), *energies], axis=2)
+        of_velocities = []
+        degrees = self.scale.numbers
+        inverse = EARTH_RADIUS**2 / np.maximum(degrees * (degrees + 1), 1.0) * (degrees > 0)
+        for east, north in self.velocities:
+            waves = [self.transform.vorticity(field[:, east], field[:, north]) for field in sources]
+            enstrophy = 0.5 * paired(waves, cross_by_degree)
+            of_velocities += [0.5 * (found[east] + found[north]), enstrophy * inverse, enstrophy]
+        return np.stack([*found.values(), *of_velocities], axis=2)
 
 
 def degree_spectra(

@@ -1,11 +1,16 @@
 """Spherical harmonics of fields on global latitude-longitude grids: coefficients and spectra by degree."""
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
-from jaxtyping import Complex128, Float, Float64
+from jaxtyping import Complex128, Float, Float64, Int
+
+from triton_earth.physics.sphere import EARTH_RADIUS
 
 
 def legendre(
-    sine: Float64[np.ndarray, " y"], order: int, highest: int
+    sine: Float64[np.ndarray, " y"], order: int, highest: int, fewer: int = 0
 ) -> Float64[np.ndarray, "degree y"]:
     """Return the normalised associated Legendre functions of one order.
 
@@ -17,6 +22,7 @@ def legendre(
         sine: μ = sin φ.
         order: m.
         highest: Highest degree.
+        fewer: Factors cos φ that are left out of P_lm, at most m of them.
 
     Returns:
         P_lm for l = m … `highest`.
@@ -25,16 +31,13 @@ def legendre(
     functions = np.zeros((highest - order + 1, len(sine)))
     functions[0] = 1.0
     for m in range(1, order + 1):
-        functions[0] *= np.sqrt((2 * m + 1) / (2 * m)) * cosine
+        functions[0] *= np.sqrt((2 * m + 1) / (2 * m)) * (cosine if m > fewer else 1.0)
     for row in range(1, len(functions)):
         degree = order + row
         scale = np.sqrt((4 * degree**2 - 1) / (degree**2 - order**2))
         functions[row] = sine * functions[row - 1]
         if row > 1:
-            before = degree - 1
-            functions[row] -= functions[row - 2] * np.sqrt(
-                (before**2 - order**2) / (4 * before**2 - 1)
-            )
+            functions[row] -= functions[row - 2] * _ratio(degree - 1, order)
         functions[row] *= scale
     return functions
 
@@ -58,6 +61,7 @@ class SphericalTransform:
             columns: Number of equally spaced longitudes around the globe.
         """
         self.highest = min(len(latitude), columns) // 2 - 1
+        self._latitude = latitude
         sine = np.sin(np.deg2rad(latitude))
         root = np.sqrt(np.clip(np.cos(np.deg2rad(latitude)), 1e-12, None))
         self._analysis = [
@@ -75,6 +79,62 @@ class SphericalTransform:
         for order, analysis in enumerate(self._analysis):
             found[..., order:, order] = waves[..., order] @ analysis.T
         return found
+
+    def vorticity(
+        self, u: Float[np.ndarray, "*batch y x"], v: Float[np.ndarray, "*batch y x"]
+    ) -> Complex128[np.ndarray, "*batch degree order"]:
+        """Return the coefficients of the vorticity of a velocity on the sphere, exact for flows without higher degrees.
+
+            ζ_lm = ½ ∫ ζ_m P_lm dμ = 1/(2a) ∫ (i m v_m P_lm / cos φ + u_m dP_lm/dφ) dμ,      μ = sin φ
+            dP_lm/dφ = ((l + 1) ε_l P_(l−1)m − l ε_(l+1) P_(l+1)m) / cos φ,      ε_l = √((l² − m²) / (4l² − 1))
+
+        by parts, so that no derivative of the velocity is needed.
+
+        Args:
+            u: Eastward component in m/s.
+            v: Northward component.
+
+        Returns:
+            ζ_lm for m ≥ 0 in s⁻¹; 0 where m > l.
+        """
+        size = self.highest + 1
+        with np.errstate(invalid="ignore", over="ignore"):
+            eastward, northward = (
+                np.fft.rfft(field.astype(np.float64), axis=-1, norm="forward") for field in (u, v)
+            )
+            found = np.zeros((*u.shape[:-2], size, size), np.complex128)
+            for order, projection in enumerate(self._over_cosine):
+                degrees = np.arange(order, size)
+                of_u = eastward[..., order] @ projection.T
+                of_v = northward[..., order] @ projection[:-1].T
+                lower = np.concatenate([np.zeros_like(of_u[..., :1]), of_u[..., :-2]], axis=-1)
+                found[..., order:, order] = (
+                    1j * order * of_v
+                    + (degrees + 1) * _ratio(degrees, order) * lower
+                    - degrees * _ratio(degrees + 1, order) * of_u[..., 1:]
+                )
+        return found / EARTH_RADIUS
+
+    @cached_property
+    def _over_cosine(self) -> list[Float64[np.ndarray, "degree y"]]:
+        """½ w P_lm / cos φ for l = m … highest + 1, of every order m.
+
+        The weights w integrate over μ what is a polynomial of a degree up to 2 · highest + 1. At the poles P_l0 / cos φ
+        is set to zero, as dP_l0/dφ is there.
+        """
+        sine, cosine = (function(np.deg2rad(self._latitude)) for function in (np.sin, np.cos))
+        moments = legendre(sine, 0, 2 * self.highest + 1)
+        wanted = np.zeros(len(moments))
+        wanted[0] = 2.0
+        near = cosine * (2 / cosine.sum())
+        weights = near + np.linalg.pinv(moments) @ (wanted - moments @ near)
+        pole = cosine < 1e-9
+        inverse = np.where(pole, 0.0, 1 / np.where(pole, 1.0, cosine))
+        top = self.highest + 1
+        return [
+            0.5 * weights * (legendre(sine, m, top, 1) if m else legendre(sine, 0, top) * inverse)
+            for m in range(top)
+        ]
 
 
 def cross_by_degree(
@@ -94,3 +154,8 @@ def cross_by_degree(
     with np.errstate(invalid="ignore", over="ignore"):
         product = (one * other.conj()).real
         return 2 * product.sum(axis=-1) - product[..., 0]
+
+
+def _ratio(degree: int | Int[np.ndarray, " degree"], order: int) -> Any:
+    """Return ε_l = √((l² − m²) / (4l² − 1))."""
+    return np.sqrt((degree**2 - order**2) / (4 * degree**2 - 1))
