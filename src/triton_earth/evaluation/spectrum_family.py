@@ -103,7 +103,7 @@ DEGREE_ENERGY = Family("degree_kinetic_energy", "kinetic energy spectrum", *_DEG
 
 DEGREE_ROTATIONAL_ENERGY = Family(
     "degree_rotational_kinetic_energy",
-    "rotational kinetic energy spectrum",
+    "rotational energy spectrum",
     *_DEGREES,
     "velocity",
 )

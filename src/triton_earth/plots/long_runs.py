@@ -1,5 +1,6 @@
 """Long runs of one variable: area mean and variance against the truth, the gap shaded, the seasonal cycle, extremes."""
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -79,15 +80,21 @@ def long_run_curves(scores: xr.Dataset, variable: str) -> Figure:
     return figure
 
 
-def rates_table(scores: xr.Dataset) -> str:
-    """Return drift, growth and doubling of every forecast and variable with intervals, as HTML of one table."""
-    names = [name for name in RATES if name in scores]
-    forecasts = [str(name) for name in scores["forecast"].values]
+def rates_table(scores: xr.Dataset, rates: Sequence[str] = RATES, along: str = "forecast") -> str:
+    """Return drift, growth and doubling of every forecast and variable with intervals, as HTML of one table.
+
+    Args:
+        scores: The rates (forecast, variable), with NAME_interval (…, bound) where there are intervals.
+        rates: Which, as far as they are there.
+        along: Dimension of the forecasts.
+    """
+    names = [name for name in rates if name in scores]
+    forecasts = [str(name) for name in scores[along].values]
     head = "".join(f'<th scope="col">{escape(_heading(scores, name))}</th>' for name in names)
     rows = []
     for variable in variable_names(scores):
         for order, forecast in enumerate(forecasts):
-            where = {"forecast": forecast, "variable": variable}
+            where = {along: forecast, "variable": variable}
             cells = "".join(_cell(scores, name, where) for name in names)
             first = (
                 f'<th scope="rowgroup" rowspan="{len(forecasts)}">{escape(variable)}</th>'

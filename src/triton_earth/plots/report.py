@@ -10,6 +10,7 @@ from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
 from triton_earth.plots.animation import animation, comparison, write_animation
+from triton_earth.plots.beyond import beyond_curves
 from triton_earth.plots.budgets import BUDGETS, budgets
 from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import svg_uri
@@ -181,6 +182,22 @@ def _long_runs(scores: xr.Dataset) -> str:
     return "".join(parts) + left_out(variables) + rates_table(scores)
 
 
+def _beyond(scores: xr.Dataset) -> str:
+    variables = variable_names(scores)
+    parts = [
+        Picture(
+            svg_uri(beyond_curves(scores, variable)),
+            f"Area mean, variance and extremes of {variable} at the leads beyond the end of the truth.",
+            f"{variable} where there is no truth any more. Black: extremes of the training split. {shading(scores)}",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+    ]
+    table = ""
+    if "beyond_drift_rate" in scores:
+        table = rates_table(scores, ("beyond_drift_rate",), "model")
+    return "".join(parts) + left_out(variables) + table
+
+
 def _ensembles(scores: xr.Dataset) -> str:
     variables = variable_names(scores)
     each = {"": scores}
@@ -203,6 +220,8 @@ def _more(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Sectio
     sections = []
     if "area_mean" in scores:
         sections.append(Section("Long runs", _long_runs(scores)))
+    if "beyond_extreme" in scores:
+        sections.append(Section("Beyond the truth", _beyond(scores)))
     if all(name in scores for name in ENSEMBLE):
         sections.append(Section("Ensemble", _ensembles(scores)))
     sections += [*event_sections(scores, examples), *scale_sections(scores)]

@@ -115,14 +115,14 @@ def _of_velocities(scores: xr.Dataset, families: tuple[Family, ...]) -> str:
 
 
 def _spectra(scores: xr.Dataset, families: tuple[Family, ...], of: str) -> str:
-    """Return spectra at several leads and, where forecasts are compared by it, the one at the last lead."""
+    """Return spectra at several leads and, of enstrophy, the one at the last lead."""
     parts = []
     for family in families:
         if family.spectrum not in scores:
             continue
         words = long_name(scores[family.spectrum])
         title = f"{words[:1].upper()}{words[1:]}{of}"
-        if family.ratio in scores:
+        if family in (BOX, DEGREE_ENSTROPHY) and family.ratio in scores:
             parts.append(
                 Picture(
                     svg_uri(final_spectrum(scores, family)),

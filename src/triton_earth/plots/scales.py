@@ -60,7 +60,7 @@ def scale_curves(scores: xr.Dataset, names: Family, largest: float) -> Figure:
     """
     leads = lead_times(scores[str(scores[names.decorrelation].dims[-1])])
     with style():
-        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+        figure = Figure(figsize=(10.4, 3.2), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, name in zip(panels, (names.decorrelation, names.effective), strict=True):
             score, curves = scores[name], curves_of(scores, name, "forecast")
@@ -70,7 +70,8 @@ def scale_curves(scores: xr.Dataset, names: Family, largest: float) -> Figure:
             axes.set_xlabel(leads.axis_title)
             axes.set_xlim(0.0, 1.01 * leads.values[-1])
             axes.set_ylim(0.0, 1.05 * largest)
-        panels[0].legend(loc="upper right")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return figure
 
 

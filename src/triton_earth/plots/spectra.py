@@ -42,15 +42,15 @@ def spectra(
     lead = str(spectrum.dims[1])
     leads = lead_times(spectrum[lead])
     shown = leads.chosen(steps)
-    limits = _limits(spectrum.sel(source="truth").isel({lead: shown}).values)
+    limits = _limits(spectrum.isel({lead: shown}))
     with style():
-        figure = Figure(figsize=(10.4, 3.1), layout="constrained")
+        figure = Figure(figsize=(10.4, 3.4), layout="constrained")
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
             bounds = None if interval is None else interval.isel({lead: index})
             _draw_lead(axes, spectrum.isel({lead: index}), limits, bounds)
             axes.set_title(leads.title(index) if lead == "lead_time" else leads.at(index))
-        _label(panels[0], spectrum)
+        _label(figure, panels[0], spectrum)
     return figure
 
 
@@ -69,13 +69,11 @@ def final_spectrum(scores: xr.Dataset, family: Family) -> Figure:
     last = scores.isel({family.lead: -1})
     spectrum, scale = last[family.spectrum], last[family.scale]
     with style():
-        figure = Figure(figsize=(10.4, 4.2), layout="constrained")
+        figure = Figure(figsize=(10.4, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
-        limits = _limits(spectrum.sel(source="truth").values)
-        _draw_lead(left, spectrum, limits, last.get(f"{family.spectrum}_interval"))
+        _draw_lead(left, spectrum, _limits(spectrum), last.get(f"{family.spectrum}_interval"))
         where = leads.title(-1) if family.lead == "lead_time" else leads.at(-1)
         left.set_title(f"Last lead: {where}")
-        _label(left, spectrum)
         for value, line in ((1.0, "-"), (0.5, ":"), (2.0, ":")):
             right.axhline(value, color="#8a9099", linewidth=0.8, linestyle=line, zorder=1.5)
         curves = curves_of(last, family.ratio, "forecast")
@@ -89,6 +87,7 @@ def final_spectrum(scores: xr.Dataset, family: Family) -> Figure:
         right.yaxis.set_major_locator(FixedLocator(list(_RATIOS)))
         right.yaxis.set_major_formatter(lambda value, _: _RATIOS.get(value, ""))
         right.set_title("Divided by the truth's")
+        _label(figure, left, spectrum)
     return figure
 
 
@@ -136,16 +135,20 @@ def _log_log(axes: Axes, scale: xr.DataArray) -> None:
         _mark_resolved(axes, float(resolved), end)
 
 
-def _label(axes: Axes, spectrum: xr.DataArray) -> None:
-    """Say beside the first panel what is drawn, and in it of what."""
+def _label(figure: Figure, axes: Axes, spectrum: xr.DataArray) -> None:
+    """Say beside the first panel what is drawn, and below all of what."""
     words = long_name(spectrum)
     title = with_units(words[:1].upper() + words[1:], units_of(spectrum))
     axes.set_ylabel(shortened(title, 40))
-    if axes.lines:
-        axes.legend(loc="lower left")
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
 
 
-def _limits(truth: np.ndarray) -> tuple[float, float] | None:
+def _limits(spectrum: xr.DataArray) -> tuple[float, float] | None:
+    """Return limits that show the truth's waves; its mean, wavenumber 0, is not drawn."""
+    waves = spectrum[str(spectrum.dims[-1])].values > 0
+    truth = spectrum.sel(source="truth").values[..., waves]
     positive = truth[np.isfinite(truth) & (truth > 0)]
     if not positive.size:
         return None

@@ -69,6 +69,7 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
                 axes.set_ylim(float(seen.min()) / 10, top * 10)
             axes.set_title(band.replace("-", " to "))
             axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_minor_locator(NullLocator())

@@ -1,6 +1,10 @@
 import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.collections import PolyCollection
 
-from triton_earth.plots.spectra import spectra
+from triton_earth.evaluation.spectrum_family import BOX
+from triton_earth.plots.spectra import final_spectrum, spectra
 
 
 def test_one_log_log_panel_per_lead(scores):
@@ -44,3 +48,52 @@ def test_wavenumber_zero_is_not_on_a_logarithmic_axis(scores):
 
 def test_leads_asked_for(scores):
     assert len(spectra(scores["energy_spectrum"], (10, 20)).axes) == 2
+
+
+@pytest.fixture
+def with_intervals(scores):
+    """Intervals of a tenth around spectra and their ratio, none at wavenumber 3."""
+    spectrum = scores["enstrophy_spectrum"]
+    ratio = (spectrum / spectrum.sel(source="truth")).sel(source=scores["forecast"].values)
+    scores["spectrum_ratio"] = ratio.drop_vars("source").rename(source="forecast")
+    for name in ("enstrophy_spectrum", "spectrum_ratio"):
+        ends = xr.concat([0.9 * scores[name], 1.1 * scores[name]], dim="bound")
+        ends = ends.where(scores["wavenumber"] != 3)
+        scores[f"{name}_interval"] = ends.transpose(..., "bound")
+    return scores
+
+
+def shades(axes):
+    return [found for found in axes.collections if isinstance(found, PolyCollection)]
+
+
+def test_intervals_are_shaded(with_intervals):
+    name = "enstrophy_spectrum"
+    figure = spectra(with_intervals[name], interval=with_intervals[f"{name}_interval"])
+    assert [len(shades(axes)) for axes in figure.axes] == [3] * 4
+    truth = with_intervals[name].sel(source="truth").isel(lead_time=0).values
+    corners = shades(figure.axes[0])[0].get_paths()[0].vertices
+    assert corners[:, 1].max() == pytest.approx(1.1 * truth[:2].max())
+    assert not shades(spectra(with_intervals[name]).axes[0])
+
+
+def test_the_last_lead_and_its_ratio(with_intervals):
+    figure = final_spectrum(with_intervals, BOX)
+    left, right = figure.axes
+    assert left.get_title(loc="left").startswith("Last lead: step 99 · ")
+    assert {line.get_label() for line in left.lines} == {"truth", "triton", "persistence"}
+    (model,) = [line for line in right.lines if line.get_label() == "triton"]
+    last = with_intervals["spectrum_ratio"].sel(forecast="triton").isel(lead_time=-1)
+    np.testing.assert_allclose(model.get_ydata(), last)
+    assert right.get_xscale() == right.get_yscale() == "log"
+    assert (len(shades(left)), len(shades(right))) == (3, 2)
+    figure.canvas.draw()
+    assert [label.get_text() for label in right.get_yticklabels()][2:5] == ["1/2", "1", "2"]
+
+
+def test_the_mean_sets_no_limits(scores):
+    """Wavenumber 0 is not drawn, however large the mean square is."""
+    shifted = scores.assign_coords(wavenumber=scores["wavenumber"] - 1)
+    shifted["enstrophy_spectrum"][..., 0] = 1e6
+    top = spectra(shifted["enstrophy_spectrum"]).axes[0].get_ylim()[1]
+    assert top < 100

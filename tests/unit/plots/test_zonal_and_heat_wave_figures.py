@@ -41,6 +41,16 @@ def test_bands_without_values_have_no_panel(zonal):
     figure.savefig("/dev/null", format="svg")
 
 
+def test_intervals_of_zonal_spectra_are_shaded(zonal):
+    spectrum = zonal["zonal_spectrum"]
+    ends = xr.concat([0.5 * spectrum, 2 * spectrum], dim="bound").transpose(..., "bound")
+    zonal["zonal_spectrum_interval"] = ends.assign_coords(bound=["lower", "upper"])
+    for axes in zonal_spectra(zonal, "sst").axes:
+        truth, model = (found.get_paths()[0].vertices for found in axes.collections)
+        for corners in (truth, model):
+            assert corners[:, 1].max() == pytest.approx(2 * 2.0**-3)
+
+
 def test_too_much_and_too_little_by_band_and_lead(zonal):
     """Twice the truth's spectrum everywhere is one colour, log2 of it 1; the mean (wavenumber 0) is left out."""
     ratio = 2.0 * zonal["zonal_spectrum"] / zonal["zonal_spectrum"].sel(source="truth")
