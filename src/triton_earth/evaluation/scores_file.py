@@ -17,6 +17,9 @@ from triton_earth.evaluation.remarks import REMARKS
 NETCDF = "scores.nc"
 JSON = "scores.json"
 
+PACKED_BYTES = 2**20
+"""Size above which an array of scores is compressed."""
+
 NOTE = (
     "null is a value that does not exist: a forecast that is not finite, a horizon that is not reached, an interval of "
     "a single trajectory. Spectra are in scores.nc only."
@@ -38,7 +41,13 @@ def save_scores(scores: xr.Dataset, folder: Path) -> None:
     temporary = folder / f".{NETCDF}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        scores.to_netcdf(temporary, engine="netcdf4")
+        # Intervals of large spectra are missing at most leads.
+        packed = {
+            name: {"zlib": True, "complevel": 1}
+            for name, values in scores.data_vars.items()
+            if values.dtype.kind == "f" and values.nbytes > PACKED_BYTES
+        }
+        scores.to_netcdf(temporary, engine="netcdf4", encoding=packed)
         temporary.replace(folder / NETCDF)
         write_text(folder / JSON, _text(scores_as_json(scores)))
     except OSError as error:

@@ -24,6 +24,16 @@ def test_netcdf_gives_back_the_scores(scores, tmp_path):
     assert names == ["scores.json", "scores.nc"]
 
 
+def test_large_arrays_with_little_in_them_take_little_room(scores, tmp_path):
+    values = np.full((3, 400, 300), np.nan)
+    values[:, -1] = np.random.default_rng(0).standard_normal(300)
+    scores["zonal_ratio_interval"] = (("a", "b", "c"), values)
+    save_scores(scores, tmp_path)
+    assert (tmp_path / "scores.nc").stat().st_size < values.nbytes / 8
+    with xr.open_dataset(tmp_path / "scores.nc") as found:
+        xr.testing.assert_identical(found.load(), scores)
+
+
 def test_calendar_times_survive(flow, forecasts_of, truth_of, tmp_path):
     times = np.datetime64("2020-01-01", "ns") + np.arange(8) * np.timedelta64(86400, "s")
     day = np.timedelta64(24, "h").astype("timedelta64[ns]")
