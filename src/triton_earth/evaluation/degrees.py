@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.variables import Variables
-from triton_earth.core.velocity import velocity_pairs
 from triton_earth.evaluation.metrics import METRICS
 from triton_earth.evaluation.spectrum_family import (
     DEGREE_ENERGY,
@@ -18,6 +17,7 @@ from triton_earth.evaluation.spectrum_family import (
     DEGREES,
 )
 from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.whole_fields import whole_channels, whole_velocities
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.physics.spherical_harmonics import SphericalTransform, cross_by_degree
 
@@ -67,9 +67,7 @@ class DegreeSpectra:
     @property
     def velocities(self) -> list[tuple[int, int]]:
         """Channels of both components of each velocity that has them on the whole globe."""
-        return [
-            pair for pair in velocity_pairs(self.variables) if np.isin(pair, self.channels).all()
-        ]
+        return whole_velocities(self.variables, self.channels)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -114,10 +112,10 @@ def degree_spectra(
     variables: Variables, grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None
 ) -> DegreeSpectra | None:
     """Return the spectra of a globe; None where no variable is defined on all of one."""
-    whole = np.ones(len(variables), bool) if valid_mask is None else valid_mask.all(axis=(1, 2))
-    if not isinstance(grid, LatLonGrid) or not is_globe(grid) or not whole.any():
+    channels = whole_channels(variables, valid_mask)
+    if not isinstance(grid, LatLonGrid) or not is_globe(grid) or not channels.size:
         return None
-    return DegreeSpectra(grid, variables, np.flatnonzero(whole))
+    return DegreeSpectra(grid, variables, channels)
 
 
 def is_globe(grid: LatLonGrid) -> bool:

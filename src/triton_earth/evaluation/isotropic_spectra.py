@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.core.velocity import velocity_pairs
 from triton_earth.evaluation.isotropic import IsotropicBox, isotropic_box
 from triton_earth.evaluation.metrics import METRICS
 from triton_earth.evaluation.spectrum_family import ISOTROPIC, ISOTROPIC_ENERGY
 from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.whole_fields import whole_channels, whole_velocities
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class IsotropicSpectra:
     @property
     def velocities(self) -> list[tuple[int, int]]:
         """Channels of both components of each velocity that has them everywhere."""
-        return [
-            pair for pair in velocity_pairs(self.variables) if np.isin(pair, self.channels).all()
-        ]
+        return whole_velocities(self.variables, self.channels)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -88,10 +86,9 @@ def isotropic_spectra(
     Vorticity on a doubly periodic box is left out: `FlowSpectra` are its spectra.
     """
     box = isotropic_box(grid)
-    whole = np.ones(len(variables), bool) if valid_mask is None else valid_mask.all(axis=(1, 2))
-    whole = np.array(whole)
+    channels = whole_channels(variables, valid_mask)
     if isinstance(grid, PeriodicGrid) and VORTICITY.name in variables:
-        whole[variables.indices([VORTICITY.name])] = False
-    if box is None or not whole.any():
+        channels = np.setdiff1d(channels, variables.indices([VORTICITY.name]))
+    if box is None or not channels.size:
         return None
-    return IsotropicSpectra(box, variables, np.flatnonzero(whole))
+    return IsotropicSpectra(box, variables, channels)
