@@ -152,8 +152,8 @@ def _scales(scores: xr.Dataset, family: Family, of: str) -> str:
                 )
             ),
             f"Heat maps of the spectral ratio and error{of} of {name}: {words} against lead time.",
-            f"{name}: spectrum{of} relative to the truth's (green: too much, purple: too little) and relative spectral "
-            f"error, by {words} and lead time.",
+            f"{name}: {family.title}{of} relative to the truth's (green: too much, purple: too little) and relative "
+            f"spectral error, by {words} and lead time.",
         ).html()
         for name in judged(scores)
     ]
