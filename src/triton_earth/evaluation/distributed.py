@@ -46,6 +46,7 @@ class Recording:
         seed: Seed of the ranks among equal members.
         heat_waves: Which heat waves are recorded; None: none.
         eddies: Sea level whose eddies are recorded; None: none.
+        by_region: Regions that are recorded beside the whole.
     """
 
     models: tuple[Forecasts, ...]
