@@ -123,6 +123,11 @@ class DoubleGyre(Simulation):
         """Times of the snapshots in days from the first [time], float64."""
         return self.interval * np.arange(self.snapshots, dtype=np.float64)
 
+    @property
+    def time_units(self) -> str:
+        """Days."""
+        return "d"
+
     def wind_curl(self) -> Float[Tensor, "y x"]:
         """Return the curl of the wind stress over density, −(2πτ₀/ρL) sin(2πy/L), in m/s² at all points, float64."""
         points = self.simulation_grid + 1

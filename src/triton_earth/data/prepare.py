@@ -114,6 +114,7 @@ def prepare_store(
             variables=source.variables,
             grid=source.stored_grid,
             times=source.snapshot_times,
+            time_units=source.time_units,
             splits=splits,
             provenance={**provenance, "data": wanted, **remarks},
             compression=data.compression,

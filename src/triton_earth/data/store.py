@@ -62,6 +62,7 @@ class TrainingStore:
         variables: Channels of the state.
         grid: Cells of the state.
         times: Times of every trajectory, datetime64 or float64.
+        time_units: Units of times without a calendar; "1" where they are not known.
         time_step: Step between times.
         split: Split of each time of each trajectory, [trajectory, time]; "" for times that no split may use.
         trajectory_hashes: SHA-256 of the values of each trajectory.
@@ -77,6 +78,7 @@ class TrainingStore:
         self.variables = Variables.from_list(attributes["variables"])
         self.grid: Grid = grid_from_dict(attributes["grid"])
         self.times: np.ndarray = coordinates["time"].values
+        self.time_units = str(coordinates["time"].attrs.get("units", "1"))
         self.time_step: Duration = uniform_step(self.times)
         split = coordinates["split"].values.astype(object)
         self.split: np.ndarray = (

@@ -35,6 +35,7 @@ def create_store(
     times_per_file: int | None = None,
     recorded: Bool[np.ndarray, " time"] | None = None,
     compression: Compression = "none",
+    time_units: str = "1",
 ) -> None:
     """Write an empty store: coordinates, attributes and the array that trajectories are then written into.
 
@@ -50,6 +51,7 @@ def create_store(
         times_per_file: Times of a trajectory in one file; all of them if not given.
         recorded: Where there is a state; None where there is one at all times.
         compression: How the fields are packed.
+        time_units: Units of times without a calendar.
 
     Raises:
         UserError: if the disk is full or fails; nothing is left behind.
@@ -57,7 +59,7 @@ def create_store(
     y_name, x_name = grid.axes
     coordinates: dict[str, Any] = {
         "trajectory": np.arange(len(splits)),
-        "time": times,
+        "time": ("time", times, {} if times.dtype.kind == "M" else {"units": time_units}),
         "channel": np.array(variables.names, dtype=object),
         y_name: grid.y,
         x_name: grid.x,

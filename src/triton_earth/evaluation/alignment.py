@@ -66,6 +66,7 @@ class Truth(Protocol):
         variables: What is in it.
         grid: Where the cells are.
         times: Times of every trajectory, in equal steps.
+        time_units: Units of times without a calendar.
         time_step: That step.
         valid_mask: True where a channel is defined, [channel, y, x], or None.
         recorded: Where there is a state, [time].
@@ -76,6 +77,7 @@ class Truth(Protocol):
     variables: Variables
     grid: Grid
     times: np.ndarray
+    time_units: str
     time_step: Duration
     valid_mask: np.ndarray | None
     recorded: np.ndarray

@@ -145,7 +145,7 @@ def evaluate_forecast(
         resamples=resamples,
         seed=seed,
     )
-    scores = xr.Dataset(coords=_coordinates(forecast, alignment, sources))
+    scores = xr.Dataset(coords=_coordinates(forecast, truth, alignment, sources))
     for part in (
         score_errors(records, sources, forecast.variables, resampling),
         score_totals(records, forecast.variables, resampling),
@@ -258,10 +258,12 @@ def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:
     return different
 
 
-def _coordinates(forecast: Forecasts, alignment: Alignment, names: list[str]) -> dict[str, Any]:
+def _coordinates(
+    forecast: Forecasts, truth: Truth, alignment: Alignment, names: list[str]
+) -> dict[str, Any]:
     lead_times = np.asarray(forecast.lead_times)[alignment.leads]
     # xarray itself writes the units of calendar spans.
-    units = {} if lead_times.dtype.kind == "m" else {"units": "1"}
+    units = {} if lead_times.dtype.kind == "m" else {"units": truth.time_units}
     return {
         "forecast": ("forecast", names, {"long_name": "forecast"}),
         "source": ("source", [*names, TRUTH_NAME], {"long_name": "forecast or truth"}),

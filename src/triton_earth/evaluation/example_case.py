@@ -65,10 +65,11 @@ def example_case(
         "forecast": (DIMENSIONS, np.swapaxes(fields, 0, 1), {"long_name": "forecast"}),
         "error": (DIMENSIONS, np.swapaxes(fields - true, 0, 1), {"long_name": "forecast - truth"}),
     }
+    units = {} if lead_times.dtype.kind == "m" else {"units": truth.time_units}
     coordinates = {
         "variable": ("variable", forecast.variables.names),
         "units": ("variable", [variable.units for variable in forecast.variables]),
-        "lead_time": np.concatenate([lead_times[:1] * 0, lead_times]),
+        "lead_time": ("lead_time", np.concatenate([lead_times[:1] * 0, lead_times]), units),
         "lead": ("lead_time", np.concatenate([[0], alignment.numbers[wanted]])),
         "y": ("y", forecast.grid.y, {"long_name": y_name}),
         "x": ("x", forecast.grid.x, {"long_name": x_name}),

@@ -63,6 +63,11 @@ class Simulation(StrictConfig, abc.ABC):
     def snapshot_times(self) -> Float64[np.ndarray, " time"]:
         """Times of the snapshots [time], float64."""
 
+    @property
+    def time_units(self) -> str:
+        """Units of the times; those of the equation, which has no others, are "1"."""
+        return "1"
+
     @abc.abstractmethod
     def fields(
         self, indices: Sequence[int], device: torch.device | str = "cpu"

@@ -26,6 +26,7 @@ _FIRST_COLOUR = _GREYS + 2
 _COAST = 7
 _DPI = 100
 _WIDTH, _NARROWEST_MAP, _WIDEST_MAP = 1035, 110, 330
+_BAR_LETTERS = 44
 _GAP, _LEAD, _TITLE, _BAR_GAP, _BAR, _BOTTOM = 18, 30, 24, 10, 12, 36
 
 Numbers = UInt8[np.ndarray, "y x"]
@@ -128,7 +129,7 @@ class Frames:
         layout = self._layout
         height, width = layout.frame
         units = units_of(self._truth)
-        words = self._variable.replace("_", " ")
+        words = shortened(self._variable.replace("_", " "), _BAR_LETTERS - len(units) - 3)
         titles = (with_units(words, units), with_units("error", units))
         with style():
             figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
@@ -158,7 +159,7 @@ class Frames:
                 axes.set(xlim=(colours.low, colours.high), yticks=[])
                 axes.grid(visible=False)
                 axes.tick_params(labelsize=7.5, length=2.5, pad=1.5)
-                axes.set_xlabel(shortened(title, 44), fontsize=8, labelpad=1)
+                axes.set_xlabel(title, fontsize=8, labelpad=1)
             canvas.draw()
             grey = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=-1)
         frame = (grey / 255 * (_GREYS - 1)).round().astype(np.uint8)

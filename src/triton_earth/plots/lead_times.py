@@ -10,6 +10,7 @@ from triton_earth.data.sources.time_axis import MEAN_MONTH
 from triton_earth.plots.labels import pretty_units, shortened
 
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
+_MODEL_UNITS = {"d": "days"}
 _SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -38,7 +39,7 @@ class LeadTimes:
 
     def words(self, value: float) -> str:
         """Return a value in these units with its units."""
-        singular = self.units in ("days", "months") and value == 1
+        singular = self.units in ("days", "months", "time units") and value == 1
         return f"{value:.4g} {self.units[:-1] if singular else self.units}"
 
     def title(self, index: int) -> str:
@@ -73,7 +74,8 @@ def lead_times(coordinate: xr.DataArray) -> LeadTimes:
         values = seconds / per
     else:
         values = raw.astype(np.float64)
-        unit = shortened(pretty_units(str(coordinate.attrs.get("units", ""))), 16) or "time units"
+        unit = pretty_units(str(coordinate.attrs.get("units", "")))
+        unit = _MODEL_UNITS.get(unit) or shortened(unit, 16) or "time units"
     first = 0 if raw.size and values[0] == 0 else 1
     steps = (
         coordinate.coords["lead"].values

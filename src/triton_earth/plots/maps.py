@@ -76,7 +76,10 @@ def label_axes(grid: np.ndarray, field: xr.DataArray) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(3))
     for axes in grid[-1]:
         axes.xaxis.set_major_locator(MaxNLocator(3))
-        axes.set_xlabel(axis_title(field[field.dims[-1]]), fontsize=8)
+        # Without its coordinates: the scalar `units` among them are those of the field.
+        axes.set_xlabel(
+            axis_title(field[field.dims[-1]].drop_vars("units", errors="ignore")), fontsize=8
+        )
 
 
 def height_of_degree(field: xr.DataArray) -> float:

@@ -6,7 +6,7 @@ import pytest
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.content_hash import content_hash
-from triton_earth.data.store import create_store, finish_store, write_trajectory
+from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 
 GRID = LatLonGrid((-30.0, 0.0, 30.0), (0.0, 90.0, 180.0, 270.0))
 FIELDS = np.arange(4 * 12, dtype=np.float32).reshape(4, 1, 3, 4)
@@ -57,3 +57,10 @@ def test_what_does_not_matter_is_not_hashed(tmp_path):
 def one_trajectory(path):
     create_store(path, **PLAIN)
     return write_trajectory(path, 0, FIELDS)
+
+
+def test_units_of_model_time_are_kept(tmp_path):
+    days = {"times": np.arange(4.0), "time_units": "d"}
+    assert hashed(tmp_path / "a.zarr", times=days["times"]) == hashed(tmp_path / "b.zarr", **days)
+    units = [TrainingStore.open(tmp_path / name).time_units for name in ("a.zarr", "b.zarr")]
+    assert units == ["1", "d"]

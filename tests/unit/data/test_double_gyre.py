@@ -129,7 +129,7 @@ def test_what_the_store_is_told():
     assert gyre.stored_grid.x[0] == LENGTH / 128
     assert gyre.stored_grid.padding == ("zero", "zero")
     assert [variable.units for variable in gyre.variables] == ["m", "m s-1", "m s-1"]
-    assert gyre.snapshot_times[-1] == 119
+    assert (gyre.snapshot_times[-1], gyre.time_units) == (119, "d")
     assert gyre.remarks()["source"].startswith("MODEL OUTPUT, not observations")
     assert float(gyre.wind_curl().abs().max()) == pytest.approx(
         2 * np.pi * 0.08 / (1000 * LENGTH), rel=1e-3

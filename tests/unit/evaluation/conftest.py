@@ -15,6 +15,7 @@ class MemoryTruth:
         self.variables = variables or Variables((VORTICITY,))
         self.grid = grid or PeriodicGrid(*fields.shape[-2:])
         self.times = np.arange(fields.shape[1]) * 0.5 if times is None else times
+        self.time_units = "1"
         self.time_step = self.times[1] - self.times[0]
         self.valid_mask = valid_mask
         self.recorded = np.ones(fields.shape[1], dtype=bool)

@@ -164,6 +164,13 @@ def test_totals_and_spectra_are_those_of_the_fields(scores, flow):
     np.testing.assert_allclose(held, 0.5 * (flow[:, 0] ** 2).mean(), rtol=1e-6)
 
 
+def test_lead_times_have_the_units_of_the_truth(flow, forecasts_of, truth_of):
+    truth = truth_of(flow)
+    truth.time_units = "d"
+    forecasts = forecasts_of(flow[:, 1:])
+    assert evaluate_forecast(forecasts, truth, resamples=2)["lead_time"].attrs["units"] == "d"
+
+
 def test_perfect_forecast(flow, forecasts_of, truth_of):
     scores = evaluate_forecast(forecasts_of(flow[:, 1:]), truth_of(flow), resamples=50)
     one = scores.sel(forecast="triton")

@@ -17,7 +17,10 @@ def test_model_time_has_its_own_units():
     leads = axis([0.055, 0.11], units="1")
     assert leads.axis_title == "Lead time (time units)"
     assert leads.title(1) == "step 2 · 0.11 time units"
+    assert leads.words(1.0) == "1 time unit"
     assert axis([0.5, 1.0], units="s").axis_title == "Lead time (s)"
+    days = axis([1.0, 60.0], units="d")
+    assert [days.title(0), days.title(1)] == ["step 1 · 1 day", "step 2 · 60 days"]
 
 
 def test_calendar_time_in_the_unit_that_reads_best():

@@ -81,3 +81,11 @@ def test_models_share_the_colours_of_the_truth(make_example):
     assert len(errors) == 8
     assert [axes.get_ylabel() for axes in errors[::4]] == ["one", "two"]
     assert len({axes.images[0].get_clim() for axes in errors}) == 1
+
+
+def test_the_axes_of_a_box_are_not_in_the_units_of_the_field(example):
+    # As evaluation makes it: the units of each variable are a coordinate.
+    units = example["truth"].attrs.pop("units")
+    example = example.assign_coords(units=("variable", [units]))
+    titles = {axes.get_xlabel() for axes in panels(example, "vorticity").axes}
+    assert titles == {"", "X"}
