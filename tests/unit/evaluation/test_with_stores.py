@@ -66,7 +66,7 @@ class _Endless:
     def __init__(self, leads):
         self.variables, self.grid = SHARED["variables"], PeriodicGrid(32, 32)
         self.times = np.arange(leads + 1) * 1.0
-        self.time_step, self.lead_times = 1.0, self.times[1:]
+        self.time_step, self.time_units, self.lead_times = 1.0, "1", self.times[1:]
         self.init_times, self.chunk_inits = np.zeros(4), 2
         self.valid_mask, self.content_hash, self.provenance = None, "", {}
         self.trajectories, self.recorded = np.arange(4), np.ones(leads + 1, dtype=bool)
