@@ -114,7 +114,9 @@ def apply_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, A
         *parents, key = path.split(".")
         node = result
         for parent in parents:
-            node = node.setdefault(parent, {})
+            if node.get(parent) is None:  # what is switched off is switched on by a key below it
+                node[parent] = {}
+            node = node[parent]
             if not isinstance(node, dict):
                 raise UserError(
                     f"override '{override}': '{parent}' holds a plain value and has no keys below it."

@@ -144,6 +144,13 @@ def test_overrides_set_nested_keys_and_leave_the_original_alone():
     assert values == {"train": {"steps": 5, "batch_size": 2}, "seed": 0}
 
 
+def test_a_key_below_one_that_is_off_switches_it_on():
+    values = {"forecast": {"stabilizers": {"range_clamp": None}}}
+    result = apply_overrides(values, ["forecast.stabilizers.range_clamp.margin=0.1"])
+    assert result == {"forecast": {"stabilizers": {"range_clamp": {"margin": 0.1}}}}
+    assert values == {"forecast": {"stabilizers": {"range_clamp": None}}}
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
