@@ -15,7 +15,7 @@ FIRST_DROP_PATH = 0.01
 
 
 class Dynamics(Recomputing):
-    """The latent dynamical core: N blocks, the first and the last with a change of width."""
+    """The latent dynamical core: N blocks, the first and the last with a change of width; the identity for N = 0."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Dynamics(Recomputing):
         padding: Padding,
     ) -> None:
         super().__init__()
-        last = len(kinds) - 1
+        last = max(1, len(kinds) - 1)
         first_drop_path = min(FIRST_DROP_PATH, drop_path)
         self.layers = nn.ModuleList()
         for layer, kind in enumerate(kinds):

@@ -94,6 +94,7 @@ class NetworkForecaster(Forecaster):
             UserError: if the normaliser's climatology is on another grid.
         """
         _require_grid(normalizer, grid)
+        config = config.model_copy(update={"network": config.network.for_shape(grid.shape)})
         self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
         self.history, self.block = config.history, config.history
         self.name = config.network.name

@@ -15,6 +15,10 @@ class NetworkConfig(StrictConfig):
 
     name: str
 
+    def for_shape(self, shape: tuple[int, int]) -> "NetworkConfig":
+        """Return the configuration with everything decided that depends on the height and width of the maps."""
+        return self
+
     def build(
         self, frames: int, input_channels: int, output_channels: int, padding: Padding
     ) -> nn.Module:

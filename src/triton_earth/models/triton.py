@@ -1,25 +1,45 @@
-"""Triton: convolutional encoder, attention at a quarter of the resolution, convolutional decoder."""
+"""Triton: convolutional encoder, attention between the cells of a coarse latent map, convolutional decoder."""
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.layers.dynamics import HEADS, Dynamics, fold_time, unfold_time
 from triton_earth.layers.encoder_decoder import Decoder, Encoder
 from triton_earth.layers.padding import ZERO, Padding, pad_to_multiple
+from triton_earth.layers.resampling import Upsampling
+from triton_earth.layers.residual_block import Norm
 from triton_earth.layers.stage import NORM_GROUPS
+from triton_earth.layers.v_cycle import Ascent, Descent
 from triton_earth.models.registry import NetworkConfig, register
 
 CACHE_BYTES = 8 * 2**20
 
-Arrangement = Literal["published", "attention", "uniformer"]
+Stages = Literal["residual", "plain"]
+Arrangement = Literal["published", "attention", "uniformer", "convolution"]
 ARRANGEMENTS: tuple[Arrangement, ...] = get_args(Arrangement)
-Skip = Literal["full_resolution", "every_level"]
+Skip = Literal["none", "full_resolution", "every_level"]
+Levels = Annotated[int, Field(ge=0)] | Literal["auto"]
+Width = Annotated[int, Field(ge=1)]
+
+LATENT_CELLS = 2048
+OF_STAGES: dict[Stages, dict[str, Any]] = {
+    "plain": {"spatial_hidden_dim": 64, "num_spatial_layers": 6},
+    "residual": {
+        "widths": (32, 64),
+        "levels": "auto",
+        "norm": "group",
+        "upsampling": "nearest",
+        "input_to_readout": False,
+    },
+}
+"""The keys that stages of one kind alone have, with the values that they start from."""
 
 
 @register("triton")
@@ -27,20 +47,79 @@ class TritonConfig(NetworkConfig):
     """Hyper-parameters of `Triton`; channels, frames and the grid come from the recipe.
 
     The defaults are for new models, those that measured best (docs/measurements.md), where the defaults of `Triton`
-    itself are the original's.
+    itself are the original's. A key that stages of the other kind have is None. Where `stages` is not said, a key of
+    plain stages says that they are plain, as all were before there were residual ones.
+
+    Attributes:
+        stages: Units of encoder and decoder: ``residual`` stages of two convolutions beside a shortcut, or the
+            ``plain`` ones of a single convolution that the published system has.
+        widths: Residual stages: channels of each level from the finest one on; further levels have the last.
+        levels: Residual stages: how often the map is halved. ``auto`` halves it for each of the widths, and on until
+            the latent map has at most 2048 cells.
+        norm: Residual stages: ``group`` (over the whole map), ``channel`` (over the channels of a cell) or ``none``.
+        upsampling: Residual stages: how the map is doubled, as in `layers.resampling.Doubling`.
+        input_to_readout: Residual stages: whether the last convolution sees the raw input too.
+        spatial_hidden_dim: Plain stages: channels.
+        num_spatial_layers: Plain stages: how many; each second one halves the map.
+        temporal_hidden_dim: Width of the latent dynamical core.
+        num_temporal_layers: Its blocks; 0 leaves the core out.
+        blocks: Their kinds, as in `Triton`.
+        skip: Which maps of the encoder the decoder sees: ``none``, those of full resolution, those of every level.
+        padding: Whether borders follow the grid, or see zeros beyond them as in the original.
+        drop_path: Probability of leaving out branches of the last block of the core in training.
+        zero_readout: Start from an output of 0.
+        checkpoint_activations: Compute activations again in the backward pass instead of keeping them.
     """
 
     name: Literal["triton"] = "triton"
-    spatial_hidden_dim: int = Field(default=64, ge=2, multiple_of=2)
+    stages: Stages = "plain"
+    widths: Annotated[tuple[Width, ...], Field(min_length=1)] | None = None
+    levels: Levels | None = None
+    norm: Norm | None = None
+    upsampling: Upsampling | None = None
+    input_to_readout: bool | None = None
+    spatial_hidden_dim: int | None = Field(default=None, ge=2, multiple_of=2)
+    num_spatial_layers: int | None = Field(default=None, ge=1)
     temporal_hidden_dim: int = Field(default=128, ge=1)
-    num_spatial_layers: int = Field(default=6, ge=1)
-    num_temporal_layers: int = Field(default=8, ge=2)
+    num_temporal_layers: int = Field(default=8, ge=0)
     blocks: Arrangement = "attention"
     skip: Skip = "every_level"
     padding: Literal["grid", "zero"] = "grid"
     drop_path: float = Field(default=0.1, ge=0.0, lt=1.0)
     zero_readout: bool = False
     checkpoint_activations: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        """Give the keys that belong to the kind of stages their values, and refuse those of the other kind."""
+        if not isinstance(values, Mapping):
+            return values
+        given = {key: value for key, value in values.items() if value is not None}
+        if "stages" not in given and any(key in given for key in OF_STAGES["plain"]):
+            given["stages"] = "plain"
+        stages = given.get("stages", cls.model_fields["stages"].default)
+        for kind, keys in OF_STAGES.items():
+            foreign = [key for key in keys if key in given] if kind != stages else []
+            if foreign and stages in OF_STAGES:
+                raise UserError(
+                    f"'{foreign[0]}' belongs to stages '{kind}', found stages '{stages}'; leave it out, or say "
+                    f"'stages: {kind}' and leave out what belongs to '{stages}' ({', '.join(OF_STAGES[stages])})."
+                )
+        return OF_STAGES.get(stages, {}) | given
+
+    def for_shape(self, shape: tuple[int, int]) -> "TritonConfig":
+        """Return the configuration with the number of levels that suits maps of this height and width.
+
+        The fewest levels, but at least one for each of the widths, that leave at most 2048 latent cells, so that
+        attention between all of them never costs more than the convolutions do and cost grows as the number of cells.
+        """
+        if self.levels != "auto" or self.widths is None:
+            return self
+        levels = len(self.widths)
+        while math.prod(-(-size // 2**levels) for size in shape) > LATENT_CELLS:
+            levels += 1
+        return self.model_copy(update={"levels": levels})
 
     def build(
         self, frames: int, input_channels: int, output_channels: int, padding: Padding
@@ -56,7 +135,9 @@ class TritonConfig(NetworkConfig):
         Raises:
             UserError: if the widths do not suit the attention heads.
         """
-        options = self.model_dump(exclude={"name", "padding"})
+        options = self.model_dump(exclude={"name", "padding"}, exclude_none=True)
+        if options.get("levels") == "auto":
+            del options["levels"]
         return Triton(
             shape_in=(frames, input_channels),
             output_channels=output_channels,
@@ -72,6 +153,8 @@ class Triton(nn.Module):
     D(z_{n−1}) = N blocks that see all T frames of a cell as T·S channels (H_t in between);
     y = the decoder's stages, strides reversed, the last one on (D, z₀), then a 1×1 convolution.
 
+    With residual stages, encoder and decoder are a V-cycle of levels with a width each (`layers.v_cycle`).
+
     Frames are folded into channels for the dynamics, so T belongs to the weights; height and width
     do not: any size is legal. Where a size is no multiple of the total stride, the map is
     lengthened by the padding rule and the result cropped.
@@ -85,12 +168,19 @@ class Triton(nn.Module):
         output_channels: C_out.
         temporal_hidden_dim: H_t, width of the dynamics.
         num_spatial_layers: Stages of the encoder, and of the decoder.
-        num_temporal_layers: N, at least 2.
-        blocks: "attention" for attention throughout; "uniformer" for convolution blocks first and
-            last (attention last where T·S = H_t); "published" for what the original experiments
-            take, attention for one frame and uniformer for several; or the kind of every block.
-        skip: "full_resolution" joins z₀ alone to the decoder, "every_level" every stage of
-            stride 1.
+        num_temporal_layers: N, at least 2; or 0 for no core.
+        stages: "plain" for those above, "residual" for `widths` and `levels` in place of S and `num_spatial_layers`.
+        widths: Channels of each level from the finest one on; further levels have the last.
+        levels: How often the map is halved, 0 for never; None for the number of widths.
+        norm: Of residual stages: "group", "channel" or "none".
+        upsampling: How residual stages double the map: "nearest", "bilinear", "shuffle" or "transposed".
+        input_to_readout: Whether the last convolution of residual stages sees the raw input too.
+        blocks: "attention" or "convolution" for one kind throughout; "uniformer" for convolution blocks
+            first and last (attention last where T·S = H_t); "published" for what the original
+            experiments take, attention for one frame and uniformer for several; or the kind of every
+            block.
+        skip: "none" joins nothing to the decoder, "full_resolution" z₀ alone, "every_level" every
+            stage of stride 1.
         padding: What lies beyond the border along height and width.
         drop_path: Probability of leaving out the last block's branches in training; it grows
             linearly from 0.01 at the first.
@@ -111,6 +201,12 @@ class Triton(nn.Module):
         num_spatial_layers: int = 4,
         num_temporal_layers: int = 8,
         *,
+        stages: Stages = "plain",
+        widths: Sequence[int] = (32, 64),
+        levels: int | None = None,
+        norm: Norm = "group",
+        upsampling: Upsampling = "nearest",
+        input_to_readout: bool = False,
         blocks: str | Sequence[str] = "published",
         skip: Skip = "full_resolution",
         padding: Padding = ZERO,
@@ -121,24 +217,54 @@ class Triton(nn.Module):
         super().__init__()
         self.frames, self.input_channels = _frames_and_channels(shape_in)
         self.padding = padding
-        width_in = self.frames * spatial_hidden_dim
         if blocks == "published":
             blocks = "attention" if self.frames == 1 else "uniformer"
+        self.encoder: Encoder | Descent
+        self.decoder: Decoder | Ascent
+        if stages == "plain":
+            name, latent_width = "spatial_hidden_dim", spatial_hidden_dim
+            if spatial_hidden_dim % NORM_GROUPS:
+                raise UserError(
+                    f"{name}: expected an even number, found {latent_width}; take {latent_width + 1}."
+                )
+            if num_spatial_layers < 1:
+                raise UserError(
+                    f"num_spatial_layers: expected at least 1, found {num_spatial_layers}."
+                )
+            strides = [1 + layer % 2 for layer in range(num_spatial_layers)]
+            self.total_stride = 2 ** (num_spatial_layers // 2)
+            joins = [
+                skip != "none" and (layer == 0 or (skip == "every_level" and stride == 1))
+                for layer, stride in enumerate(strides)
+            ]
+            self.encoder = Encoder(self.input_channels, spatial_hidden_dim, strides, joins, padding)
+            self.decoder = Decoder(
+                spatial_hidden_dim, output_channels, strides[::-1], joins[::-1], padding
+            )
+        else:
+            halvings = len(widths) if levels is None else levels
+            widths = [widths[min(level, len(widths) - 1)] for level in range(max(1, halvings))]
+            name, latent_width = "widths", widths[-1]
+            self.total_stride = 2**halvings
+            joins = [
+                skip == "every_level" or (skip == "full_resolution" and level == 0)
+                for level in range(len(widths))
+            ]
+            self.encoder = Descent(self.input_channels, widths, halvings, norm, padding)
+            self.decoder = Ascent(
+                output_channels,
+                widths,
+                halvings,
+                joins,
+                self.input_channels if input_to_readout else 0,
+                upsampling,
+                norm,
+                padding,
+            )
+        width_in = self.frames * latent_width
         kinds = _block_kinds(blocks, num_temporal_layers, width_in == temporal_hidden_dim)
-        _check_widths(self.frames, spatial_hidden_dim, temporal_hidden_dim, kinds)
-        if num_spatial_layers < 1:
-            raise UserError(f"num_spatial_layers: expected at least 1, found {num_spatial_layers}.")
-        strides = [1 + layer % 2 for layer in range(num_spatial_layers)]
-        self.total_stride = 2 ** (num_spatial_layers // 2)
-        joins = [
-            layer == 0 or (skip == "every_level" and stride == 1)
-            for layer, stride in enumerate(strides)
-        ]
-        self.encoder = Encoder(self.input_channels, spatial_hidden_dim, strides, joins, padding)
+        _check_core(self.frames, name, latent_width, temporal_hidden_dim, kinds)
         self.dynamics = Dynamics(width_in, temporal_hidden_dim, kinds, drop_path, padding)
-        self.decoder = Decoder(
-            spatial_hidden_dim, output_channels, strides[::-1], joins[::-1], padding
-        )
         if zero_readout:
             nn.init.zeros_(self.decoder.readout.weight)
             nn.init.zeros_(self.decoder.readout.get_parameter("bias"))
@@ -187,13 +313,15 @@ def _frames_and_channels(shape_in: Sequence[int]) -> tuple[int, int]:
 
 
 def _block_kinds(blocks: str | Sequence[str], layers: int, one_width: bool) -> Sequence[str]:
-    if layers < 2:
+    if layers < 0 or layers == 1:
         raise UserError(
             f"num_temporal_layers: expected at least 2 (one to enter and one to leave the "
-            f"dynamics), found {layers}."
+            f"dynamics), or 0 for no dynamics, found {layers}."
         )
-    if blocks == "attention":
-        return ["attention"] * layers
+    if layers == 0:
+        return []
+    if blocks in ("attention", "convolution"):
+        return [blocks] * layers
     if blocks == "uniformer":
         last = "attention" if one_width else "convolution"
         return ["convolution", *["attention"] * (layers - 2), last]
@@ -207,16 +335,17 @@ def _block_kinds(blocks: str | Sequence[str], layers: int, one_width: bool) -> S
     return blocks
 
 
-def _check_widths(frames: int, spatial: int, temporal: int, kinds: Sequence[str]) -> None:
-    if spatial % NORM_GROUPS:
+def _check_core(frames: int, name: str, width: int, temporal: int, kinds: Sequence[str]) -> None:
+    """Refuse a core that cannot be: `width` is that of the latent map, which the key `name` says."""
+    if not kinds and frames > 1:
         raise UserError(
-            f"spatial_hidden_dim: expected an even number, found {spatial}; take {spatial + 1}."
+            f"num_temporal_layers: only the dynamics mix the {frames} frames of the history; take at least 2, or a "
+            "history of 1."
         )
-    if kinds[0] == "attention" and frames * spatial % HEADS:
+    if "attention" in kinds[:1] and frames * width % HEADS:
         raise UserError(
-            f"spatial_hidden_dim: the first block attends with {HEADS} heads over frames × "
-            f"spatial_hidden_dim = {frames} × {spatial} = {frames * spatial} channels, which they "
-            f"do not divide; take spatial_hidden_dim={spatial + -spatial % HEADS}."
+            f"{name}: the first block attends with {HEADS} heads over frames × width = {frames} × {width} = "
+            f"{frames * width} channels, which they do not divide; take {width + -width % HEADS}."
         )
     if "attention" in kinds[1:] and temporal % HEADS:
         raise UserError(

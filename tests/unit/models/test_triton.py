@@ -203,7 +203,7 @@ def test_config_builds_what_the_grid_and_the_recipe_say():
         ),
         (
             {"spatial_hidden_dim": 6},
-            r"= 2 × 6 = 12 channels, which they do not divide; take spatial_hidden_dim=8\.",
+            r"spatial_hidden_dim: .*= 2 × 6 = 12 channels, which they do not divide; take 8\.",
         ),
         (
             {"temporal_hidden_dim": 20},
