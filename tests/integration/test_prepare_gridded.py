@@ -384,7 +384,7 @@ def test_paths_that_are_nothing(refused, tmp_path):
     assert "data.path: found ['']; expected the names of files" in refused("")
     assert "a folder that is no Zarr group" in refused(tmp_path / "folder")
     assert "no data of that name comes with the package" in refused("shipped:nothing")
-    assert "reading 'quux://' needs a package that is not here" in refused("quux://bucket/a.zarr")
+    assert "'quux://' is not read; known are http, https, s3" in refused("quux://bucket/a.zarr")
 
 
 def test_zarr_with_missing_chunks(refused, command, tmp_path):

@@ -1,15 +1,46 @@
 """The one exception of the package for what a user can put right."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+)
+"""What libraries raise on files that are damaged, foreign, out of reach, or say that they are larger than memory."""
+
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 
 
 class UserError(ValueError):
-    """A mistake of the user's that a changed command, file or recipe puts right.
+    r"""A mistake of the user's that a changed command, file or recipe puts right.
 
     Its text says what was expected, what was found and what to do, in one line. The command line prints that line
-    without a traceback and exits with 2.
+    without a traceback and exits with 2. Line breaks in names that it quotes are written as ``\n``.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(_CONTROL.sub(lambda found: repr(found[0])[1:-1], str(message)))
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of a library says in one line, without advice to run code that is not trusted."""
+    text = str(error)
+    if isinstance(error, KeyError):
+        return f"{text} is missing"
+    if "weights_only" in text:  # torch advises to run it all the same
+        return "it holds more than tensors and numbers"
+    said = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return said or type(error).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

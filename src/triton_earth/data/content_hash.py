@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 import zarr.errors
+from zarr.storage import LocalStore
 
 
 def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
@@ -22,7 +23,7 @@ def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
     with warnings.catch_warnings():
         # The list of finished pieces lies in the group while it is prepared.
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        with xr.open_zarr(path, consolidated=False) as opened:
+        with xr.open_zarr(LocalStore(path), consolidated=False, zarr_format=3) as opened:
             store = opened.drop_vars("state").load()
     times = store["time"].values
     calendar = times.dtype.kind == "M"

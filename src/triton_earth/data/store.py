@@ -17,13 +17,15 @@ import torch
 import xarray as xr
 import zarr
 from jaxtyping import Float32
+from zarr.storage import LocalStore
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.grid import Grid, grid_from_dict
 from triton_earth.core.region import Cut, find_cut
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
+from triton_earth.data.codecs import require_format_3
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.periods import gaps_between_splits
 from triton_earth.data.shards import Shards
@@ -116,23 +118,24 @@ class TrainingStore:
         damaged = f"{path}: not a readable training store"
         again = "make it again with `triton-earth prepare RECIPE --out STORE`."
         try:
-            group = zarr.open_group(path, mode="r")
+            require_format_3(path)
+            group = zarr.open_group(LocalStore(path), mode="r", zarr_format=3)
             if group.attrs.get("format") != FORMAT or "content_hash" not in group.attrs:
                 raise UserError(f"{path}: a Zarr group, but not a finished training store; {again}")
-            state = zarr.open_array(path, path="state", mode="r")
+            state = zarr.open_array(LocalStore(path), path="state", mode="r", zarr_format=3)
             missing = missing_chunks(state)
             if missing:
                 raise UserError(
                     f"{damaged}: {missing} of {state.nchunks} fields are missing; {again}"
                 )
-            with xr.open_zarr(path) as dataset:
+            with xr.open_zarr(LocalStore(path), zarr_format=3) as dataset:
                 coordinates = dataset.drop_vars("state").load()
             _require_sound(coordinates)
             return cls(path, state, coordinates)
         except UserError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise UserError(f"{damaged} ({_first_line(error)}); {again}") from error
+        except DAMAGE as error:
+            raise UserError(f"{damaged} ({first_line(error)}); {again}") from error
 
     def on(self, grid: Grid) -> "TrainingStore":
         """Return this store on a part of its grid; this store itself where `grid` is none."""
@@ -236,9 +239,9 @@ class TrainingStore:
                 there = self.recorded[start : start + len(whole)]
                 if np.isnan(whole).all(axis=(1, 2, 3))[there].any():
                     raise ValueError("a time has no value at all")
-        except (OSError, ValueError, RuntimeError) as error:
+        except DAMAGE as error:
             raise UserError(
-                f"{self.path}: trajectory {trajectory} cannot be read ({_first_line(error)}); the store is damaged, "
+                f"{self.path}: trajectory {trajectory} cannot be read ({first_line(error)}); the store is damaged, "
                 "make it again with `triton-earth prepare RECIPE --out STORE`."
             ) from error
         if self._cut is not None:
@@ -315,7 +318,3 @@ def _require_sound(coordinates: xr.Dataset) -> None:
     for name, is_sound in sound.items():
         if not is_sound:
             raise ValueError(f"the values of '{name}' are lost")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ import zarr
 import zarr.errors
 from jaxtyping import Bool, Float32
 from zarr.codecs import Crc32cCodec
+from zarr.storage import LocalStore
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import remove
@@ -90,9 +91,9 @@ def create_store(
     one_time = (1, 1, len(variables), *grid.shape)
     try:
         xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-            path, mode="w", zarr_format=3, consolidated=False
+            LocalStore(path), mode="w", zarr_format=3, consolidated=False
         )
-        zarr.open_group(path, mode="r+").create_array(
+        zarr.open_group(LocalStore(path), mode="r+").create_array(
             "state",
             shape=(len(splits), len(times), len(variables), *grid.shape),
             chunks=one_time,
@@ -120,7 +121,7 @@ def write_climatology(
         climatology: Their climatology; `Climatology.at` gives it at any time.
         axes: Names of the grid's axes.
     """
-    zarr.open_group(path, mode="r+").create_array(
+    zarr.open_group(LocalStore(path), mode="r+").create_array(
         "climatology",
         data=climatology.coefficients,
         dimension_names=["basis", "anomaly", *axes],
@@ -155,7 +156,7 @@ def write_times(
     """
     try:
         # A time without a state is written too, so that one that was lost can be told from it.
-        opened: Any = zarr.open_array(path, path="state", mode="r+")
+        opened: Any = zarr.open_array(LocalStore(path), path="state", mode="r+")
         array: zarr.Array[Any] = zarr.Array(
             zarr.AsyncArray(opened.metadata, opened.store_path, {"write_empty_chunks": True})
         )
@@ -182,7 +183,9 @@ def read_times(
 ) -> Float32[np.ndarray, "time channel y x"] | None:
     """Return some times of one trajectory of an unfinished store, or None where they cannot be read."""
     try:
-        return np.asarray(zarr.open_array(path, path="state", mode="r")[trajectory, times])
+        return np.asarray(
+            zarr.open_array(LocalStore(path), path="state", mode="r")[trajectory, times]
+        )
     except (OSError, ValueError, RuntimeError):
         return None
 
@@ -216,7 +219,7 @@ def finish_store(path: Path, hashes: list[str]) -> str:
         The content hash, see `content_hash`.
     """
     found = content_hash(path, hashes)
-    group = zarr.open_group(path, mode="r+")
+    group = zarr.open_group(LocalStore(path), mode="r+")
     group.attrs["trajectory_hashes"] = hashes
     group.attrs["content_hash"] = found
     consolidate(path)
@@ -228,4 +231,4 @@ def consolidate(path: Path) -> None:
     with warnings.catch_warnings():
         # Zarr v3 has not yet specified consolidated metadata; readers that do not know it ignore it.
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        zarr.consolidate_metadata(path)
+        zarr.consolidate_metadata(LocalStore(path))

@@ -24,11 +24,13 @@ import zarr
 import zarr.errors
 from jaxtyping import Float32
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.grid import Grid, grid_from_dict
 from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variable, Variables
+from triton_earth.data.codecs import require_format_3
 from triton_earth.data.store import consolidate
 from triton_earth.rollout.lost_files import require_files
 from triton_earth.rollout.member_mean import mean_over_members
@@ -124,9 +126,9 @@ def create_forecast_store(
         "provenance": provenance,
     }
     xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-        path, mode="w", zarr_format=3, consolidated=False
+        LocalStore(path), mode="w", zarr_format=3, consolidated=False
     )
-    group = zarr.open_group(path, mode="r+")
+    group = zarr.open_group(LocalStore(path), mode="r+")
     lead = _Dimensions(["lead_time"], [len(numbers)], [1])
     leads = _Dimensions(["lead_time"], [len(numbers)], [min(len(numbers), STATISTICS_LEADS)])
     if stabilizers:
@@ -179,12 +181,12 @@ def _create(
 
 def write_guard(path: Path, record: dict[str, Any]) -> None:
     """Store what the guard saw, as `triton_earth.rollout.guard.guard_record` gives it."""
-    zarr.open_group(path, mode="r+").attrs["guard"] = record
+    zarr.open_group(LocalStore(path), mode="r+").attrs["guard"] = record
 
 
 def finish_forecast_store(path: Path) -> None:
     """Declare a forecast store complete and consolidate its metadata."""
-    zarr.open_group(path, mode="r+").attrs["complete"] = True
+    zarr.open_group(LocalStore(path), mode="r+").attrs["complete"] = True
     consolidate(path)
 
 
@@ -223,7 +225,7 @@ class ForecastStore:
         self.stabilizer_change: xr.DataArray | None = coordinates.get(CHANGE)
         self._complete = bool(attributes.get("complete"))
         names = self.variables.names if self.statistics is None else [STATISTICS]
-        self._arrays = [zarr.open_array(path, path=name, mode="r") for name in names]
+        self._arrays = [zarr.open_array(LocalStore(path), path=name, mode="r") for name in names]
         self.chunk_inits: int = self._arrays[0].chunks[0]
 
     @classmethod
@@ -243,7 +245,8 @@ class ForecastStore:
                 "`triton-earth forecast MODEL STORE --out FORECAST`."
             )
         try:
-            group = zarr.open_group(path, mode="r")
+            require_format_3(path)
+            group = zarr.open_group(LocalStore(path), mode="r", zarr_format=3)
             if group.attrs.get("format") != FORMAT:
                 raise UserError(
                     f"{path}: a Zarr group, but not a forecast of `triton-earth forecast`."
@@ -255,14 +258,14 @@ class ForecastStore:
             with warnings.catch_warnings():
                 # An unfinished forecast holds a progress file, which is no part of the group.
                 warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-                dataset = xr.open_zarr(path, consolidated=False)
+                dataset = xr.open_zarr(LocalStore(path), consolidated=False, zarr_format=3)
             fields = [name for name, array in dataset.data_vars.items() if name not in SERIES]
             return cls(path, dataset.drop_vars(fields).load())
         except UserError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except DAMAGE as error:
             raise UserError(
-                f"{path}: not a readable forecast ({type(error).__name__}: {error}); make it again."
+                f"{path}: not a readable forecast ({first_line(error)}); make it again."
             ) from error
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
@@ -299,10 +302,10 @@ class ForecastStore:
                 fields = [np.asarray(array[inits, lead])[:, None] for array in self._arrays]
             else:
                 fields = [np.asarray(array[inits, :, lead]) for array in self._arrays]
-        except (OSError, ValueError, RuntimeError) as error:
+        except DAMAGE as error:
             raise UserError(
-                f"{self.path}: lead {self._number(lead)} cannot be read ({error}); the forecast is damaged, make it "
-                "again."
+                f"{self.path}: lead {self._number(lead)} cannot be read ({first_line(error)}); the forecast is damaged"
+                "; make it again."
             ) from error
         if self._complete:
             rows = range(*inits.indices(len(self.init_times)))
@@ -329,7 +332,7 @@ def open_for_writing(path: Path, names: Sequence[str]) -> list[zarr.Array]:
     Files of missing values are written too, so that one that is not there is lost.
     """
     with zarr.config.set({"array.write_empty_chunks": True}):
-        return [zarr.open_array(path, path=name, mode="r+") for name in names]
+        return [zarr.open_array(LocalStore(path), path=name, mode="r+") for name in names]
 
 
 def write_lead(

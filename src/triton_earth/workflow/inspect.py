@@ -4,8 +4,9 @@ from pathlib import Path
 
 import zarr
 import zarr.errors
+from zarr.storage import LocalStore
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import DAMAGE, UserError
 from triton_earth.data.inspection.archive_checks import inspect_archive
 from triton_earth.data.inspection.findings import Inspection
 from triton_earth.data.inspection.source_checks import inspect_files
@@ -57,6 +58,8 @@ def _is_store(path: Path) -> bool:
     if not path.is_dir():
         return False
     try:
-        return bool(zarr.open_group(path, mode="r").attrs.get("format") == FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(
+            zarr.open_group(LocalStore(path), mode="r", zarr_format=3).attrs.get("format") == FORMAT
+        )
+    except DAMAGE:
         return False

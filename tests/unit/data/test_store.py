@@ -199,7 +199,7 @@ def test_metadata_without_a_part_are_refused(copy, key):
     metadata = json.loads(path.read_text())
     del metadata["attributes"][key]
     path.write_text(json.dumps(metadata))
-    assert f"not a readable training store ('{key}')" in refusal(copy)
+    assert f"not a readable training store ('{key}' is missing)" in refusal(copy)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 500, -1])

@@ -86,7 +86,7 @@ def test_metadata_without_a_part_are_refused(copy, key):
     metadata = json.loads((copy / "zarr.json").read_text())
     del metadata["attributes"][key]
     (copy / "zarr.json").write_text(json.dumps(metadata))
-    assert "not a readable forecast (KeyError" in refusal(copy)
+    assert f"not a readable forecast ('{key}' is missing" in refusal(copy)
 
 
 def test_truncated_metadata_are_refused(copy):

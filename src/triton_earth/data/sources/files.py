@@ -9,8 +9,10 @@ from typing import Any
 
 import xarray as xr
 import zarr
+from zarr.storage import LocalStore
 
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.data.codecs import require_harmless_codecs
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
@@ -20,6 +22,24 @@ from triton_earth.data.sources.veros_ocean import VEROS, run_veros
 
 _NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
+
+PROTOCOLS = (
+    "http",
+    "https",
+    "s3",
+    "s3a",
+    "gs",
+    "gcs",
+    "abfs",
+    "abfss",
+    "az",
+    "adl",
+    "ftp",
+    "hf",
+    "file",
+    "memory",
+)
+"""Storage that is read; others, such as ``reference``, take their addresses from templates, which may run code."""
 
 
 def open_files(
@@ -57,14 +77,25 @@ def require_chunks(path: str, name: str) -> None:
     """
     if "://" in path or path.startswith(COPERNICUS) or not Path(path).is_dir():
         return
-    array = zarr.open_array(path, path=name, mode="r")
-    missing = missing_chunks(array)
+    array, missing = _missing(path, name)
     if missing:
         raise UserError(
             f"{path}: {missing} of {array.nchunks} chunks of variable '{name}' are missing and would read as "
             f"{array.fill_value}. Fetch them, or, if the writer left out chunks of that value, say "
             "data.missing_chunks=fill."
         )
+
+
+def _missing(path: str, name: str) -> tuple[zarr.Array, int]:
+    """Return an array of a local Zarr group, and how many of its chunks are not there."""
+    try:
+        array = zarr.open_array(LocalStore(path), path=name, mode="r")
+        return array, missing_chunks(array)
+    except READ_ERRORS as error:
+        raise UserError(
+            f"{path}: the description of variable '{name}' cannot be read ({first_line(error)}); it is damaged. "
+            "Fetch the data again."
+        ) from error
 
 
 def _find(path: str) -> list[str]:
@@ -150,9 +181,15 @@ def _open_zarr(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
             # Not every store has consolidated metadata; xarray warns that opening takes longer.
             warnings.simplefilter("ignore", RuntimeWarning)
             warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            require_harmless_codecs(path, storage_options)
             return xr.open_zarr(
-                path, chunks=None, decode_times=False, storage_options=storage_options or None
+                path if "://" in path else LocalStore(path),
+                chunks=None,
+                decode_times=False,
+                storage_options=storage_options or None,
             )
+    except UserError:
+        raise
     except READ_ERRORS as error:
         if "://" in path and isinstance(error, OSError) and not isinstance(error, _NOT_THERE):
             raise UserError(
@@ -169,8 +206,7 @@ def _require_coordinates(path: str, dataset: xr.Dataset) -> None:
     for name, variable in dataset.variables.items():
         if variable.dims != (name,):
             continue
-        array = zarr.open_array(path, path=str(name), mode="r")
-        missing = missing_chunks(array)
+        array, missing = _missing(path, str(name))
         if missing and array.chunks[0] > 1:
             raise UserError(
                 f"{path}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read as "
@@ -180,6 +216,11 @@ def _require_coordinates(path: str, dataset: xr.Dataset) -> None:
 
 def _open_remote(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
     protocol = path.split("://", 1)[0]
+    if protocol not in PROTOCOLS or "::" in path:
+        raise UserError(
+            f"{path}: '{protocol}://' is not read; known are {', '.join(PROTOCOLS)}, not chained. Download the data "
+            "and give its path."
+        )
     try:
         import fsspec
 
