@@ -130,7 +130,7 @@ def prepare(
         resume=resume,
         overwrite=overwrite,
         workers=workers,
-        cluster=dask,
+        dask=dask,
     )
     typer.echo(f"training store: {store.path} (content {store.content_hash[:12]})")
 
@@ -271,7 +271,7 @@ def forecast(
         statistics_only=statistics_only,
         mean_and_spread=mean_and_spread,
         guard=guard,
-        stabilizers=stabilize,
+        stabilize=stabilize,
         device=device,
         resume=resume,
         overwrite=overwrite,
@@ -332,7 +332,7 @@ def evaluate(
         perturb=perturb,
         forcings=forcings,
         guard=guard,
-        stabilizers=stabilize,
+        stabilize=stabilize,
         workers=workers,
         dask=dask,
         overwrite=overwrite,

@@ -26,6 +26,12 @@ class UserError(ValueError):
 
     Its text says what was expected, what was found and what to do, in one line. The command line prints that line
     without a traceback and exits with 2. Line breaks in names that it quotes are written as ``\n``.
+
+    Example:
+        try:
+            triton_earth.open_store("nowhere.zarr")
+        except triton_earth.UserError as error:
+            message = str(error)
     """
 
     def __init__(self, message: object) -> None:

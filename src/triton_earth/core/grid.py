@@ -105,7 +105,12 @@ class _EqualCells:
 
 @dataclass(frozen=True)
 class PeriodicGrid(_EqualCells):
-    """Doubly periodic box of equal cells; its first points lie at 0."""
+    """Doubly periodic box of equal cells; its first points lie at 0.
+
+    Example:
+        box = triton_earth.PeriodicGrid(64, 64)  # sides of 2π
+        box.shape, box.axes
+    """
 
     kind = "periodic"
 
@@ -154,6 +159,10 @@ class LatLonGrid:
     Attributes:
         latitude: Cell centres in degrees north, ascending.
         longitude: Cell centres in degrees east, ascending.
+
+    Example:
+        grid = triton_earth.LatLonGrid((-60.0, 0.0, 60.0), (0.0, 90.0, 180.0, 270.0))
+        grid.is_global_in_longitude, grid.cell_area_weights.shape
     """
 
     latitude: tuple[float, ...]

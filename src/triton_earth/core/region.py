@@ -50,6 +50,10 @@ class Region:
         west: Western border in degrees east.
         east: Eastern border; less than `west` where the box crosses the meridian at which the grid begins.
         name: What it is called; empty where it has no name.
+
+    Example:
+        kuroshio = triton_earth.Region.parse("kuroshio=20:45,120:165")
+        tropics = triton_earth.Region.parse("tropics").cells(grid)
     """
 
     south: float

@@ -31,6 +31,9 @@ class Variable:
         long_name: Words for plots and files.
         level: Pressure in hPa, depth in m, or None.
         role: Part in the forecast.
+
+    Example:
+        temperature = triton_earth.Variable("temperature_850", "K", "air temperature at 850 hPa", level=850.0)
     """
 
     name: str
@@ -46,7 +49,12 @@ class Variable:
 
 @dataclass(frozen=True)
 class Variables:
-    """The channels of a state, in order, addressed by name."""
+    """The channels of a state, in order, addressed by name.
+
+    Example:
+        variables = triton_earth.Variables((temperature,))
+        variables.names, "temperature_850" in variables
+    """
 
     channels: tuple[Variable, ...]
 

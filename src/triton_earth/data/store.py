@@ -102,12 +102,13 @@ class TrainingStore:
         self._shards = Shards.of(path / "state", state)
 
     @classmethod
-    def open(cls, path: Path) -> "TrainingStore":
+    def open(cls, path: str | Path) -> "TrainingStore":
         """Open a store.
 
         Raises:
             UserError: if there is no store, it is unfinished, or files of it are missing or damaged.
         """
+        path = Path(path)
         if not path.exists():
             hint = (
                 "an unfinished one is there: run the same `triton-earth prepare` with --resume."

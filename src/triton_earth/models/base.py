@@ -19,6 +19,10 @@ class Forecaster(ABC):
         history: Number of states that it starts from.
         block: Number of states that one application gives.
         name: What reports call it.
+
+    Example:
+        isinstance(model, triton_earth.Forecaster)
+        next_state = model(store.windows(trajectories=[6], starts=[0], length=model.history))
     """
 
     variables: Variables

@@ -80,7 +80,7 @@ def save_forecaster(
     publish(partial, folder)
 
 
-def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> NetworkForecaster:
+def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> NetworkForecaster:
     """Load a forecaster in evaluation mode.
 
     Args:
@@ -88,7 +88,12 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
         device: Where the weights shall be.
 
     Raises:
-        UserError: if the folder is no forecaster, or its files are damaged or do not belong together.
+        UserError: if the folder is no forecaster, its network is not registered, or its files are damaged or do not
+            belong together.
+
+    Example:
+        model = triton_earth.load_forecaster("run")
+        model.predicted.names, model.history, model.time_step
     """
     folder = forecaster_folder(folder)
     description = read_json(folder / DESCRIPTION, "forecaster")
@@ -125,7 +130,7 @@ def load_forecaster(folder: Path, device: str | torch.device = "cpu") -> Network
     return forecaster
 
 
-def load_provenance(folder: Path) -> dict[str, Any]:
+def load_provenance(folder: str | Path) -> dict[str, Any]:
     """Return how a saved forecaster was trained, and the SHA-256 of its weights as `model_hash`."""
     folder = forecaster_folder(folder)
     return {
@@ -134,12 +139,13 @@ def load_provenance(folder: Path) -> dict[str, Any]:
     }
 
 
-def forecaster_folder(folder: Path) -> Path:
+def forecaster_folder(folder: str | Path) -> Path:
     """Return the forecaster's folder, be it given itself or its run folder.
 
     Raises:
         UserError: if neither is one.
     """
+    folder = Path(folder)
     for candidate in (folder, folder / "forecaster"):
         if (candidate / DESCRIPTION).is_file():
             return candidate

@@ -1,6 +1,10 @@
-"""The network architectures by name: register, look up, create, list."""
+"""The network architectures by name: register, find in other packages, create, list."""
 
+import importlib
+import sys
 from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
@@ -9,9 +13,16 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.layers.padding import Padding
 
+ENTRY_POINTS = "triton_earth.networks"
+"""Group of entry points in which an installed package names its networks."""
+
 
 class NetworkConfig(StrictConfig):
-    """Hyper-parameters of one architecture; `build` adds what the recipe and its grid decide."""
+    """Hyper-parameters of one architecture; `build` adds what the recipe and its grid decide.
+
+    Attributes:
+        name: The name that the architecture is registered under.
+    """
 
     name: str
 
@@ -22,7 +33,19 @@ class NetworkConfig(StrictConfig):
     def build(
         self, frames: int, input_channels: int, output_channels: int, padding: Padding
     ) -> nn.Module:
-        """Return the network with random weights."""
+        """Return the network with random weights.
+
+        Args:
+            frames: Frames (times) that go in; as many come out.
+            input_channels: Channels of an input frame.
+            output_channels: Channels of an output frame.
+            padding: How the grid continues a field beyond its sides along (height, width), each ``zero`` or
+                ``periodic``.
+
+        Returns:
+            A module that maps [batch, frames, input_channels, height, width] to
+            [batch, frames, output_channels, height, width].
+        """
         raise NotImplementedError
 
 
@@ -31,26 +54,87 @@ _CONFIGS: dict[str, type[NetworkConfig]] = {}
 
 
 def register(name: str) -> Callable[[type[Config]], type[Config]]:
-    """Enter the decorated configuration class under `name`; a name can be entered once."""
+    """Enter the decorated configuration class under a name, which a recipe can then give as `model.network.name`.
+
+    A name can be entered once; a module that is imported again enters its class again.
+
+    Args:
+        name: Name of the architecture.
+
+    Raises:
+        ValueError: if another class has the name.
+
+    Example:
+        import torch
+        from triton_earth.models.registry import NetworkConfig
+
+        @triton_earth.register_network("one_convolution")
+        class OneConvolution(NetworkConfig):
+            kernel: int = 3
+
+            def build(self, frames, input_channels, output_channels, padding):
+                size = (frames * input_channels, frames * output_channels, self.kernel)
+                convolution = torch.nn.Conv2d(*size, padding="same")
+                unfold = torch.nn.Unflatten(1, (frames, output_channels))
+                return torch.nn.Sequential(torch.nn.Flatten(1, 2), convolution, unfold)
+    """
 
     def enter(config: type[Config]) -> type[Config]:
-        if name in _CONFIGS:
-            raise ValueError(f"the network name '{name}' is taken by {_CONFIGS[name].__name__}.")
+        there = _CONFIGS.get(name)
+        if there is not None and _place(there) != _place(config):
+            raise ValueError(f"the network name '{name}' is taken by {there.__name__}.")
         _CONFIGS[name] = config
         return config
 
     return enter
 
 
+def import_network(name: str) -> type[NetworkConfig]:
+    """Import and register a network that the user names by its place, ``my_package.my_module:MyConfig``.
+
+    Modules in the current folder are found too. Only what a user writes, in a recipe or on the command line, may be
+    given here: importing runs code, and what is read from a checkpoint must not choose which.
+
+    Args:
+        name: Module and class.
+
+    Raises:
+        UserError: if the module or the class is not there, or the class is no `NetworkConfig`.
+    """
+    module, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"network '{name}': cannot be imported ({error}). Expected MODULE:CLASS, for example "
+            "my_package.my_module:MyConfig, of an installed package or of a file in the current folder."
+        ) from error
+    config = _require_config(found, name)
+    return register(name)(config)
+
+
 def config_class(name: str) -> type[NetworkConfig]:
-    """Return the configuration class entered under `name`.
+    """Return the configuration class entered under `name`, here or by an installed package's entry point.
+
+    Nothing else is imported, whatever the name.
 
     Raises:
         UserError: if there is none; the message names the nearest.
     """
-    if name not in _CONFIGS:
-        raise UserError(f"unknown network '{name}'; {nearest(name, _CONFIGS)}")
-    return _CONFIGS[name]
+    if name in _CONFIGS:
+        return _CONFIGS[name]
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        if entry.name == name:
+            return register(name)(_load(entry))
+    if ":" in name:
+        raise UserError(
+            f"the network '{name}' is not registered. A checkpoint does not choose what is imported: if you trust "
+            f"that code, name it yourself with --network {name} (in Python, import it and register it first)."
+        )
+    raise UserError(f"unknown network '{name}'; {nearest(name, list_networks())}")
 
 
 def create(values: Any) -> NetworkConfig:
@@ -75,5 +159,46 @@ def create(values: Any) -> NetworkConfig:
 
 
 def list_networks() -> list[str]:
-    """Return the registered names in alphabetical order."""
-    return sorted(_CONFIGS)
+    """Return the names of all networks, registered or named by entry points, in alphabetical order."""
+    return sorted(origins())
+
+
+def origins() -> dict[str, str]:
+    """Return where each network comes from, by name: a package with its version, or a module."""
+    found = {}
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        package = entry.dist
+        found[entry.name] = (
+            entry.value if package is None else f"{package.name} {package.version} ({entry.value})"
+        )
+    for name, config in _CONFIGS.items():
+        if config.__module__.startswith("triton_earth."):
+            found[name] = "triton_earth"
+        else:
+            found.setdefault(name, ":".join(_place(config)))
+    return dict(sorted(found.items()))
+
+
+def _load(entry: metadata.EntryPoint) -> type[NetworkConfig]:
+    try:
+        found = entry.load()
+    except (ImportError, AttributeError) as error:
+        package = "" if entry.dist is None else f" of {entry.dist.name} {entry.dist.version}"
+        raise UserError(
+            f"network '{entry.name}': its entry point{package} cannot be imported ({error}). Install that package "
+            "again."
+        ) from error
+    return _require_config(found, entry.name)
+
+
+def _require_config(found: Any, name: str) -> type[NetworkConfig]:
+    if not (isinstance(found, type) and issubclass(found, NetworkConfig)):
+        raise UserError(
+            f"network '{name}': expected a subclass of triton_earth.models.registry.NetworkConfig, found {found!r}. "
+            "See docs/your_network.md."
+        )
+    return found
+
+
+def _place(config: type[NetworkConfig]) -> tuple[str, str]:
+    return config.__module__, config.__qualname__

@@ -190,6 +190,19 @@ class Triton(nn.Module):
 
     Raises:
         UserError: if a size is impossible; the message names it and one that is possible.
+
+    Example:
+        import torch
+
+        network = triton_earth.Triton(
+            shape_in=(10, 2, 64, 64),
+            spatial_hidden_dim=32,
+            output_channels=1,
+            temporal_hidden_dim=64,
+            num_spatial_layers=4,
+            num_temporal_layers=8,
+        )
+        network(torch.randn(1, 10, 2, 64, 64)).shape  # [1, 10, 1, 64, 64]
     """
 
     def __init__(

@@ -229,7 +229,7 @@ class ForecastStore:
         self.chunk_inits: int = self._arrays[0].chunks[0]
 
     @classmethod
-    def open(cls, path: Path, *, complete: bool = True) -> "ForecastStore":
+    def open(cls, path: str | Path, *, complete: bool = True) -> "ForecastStore":
         """Open a forecast store.
 
         Args:
@@ -239,6 +239,7 @@ class ForecastStore:
         Raises:
             UserError: if there is none, it is unfinished, or it is damaged.
         """
+        path = Path(path)
         if not path.exists():
             raise UserError(
                 f"{path}: there is no forecast; make it with "

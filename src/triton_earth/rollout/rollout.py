@@ -36,6 +36,11 @@ def rollout(
     Raises:
         UserError: if `initial` lacks a prognostic variable or has another number of states, if `steps` is not
             positive, or if the forcings end early. As this is a generator, they are raised while iterating.
+
+    Example:
+        initial = store.windows(trajectories=[6], starts=[0], length=model.history)
+        for state in triton_earth.rollout(model, initial, forcings=None, steps=10):
+            fields = state.to_xarray()
     """
     if steps < 1:
         raise UserError(f"a forecast needs at least one step; found {steps}.")

@@ -26,9 +26,9 @@ from triton_earth.workflow.evaluate import REPORT
 
 
 def compare(
-    forecasts: Sequence[Path],
-    store: Path,
-    out: Path,
+    forecasts: Sequence[str | Path],
+    store: str | Path,
+    out: str | Path,
     *,
     names: Sequence[str] | None = None,
     seed: int = 0,
@@ -40,7 +40,7 @@ def compare(
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
-    climatology: Path | None = None,
+    climatology: str | Path | None = None,
     workers: int = 1,
     dask: str | None = None,
     overwrite: bool = False,
@@ -73,20 +73,28 @@ def compare(
     Raises:
         UserError: if there are fewer than two forecasts, they have nothing in common, they and the truth do not fit, or
             `out` exists and may not be replaced, or is, holds or lies within what is read.
+
+    Example:
+        triton_earth.forecast("run", "truth.zarr", "noisy.zarr", members=3)
+        scores = triton_earth.compare(["forecast.zarr", "noisy.zarr"], "truth.zarr", "comparison")
+        scores["forecast"].values
     """
-    if len(forecasts) < 2:
+    paths = [Path(path) for path in forecasts]
+    store, out = Path(store), Path(out)
+    climatology = None if climatology is None else Path(climatology)
+    if len(paths) < 2:
         raise UserError(
-            f"compare: expected at least two forecasts and a store, found {len(forecasts)} forecasts. "
+            f"compare: expected at least two forecasts and a store, found {len(paths)} forecasts. "
             "Judge a single one with `triton-earth evaluate`."
         )
-    require_apart(out, [*forecasts, store, *([] if climatology is None else [climatology])])
-    called = list(names or [path.name.removesuffix(".zarr") for path in forecasts])
-    if len(called) != len(forecasts):
+    require_apart(out, [*paths, store, *([] if climatology is None else [climatology])])
+    called = list(names or [path.name.removesuffix(".zarr") for path in paths])
+    if len(called) != len(paths):
         raise UserError(
-            f"compare: expected a --name for each of {len(forecasts)} forecasts, found {len(called)}."
+            f"compare: expected a --name for each of {len(paths)} forecasts, found {len(called)}."
         )
     box = None if region is None else Region.parse(region)
-    stored = [ForecastStore.open(path) for path in forecasts]
+    stored = [ForecastStore.open(path) for path in paths]
     matched = match(stored, called)
     truth = TrainingStore.open(store).on(matched[0].grid)
     where = find_place(box, surface, truth)
@@ -117,7 +125,7 @@ def compare(
     )
     scores.attrs["command"] = command_line(
         "compare",
-        [*forecasts, store],
+        [*paths, store],
         {
             "out": out,
             "name": names,
@@ -137,7 +145,7 @@ def compare(
     )
     save_scores(scores, partial)
     examples = [example_with(model, truth, baselines, eddies) for model in (first, *others)]
-    judged = [str(name) for name in scores["forecast"].values[: len(forecasts)]]
+    judged = [str(name) for name in scores["forecast"].values[: len(paths)]]
     write_report(
         scores,
         examples[0],

@@ -24,7 +24,7 @@ TASKS = {
 
 
 def demo(
-    task: str = "turbulence", out: Path | None = None, *, overwrite: bool = False
+    task: str = "turbulence", out: str | Path | None = None, *, overwrite: bool = False
 ) -> xr.Dataset:
     """Prepare data, train a small model, forecast from unseen states and judge the forecast.
 
@@ -43,7 +43,7 @@ def demo(
     """
     if task not in TASKS:
         raise UserError(f"no demonstration is called '{task}'; {nearest(task, TASKS)}")
-    folder = out or Path("demo") / task
+    folder = Path(out) if out else Path("demo") / task
     recipe = TASKS[task]
     store, run, forecasts = folder / "truth.zarr", folder / "run", folder / "forecast.zarr"
     report = folder / "report"

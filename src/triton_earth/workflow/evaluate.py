@@ -32,9 +32,9 @@ REPORT = "report.html"
 
 
 def evaluate(
-    forecast: Path,
-    store: Path,
-    out: Path,
+    forecast: str | Path,
+    store: str | Path,
+    out: str | Path,
     *,
     seed: int = 0,
     resamples: int = 1000,
@@ -45,7 +45,7 @@ def evaluate(
     weights: WeightsName = "cell_area",
     heat_waves: str | None = None,
     eddies: str | None = None,
-    climatology: Path | None = None,
+    climatology: str | Path | None = None,
     workers: int = 1,
     dask: str | None = None,
     steps: int | None = None,
@@ -53,9 +53,9 @@ def evaluate(
     init: list[str] | None = None,
     members: int | None = None,
     perturb: Perturbation | None = None,
-    forcings: Path | None = None,
+    forcings: str | Path | None = None,
     guard: Policy | None = None,
-    stabilizers: list[str] | None = None,
+    stabilize: list[str] | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge a forecast against the truth, with the baselines beside it.
@@ -86,7 +86,7 @@ def evaluate(
         perturb: what makes them differ;
         forcings: training store with the forcings;
         guard: what to do about a forecast that leaves the training climate, by default ``warn``;
-        stabilizers: changes to those of the model's recipe.
+        stabilize: changes to those of the model's recipe.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -95,7 +95,15 @@ def evaluate(
     Raises:
         UserError: if forecast and truth do not fit, `out` exists and may not be replaced, or is, holds or lies within
             what is read.
+
+    Example:
+        scores = triton_earth.evaluate("forecast.zarr", "truth.zarr", "report")
+        scores["rmse"].sel(variable="vorticity").isel(lead_time=0).to_series()
     """
+    forecast = Path(forecast)
+    forcings = None if forcings is None else Path(forcings)
+    store, out = Path(store), Path(out)
+    climatology = None if climatology is None else Path(climatology)
     require_apart(
         out,
         [
@@ -111,7 +119,7 @@ def evaluate(
         "perturb": perturb,
         "forcings": forcings,
         "guard": guard,
-        "stabilize": stabilizers,
+        "stabilize": stabilize,
     }
     request = None
     if steps is None:
@@ -135,7 +143,7 @@ def evaluate(
             forcings=forcings,
             ensemble=EnsembleConfig(members=members or 1, perturb=perturb or "noise"),
             guard=guard or "warn",
-            stabilizers=stabilizers,
+            stabilizers=stabilize,
         )
     forecasts = (
         ForecastStore.open(forecast)

@@ -14,7 +14,7 @@ from triton_earth.workflow.training_windows import training_windows
 
 
 def find_rate(
-    recipe: str | Path, store: Path, overrides: list[str] | None = None, steps: int = 100
+    recipe: str | Path, store: str | Path, overrides: list[str] | None = None, steps: int = 100
 ) -> RateScan:
     """Train for a few steps while the learning rate rises, and see where the loss falls; nothing is written.
 

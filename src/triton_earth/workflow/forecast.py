@@ -15,14 +15,14 @@ from triton_earth.workflow.forecast_request import request_forecast
 
 
 def forecast(
-    model: Path,
-    store: Path,
-    out: Path,
+    model: str | Path,
+    store: str | Path,
+    out: str | Path,
     *,
     steps: int | None = None,
     split: str = "test",
     init: list[str] | None = None,
-    forcings: Path | None = None,
+    forcings: str | Path | None = None,
     batch_size: int | None = None,
     members: int = 1,
     perturb: Perturbation = "noise",
@@ -36,7 +36,7 @@ def forecast(
     statistics_only: bool = False,
     mean_and_spread: bool = False,
     guard: Policy = "warn",
-    stabilizers: list[str] | None = None,
+    stabilize: list[str] | None = None,
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -54,8 +54,8 @@ def forecast(
             follow it. A month stands for its only time.
         forcings: Training store with the forcings; by default `store`.
         batch_size: Forecasts that are made together, each member is one; by default the recipe's, or as many as
-            memory allows. On a CPU
-            the result does not depend on it; on a GPU its last digits do, and it is stored with the forecast.
+            memory allows. On a CPU the result does not depend on it; on a GPU its last digits do, and it is stored
+            with the forecast.
         members: Forecasts from each initial state; with more than one the store has a dimension `member`.
         perturb: What makes the members differ: ``noise`` with the covariance of the differences between successive
             training states, added to the initial state, ``bred`` vectors that grow out of it in the times before,
@@ -71,7 +71,7 @@ def forecast(
         mean_and_spread: Store mean and standard deviation over the members too.
         guard: What to do about a forecast that leaves the training climate: ``warn`` and go on, ``record`` it only, or
             ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
-        stabilizers: Changes to the `forecast.stabilizers` of the model's recipe, as ``spectral_filter={}``,
+        stabilize: Changes to the `forecast.stabilizers` of the model's recipe, as ``spectral_filter={}``,
             ``relaxation.steps=50`` or ``range_clamp=null``.
         device: Where to compute.
         resume: Go on with an unfinished forecast.
@@ -83,7 +83,13 @@ def forecast(
     Raises:
         UserError: if model and store do not fit, an initial time is not in the store, `out` exists and neither option
             allows it, or `out` is, holds or lies within what is read.
+
+    Example:
+        stored = triton_earth.forecast("run", "truth.zarr", "forecast.zarr")
+        stored.lead_times, stored.init_times
     """
+    model, store, out = Path(model), Path(store), Path(out)
+    forcings = None if forcings is None else Path(forcings)
     require_apart(out, [forecaster_folder(model), store, *([] if forcings is None else [forcings])])
     request = request_forecast(
         model,
@@ -104,7 +110,7 @@ def forecast(
             "the ensemble",
         ),
         guard=guard,
-        stabilizers=stabilizers,
+        stabilizers=stabilize,
         device=device,
     )
     chosen = OutputConfig.parse(

@@ -16,7 +16,7 @@ from triton_earth.data.sources.shipped import SHIPPED
 from triton_earth.data.store import FORMAT
 
 
-def inspect(path: str, times: int | None = None) -> Inspection:
+def inspect(path: str | Path, times: int | None = None) -> Inspection:
     """Say what is in a training store or in files, and what is wrong with them.
 
     Args:
@@ -30,7 +30,12 @@ def inspect(path: str, times: int | None = None) -> Inspection:
     Raises:
         UserError: if there is nothing at the path, or some times are wanted of a training store, whose checksums and
             leaks need all of them.
+
+    Example:
+        inspection = triton_earth.inspect("truth.zarr")
+        inspection.is_fatal, [finding.kind for finding in inspection.findings]
     """
+    path = str(path)
     if path.startswith(HUB):
         return inspect_archive(path, times)
     if "://" in path or path.startswith(SHIPPED):

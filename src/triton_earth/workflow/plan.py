@@ -75,7 +75,7 @@ class Plan:
 def plan(
     recipe: str | Path,
     overrides: list[str] | None = None,
-    store: Path | None = None,
+    store: str | Path | None = None,
     processes: int = 1,
 ) -> Plan:
     """Measure small training steps and work out what all of a recipe's training takes; nothing is written.
@@ -88,6 +88,10 @@ def plan(
 
     Raises:
         UserError: if a store is needed, or for the reasons that `train` has to refuse recipe and data.
+
+    Example:
+        planned = triton_earth.plan("turbulence_small", tiny)
+        planned.parameters, planned.peak_memory, planned.seconds
     """
     resolved = load_recipe(recipe, overrides)
     data = _described(resolved, store)
@@ -165,7 +169,7 @@ class _Described:
         return sum(len(segment) for segment in self.segments(split))
 
 
-def _described(recipe: Recipe, store: Path | None) -> _Described:
+def _described(recipe: Recipe, store: str | Path | None) -> _Described:
     if store is not None:
         opened = TrainingStore.open(store)
         opened.require_gap(recipe.window)

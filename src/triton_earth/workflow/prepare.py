@@ -16,14 +16,14 @@ from triton_earth.workflow.recipe import find_recipe, load_recipe
 
 def prepare(
     recipe: str | Path,
-    out: Path,
+    out: str | Path,
     overrides: list[str] | None = None,
     *,
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
     workers: int = 1,
-    cluster: str | None = None,
+    dask: str | None = None,
 ) -> TrainingStore:
     """Make the training store of a recipe.
 
@@ -35,7 +35,7 @@ def prepare(
         resume: Go on with an unfinished store.
         overwrite: Replace an existing one.
         workers: Processes that read and write gridded data on this machine.
-        cluster: Address of a Dask scheduler whose workers do so instead.
+        dask: Address of a Dask scheduler whose workers do so instead.
 
     Returns:
         The store.
@@ -43,7 +43,30 @@ def prepare(
     Raises:
         UserError: if the recipe is wrong, `out` exists and neither option allows it, or `out` is, holds or lies within
             what is read.
+
+    Example:
+        tiny = [
+            "data.source.grid=16",
+            "data.source.simulation_grid=32",
+            "data.source.time_step=0.05",
+            "data.source.warm_up=0.5",
+            "data.source.snapshots=8",
+            "data.splits={train: 4, valid: 2, test: 2}",
+            "data.batch_size=4",
+            "model.network.spatial_hidden_dim=8",
+            "model.network.temporal_hidden_dim=8",
+            "model.network.num_spatial_layers=2",
+            "model.network.num_temporal_layers=2",
+            "train.steps=4",
+            "train.batch_size=4",
+            "train.warmup_steps=2",
+            "train.validate_every=4",
+            "train.report=false",
+            "forecast.steps=5",
+        ]
+        store = triton_earth.prepare("turbulence_small", "truth.zarr", tiny)
     """
+    out = Path(out)
     resolved = load_recipe(recipe, overrides)
     require_apart(out, [find_recipe(recipe)])
     origin = provenance(recipe=str(recipe))
@@ -56,9 +79,9 @@ def prepare(
             resume=resume,
             overwrite=overwrite,
             workers=workers,
-            cluster=cluster,
+            cluster=dask,
         )
-    if workers != 1 or cluster is not None:
+    if workers != 1 or dask is not None:
         raise UserError(
             f"{recipe}: only gridded data is prepared in several processes. Leave out --workers and --dask."
         )

@@ -13,6 +13,7 @@ from triton_earth.data.archive import ArchiveData
 from triton_earth.data.prepare import SimulationData
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.models.forecaster import ModelConfig
+from triton_earth.models.registry import import_network
 from triton_earth.rollout.stabilizers import StabilizersConfig
 from triton_earth.training.config import TrainConfig
 
@@ -82,10 +83,26 @@ def load_recipe(recipe: str | Path, overrides: list[str] | None = None) -> Recip
         overrides: Dotted assignments such as ``train.batch_size=4``.
 
     Raises:
-        UserError: if there is no such recipe, or a key of it is unknown, missing or wrong.
+        UserError: if there is no such recipe, a key of it is unknown, missing or wrong, or its network cannot be
+            imported.
+
+    Example:
+        recipe = triton_earth.load_recipe("turbulence_small", ["train.steps=100"])
+        recipe.train.steps, recipe.window
     """
     path = find_recipe(recipe)
-    return Recipe.parse(apply_overrides(read_yaml(path), overrides or []), str(recipe))
+    values = apply_overrides(read_yaml(path), overrides or [])
+    name = _network_name(values)
+    if ":" in name:
+        import_network(name)
+    return Recipe.parse(values, str(recipe))
+
+
+def _network_name(values: dict[str, Any]) -> str:
+    """Return the name of the network, "" where the recipe has none (which its parsing will say)."""
+    for key in ("model", "network", "name"):
+        values = values.get(key, {}) if isinstance(values, dict) else {}
+    return values if isinstance(values, str) else ""
 
 
 def shipped_recipes() -> dict[str, Path]:

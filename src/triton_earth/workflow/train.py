@@ -53,8 +53,8 @@ logger = logging.getLogger("triton_earth")
 
 def train(
     recipe: str | Path,
-    store: Path,
-    out: Path,
+    store: str | Path,
+    out: str | Path,
     overrides: list[str] | None = None,
     *,
     resume: bool = False,
@@ -86,7 +86,12 @@ def train(
         UserError: if recipe and store do not fit, the training diverges, `out` exists and neither option allows it, is
             being written by another process, or is, holds or lies within what is read.
         Interrupted: if SIGTERM or SIGUSR1 asked to stop; all that was done is saved.
+
+    Example:
+        model = triton_earth.train("turbulence_small", "truth.zarr", "run", tiny)
+        model.parameter_count
     """
+    store, out = Path(store), Path(out)
     # Joined first: where one process fails, the others must hear of it.
     with listening() as request, joined() as processes:
         resolved = load_recipe(recipe, overrides)

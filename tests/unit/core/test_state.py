@@ -1,12 +1,15 @@
 import re
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from tests.builders import HUMIDITY, TEMPERATURE, random_state
 from triton_earth.core.errors import UserError
-from triton_earth.core.grid import PeriodicGrid
+from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
 
@@ -94,3 +97,74 @@ def test_valid_times_of_another_shape_are_refused():
     # In the tests the annotation speaks first; without the import hook __post_init__ does.
     with pytest.raises((TypeError, ValueError), match=r"valid_times|valid times"):
         State(torch.zeros(1, 2, 2, 3, 4), BOTH, GRID, np.zeros((1, 1)))
+
+
+def lat_lon_state(valid_mask=None):
+    grid = LatLonGrid((-60.0, 0.0, 60.0), (0.0, 90.0, 180.0, 270.0))
+    state = random_state(grid, BOTH, times=2, valid_mask=valid_mask)
+    times = np.array([["2020-01-01", "2020-01-02"]] * len(state.data), dtype="datetime64[ns]")
+    return replace(state, valid_times=times)
+
+
+@pytest.mark.parametrize("mask", [None, mask_of_one_cell()])
+@pytest.mark.parametrize("make", [lat_lon_state, partial(random_state, GRID, BOTH, times=2)])
+def test_xarray_and_back_is_the_same_state(make, mask):
+    state = make(valid_mask=mask)
+    again = State.from_xarray(state.to_xarray())
+    assert torch.equal(again.data.nan_to_num(7.0), state.masked().data.nan_to_num(7.0))
+    assert again.grid == state.grid
+    assert again.variables.names == state.variables.names
+    assert [one.units for one in again.variables] == [one.units for one in state.variables]
+    np.testing.assert_array_equal(again.valid_times, state.valid_times)
+    assert (again.valid_mask is None) == (mask is None)
+    if mask is not None:
+        assert torch.equal(again.valid_mask, mask)
+
+
+def test_a_dataset_in_another_order_is_the_same_state():
+    state = lat_lon_state()
+    fields = state.to_xarray()
+    west = fields.assign_coords(longitude=(fields["longitude"] + 180) % 360 - 180)
+    turned = west.sortby("longitude").sortby("latitude", ascending=False)
+    again = State.from_xarray(turned.transpose("longitude", "time", "latitude", "batch"))
+    assert torch.equal(again.data, state.data)
+    assert again.grid == state.grid
+
+
+def test_a_state_survives_netcdf(tmp_path):
+    state = random_state(GRID, BOTH, times=2)
+    state.to_xarray().to_netcdf(tmp_path / "state.nc")
+    with xr.open_dataset(tmp_path / "state.nc") as stored:
+        again = State.from_xarray(stored, state.variables)
+    assert torch.equal(again.data, state.data)
+    assert again.grid == state.grid
+
+
+def test_one_state_needs_no_batch():
+    fields = lat_lon_state().to_xarray().isel(batch=0)
+    assert State.from_xarray(fields).data.shape == (1, 2, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda ds: ds.drop_vars("valid_time"), "no coordinate 'time' or 'valid_time'"),
+        (lambda ds: ds.rename(latitude="lat"), "no coordinates 'latitude' and 'longitude'"),
+        (lambda ds: ds.rename(humidity="q"), r"lacks the variables \['humidity'\]; it has"),
+        (
+            lambda ds: ds.assign(humidity=ds["humidity"].assign_attrs(units="g kg-1")),
+            "'humidity' is in 'g kg-1' in the dataset, but in '1' is wanted",
+        ),
+        (
+            lambda ds: ds.assign(humidity=ds["humidity"].drop_attrs()),
+            "'humidity' does not say its units",
+        ),
+        (
+            lambda ds: ds.assign(humidity=ds["humidity"].isel(time=0)),
+            "'humidity' has dimensions .* expected",
+        ),
+    ],
+)
+def test_a_dataset_that_is_no_state_is_refused(change, text):
+    with pytest.raises(UserError, match=text):
+        State.from_xarray(change(lat_lon_state().to_xarray()), BOTH)
