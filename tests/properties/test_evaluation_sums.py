@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.statistics import error_sums
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.metrics.error_sums import error_sums
 
 SHAPE = (3, 2, 6, 5)
 VALUES = st.floats(-1e4, 1e4, width=32)

@@ -10,14 +10,14 @@ from jaxtyping import Int
 from triton_earth.core.tasks import Tasks
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines
-from triton_earth.evaluation.eddy_records import EddyRecorder, EddyRecords
-from triton_earth.evaluation.ensemble_records import EnsembleRecorder, EnsembleRecords
-from triton_earth.evaluation.heat_wave_records import HeatWaveRecorder, HeatWaveRecords
-from triton_earth.evaluation.heat_waves import HeatWaveClimate
 from triton_earth.evaluation.matching import Selected
+from triton_earth.evaluation.metrics.eddies import EddyRecorder, EddyRecords
+from triton_earth.evaluation.metrics.ensemble_records import EnsembleRecorder, EnsembleRecords
+from triton_earth.evaluation.metrics.heat_wave_events import HeatWaveClimate
+from triton_earth.evaluation.metrics.heat_waves import HeatWaveRecorder, HeatWaveRecords
+from triton_earth.evaluation.metrics.region_records import RegionRecorder, RegionRecords
 from triton_earth.evaluation.named_regions import NamedRegion
 from triton_earth.evaluation.records import Records, join, record
-from triton_earth.evaluation.region_records import RegionRecorder, RegionRecords
 from triton_earth.evaluation.regions import Place, WeightsName
 
 PIECES = 4

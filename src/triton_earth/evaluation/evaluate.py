@@ -15,27 +15,31 @@ from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
-from triton_earth.evaluation.degrees import is_globe
 from triton_earth.evaluation.distributed import HeatWaves, Recording, record_with
-from triton_earth.evaluation.eddy_records import require_sea_level
-from triton_earth.evaluation.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
+from triton_earth.evaluation.metrics.beyond import describe_beyond, score_beyond
+from triton_earth.evaluation.metrics.by_region import score_regions
+from triton_earth.evaluation.metrics.drift import score_drift
+from triton_earth.evaluation.metrics.eddies import require_sea_level
+from triton_earth.evaluation.metrics.errors import score_errors
+from triton_earth.evaluation.metrics.heat_wave_baseline import HeatWaveBaseline, heat_wave_baseline
+from triton_earth.evaluation.metrics.horizons import score_horizons
+from triton_earth.evaluation.metrics.score_eddies import score_eddies
+from triton_earth.evaluation.metrics.score_ensemble import (
+    beside_references,
+    lost_members,
+    score_ensemble,
+)
+from triton_earth.evaluation.metrics.score_heat_waves import score_heat_waves
+from triton_earth.evaluation.metrics.score_totals import score_totals
+from triton_earth.evaluation.metrics.several import by_ensemble
+from triton_earth.evaluation.metrics.stability import StabilityBands
 from triton_earth.evaluation.named_regions import NamedRegion, describe_regions
 from triton_earth.evaluation.places import box_of, describe_surface, surface_attribute
 from triton_earth.evaluation.regions import Place, WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.score_beyond import describe_beyond, score_beyond
-from triton_earth.evaluation.score_drift import score_drift
-from triton_earth.evaluation.score_eddies import score_eddies
-from triton_earth.evaluation.score_ensemble import beside_references, lost_members, score_ensemble
-from triton_earth.evaluation.score_errors import score_errors
-from triton_earth.evaluation.score_heat_waves import score_heat_waves
-from triton_earth.evaluation.score_horizons import score_horizons
-from triton_earth.evaluation.score_regions import score_regions
-from triton_earth.evaluation.score_spectra import score_spectra
-from triton_earth.evaluation.score_totals import score_totals
-from triton_earth.evaluation.several import by_ensemble
-from triton_earth.evaluation.stability import StabilityBands
+from triton_earth.evaluation.spectra.degree import is_globe
+from triton_earth.evaluation.spectra.scores import score_spectra
 from triton_earth.evaluation.surface_variables import require_defined
 
 TRUTH_NAME = "truth"

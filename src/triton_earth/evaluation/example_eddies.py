@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.sea_level_eddies import detect_sea_level_eddies
+from triton_earth.evaluation.metrics.sea_level_eddies import detect_sea_level_eddies
 
 FIELDS = ("latitude", "longitude", "amplitude", "radius")
 

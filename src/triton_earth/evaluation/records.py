@@ -10,17 +10,17 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.progress import progress
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Forecasts, Truth
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
-from triton_earth.evaluation.extremes import Extremes
-from triton_earth.evaluation.flow import FlowSpectra
-from triton_earth.evaluation.isotropic import cut_to
+from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
+from triton_earth.evaluation.metrics.extremes import Extremes
+from triton_earth.evaluation.metrics.similarity import structural_similarity, value_range
+from triton_earth.evaluation.metrics.totals import Totals
 from triton_earth.evaluation.passing import Passing, Recorder, read_members
 from triton_earth.evaluation.places import box_of
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
-from triton_earth.evaluation.similarity import structural_similarity, value_range
-from triton_earth.evaluation.spectrum_kinds import spectrum_kinds
-from triton_earth.evaluation.spectrum_records import SpectrumRecords, spread
-from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
-from triton_earth.evaluation.totals import Totals
+from triton_earth.evaluation.spectra.flow import FlowSpectra
+from triton_earth.evaluation.spectra.isotropic import cut_to
+from triton_earth.evaluation.spectra.kinds import spectrum_kinds
+from triton_earth.evaluation.spectra.records import SpectrumRecords, spread
 from triton_earth.rollout.member_mean import mean_over_members
 
 FORECAST, PERSISTENCE, TRUTH = 0, 1, -1

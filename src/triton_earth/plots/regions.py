@@ -7,8 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triton_earth.evaluation.score_errors import difference_name
-from triton_earth.evaluation.score_regions import SUFFIX
+from triton_earth.evaluation.metrics.by_region import SUFFIX
+from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.plots.curves import curve_panels, draw_forecasts, error_limits
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri

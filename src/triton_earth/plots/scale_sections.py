@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from triton_earth.evaluation.spectrum_family import (
+from triton_earth.evaluation.spectra.names import (
     BOX,
     BOX_ENERGY,
     DEGREE_ENERGY,

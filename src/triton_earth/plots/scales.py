@@ -8,7 +8,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.evaluation.spectrum_family import Family
+from triton_earth.evaluation.spectra.names import Family
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.labels import axis_title
 from triton_earth.plots.lead_times import lead_times

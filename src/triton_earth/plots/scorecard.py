@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from triton_earth.evaluation.score_errors import difference_name
+from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.plots.labels import shortened
 from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import error_colours, style

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.evaluation.spectrum_family import Family
+from triton_earth.evaluation.spectra.names import Family
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.labels import (
     axis_title,

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.evaluation.remarks import REMARKS
-from triton_earth.evaluation.score_errors import difference_name
 from triton_earth.plots.labels import interval, number, one_variable, units_of
 from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import is_baseline

@@ -8,8 +8,8 @@ from triton_earth.core.region import Region
 from triton_earth.core.tasks import tasks
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import find_place
 from triton_earth.rollout.writer import write_forecast

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from triton_earth.evaluation.eddies import connected_regions, detect_eddies, okubo_weiss
+from triton_earth.evaluation.metrics.eddy_detection import (
+    connected_regions,
+    detect_eddies,
+    okubo_weiss,
+)
 
 DX = 5e3
 Y, X = (np.arange(100.0)[:, None] * DX, np.arange(120.0)[None, :] * DX)

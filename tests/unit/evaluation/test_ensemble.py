@@ -5,7 +5,12 @@ import pytest
 import scoringrules
 
 from triton_earth.core.errors import UserError
-from triton_earth.evaluation.ensemble import fair_crps, rank_histogram, spread, spread_skill_ratio
+from triton_earth.evaluation.metrics.ensembles import (
+    fair_crps,
+    rank_histogram,
+    spread,
+    spread_skill_ratio,
+)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.statistics import ErrorSums, error_sums
+from triton_earth.evaluation.metrics.error_sums import ErrorSums, error_sums
 
 
 def test_sums_of_two_cells_by_hand():

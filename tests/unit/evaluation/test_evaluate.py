@@ -8,7 +8,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.stability import StabilityBands
+from triton_earth.evaluation.metrics.stability import StabilityBands
 
 METRICS = ("mse", "rmse", "bias", "relative_l2", "correlation")
 TOTALS = ("energy", "enstrophy", "small_scale_enstrophy")

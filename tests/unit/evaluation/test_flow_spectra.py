@@ -3,8 +3,8 @@ import pytest
 
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
-from triton_earth.evaluation.flow import ENERGY, ENSTROPHY, FlowSpectra, flow_spectra
-from triton_earth.evaluation.totals import Totals
+from triton_earth.evaluation.metrics.totals import Totals
+from triton_earth.evaluation.spectra.flow import ENERGY, ENSTROPHY, FlowSpectra, flow_spectra
 
 TEMPERATURE = Variable("temperature", "K")
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from triton_earth.evaluation.horizons import (
+from triton_earth.evaluation.metrics.first_lead import (
     first_lead,
     loses_correlation,
     loses_to,

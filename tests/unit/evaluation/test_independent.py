@@ -10,9 +10,9 @@ from triton_earth.evaluation.bootstrap import (
     resampled_means,
     resampling_weights,
 )
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.similarity import peak_signal_to_noise, structural_similarity
-from triton_earth.evaluation.statistics import error_sums
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.metrics.error_sums import error_sums
+from triton_earth.evaluation.metrics.similarity import peak_signal_to_noise, structural_similarity
 
 GRID = weather_grid()
 DIMENSIONS = ("batch", "channel", "y", "x")

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.metrics import (
+from triton_earth.evaluation.metrics.error_metrics import (
     METRICS,
     activity,
     bias,
@@ -15,7 +15,7 @@ from triton_earth.evaluation.metrics import (
     truth_variance,
     variance_scaled_rmse,
 )
-from triton_earth.evaluation.statistics import error_sums
+from triton_earth.evaluation.metrics.error_sums import error_sums
 
 N = 32
 X = np.arange(N) * 2 * np.pi / N

@@ -12,8 +12,8 @@ from triton_earth.core.region import Region
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.distributed import HeatWaves, Recorded, Recording, record_rows
-from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.matching import match
+from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
 
 INITS = len(STARTS)
 CUTS = [

@@ -14,7 +14,10 @@ import xarray as xr
 from scipy import ndimage
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.sea_level_eddies import detect_sea_level_eddies, geostrophic_velocity
+from triton_earth.evaluation.metrics.sea_level_eddies import (
+    detect_sea_level_eddies,
+    geostrophic_velocity,
+)
 
 FOLDER = os.environ.get(
     "TRITON_EARTH_TEST_DATA", Path(__file__).parents[3].parent / "shared" / "data"

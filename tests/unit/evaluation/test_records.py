@@ -6,8 +6,8 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.evaluation import records as records_module
 from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.metrics.error_sums import error_sums
 from triton_earth.evaluation.records import FORECAST, PERSISTENCE, TRUTH, join, record
-from triton_earth.evaluation.statistics import error_sums
 
 INIT_TIMES = np.array([0.0, 0.5, 1.5, 1.5, 2.0, 0.0])
 TRAJECTORIES = np.array([0, 1, 2, 3, 0, 5])

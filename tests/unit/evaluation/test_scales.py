@@ -5,8 +5,8 @@ import pytest
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.flow import ENSTROPHY, FlowSpectra
-from triton_earth.evaluation.scales import (
+from triton_earth.evaluation.spectra.flow import ENSTROPHY, FlowSpectra
+from triton_earth.evaluation.spectra.scales import (
     coherence,
     decorrelation_wavenumber,
     effective_wavenumber,

@@ -2,8 +2,8 @@ import numpy as np
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.evaluation.degrees import is_globe
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.spectra.degree import is_globe
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.physics.spherical_harmonics import legendre
 

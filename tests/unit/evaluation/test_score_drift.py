@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from triton_earth.evaluation.drift import trend
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.extremes import QUANTILES, weighted_quantiles
-from triton_earth.evaluation.growth import doubling_time, growth_rate
+from triton_earth.evaluation.metrics.extremes import QUANTILES, weighted_quantiles
+from triton_earth.evaluation.metrics.growth import doubling_time, growth_rate
+from triton_earth.evaluation.metrics.trend import trend
 from triton_earth.evaluation.scores_file import scores_as_json
 
 

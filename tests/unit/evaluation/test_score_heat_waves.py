@@ -11,11 +11,11 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
-from triton_earth.evaluation import heat_wave_baseline as heat_wave_baseline_module
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.heat_wave_baseline import heat_wave_baseline
-from triton_earth.evaluation.heat_waves import detect_events, heat_wave_climate
+from triton_earth.evaluation.metrics import heat_wave_baseline as heat_wave_baseline_module
+from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
+from triton_earth.evaluation.metrics.heat_wave_events import detect_events, heat_wave_climate
 from triton_earth.evaluation.regions import cell_weights
 from triton_earth.rollout.forecast_store import (
     ForecastStore,
@@ -158,7 +158,7 @@ def test_the_report_shows_both(forecast, truth, tmp_path):
 def test_region_and_weights(forecast, truth, sst, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "triton_earth.evaluation.heat_wave_records.cell_weights",
+        "triton_earth.evaluation.metrics.heat_waves.cell_weights",
         lambda grid, name: asked.append(name) or cell_weights(grid, name),
     )
     found = evaluate_forecast(

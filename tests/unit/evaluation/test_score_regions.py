@@ -12,12 +12,12 @@ from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.core.tasks import InThisProcess
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.evaluation import region_records
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics import METRICS
+from triton_earth.evaluation.metrics import region_records
+from triton_earth.evaluation.metrics.error_metrics import METRICS
 from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import find_place
 from triton_earth.evaluation.scores_file import save_scores

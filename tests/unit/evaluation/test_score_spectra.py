@@ -6,9 +6,9 @@ import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
-from triton_earth.evaluation import spectrum_records
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.spectrum_family import BOX, BOX_ENERGY, DEGREES, ISOTROPIC, ZONAL
+from triton_earth.evaluation.spectra import records as spectrum_records
+from triton_earth.evaluation.spectra.names import BOX, BOX_ENERGY, DEGREES, ISOTROPIC, ZONAL
 
 GLOBE = LatLonGrid(tuple(np.arange(-85.0, 90, 10)), tuple(np.arange(0, 360, 15.0)))
 REGION = LatLonGrid(tuple(np.arange(10.0, 42, 2)), tuple(np.arange(140.0, 172, 2)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from triton_earth.evaluation.similarity import (
+from triton_earth.evaluation.metrics.similarity import (
     peak_signal_to_noise,
     structural_similarity,
     value_range,

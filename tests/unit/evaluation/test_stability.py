@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.evaluation.stability import (
+from triton_earth.evaluation.metrics.error_sums import ErrorSums, error_sums
+from triton_earth.evaluation.metrics.stability import (
     StabilityBands,
     departures,
     first_departure,
     ratio_to_truth,
 )
-from triton_earth.evaluation.statistics import ErrorSums, error_sums
 
 LEADS = np.arange(1, 5)
 WAVE = np.broadcast_to(np.sin(np.arange(16) * 2 * np.pi / 16), (16, 16))

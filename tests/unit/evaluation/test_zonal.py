@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
-from triton_earth.evaluation.zonal import zonal_bands
+from triton_earth.evaluation.spectra.zonal import zonal_bands
 
 GLOBE = LatLonGrid(tuple(np.arange(-85.0, 90, 10)), tuple(np.arange(0.0, 360, 10)))
 REGION = LatLonGrid(tuple(np.arange(20.5, 50, 1)), tuple(np.arange(120.5, 160, 1)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.evaluation.spectrum_family import BOX
+from triton_earth.evaluation.spectra.names import BOX
 from triton_earth.plots.scales import judged, scale_curves, scale_maps
 
 

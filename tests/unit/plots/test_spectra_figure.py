@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.collections import PolyCollection
 
-from triton_earth.evaluation.spectrum_family import BOX
+from triton_earth.evaluation.spectra.names import BOX
 from triton_earth.plots.spectra import final_spectrum, spectra
 
 

@@ -9,7 +9,9 @@ import xarray as xr
 from jaxtyping import Bool, Float64, Int
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.horizons import (
+from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation
+from triton_earth.evaluation.metrics.error_sums import ErrorSums
+from triton_earth.evaluation.metrics.first_lead import (
     SKILL_ACC,
     SKILL_CORRELATION,
     first_lead,
@@ -17,10 +19,7 @@ from triton_earth.evaluation.horizons import (
     loses_to,
     median_horizon,
 )
-from triton_earth.evaluation.metrics import METRICS, correlation
-from triton_earth.evaluation.records import TRUTH, Records
-from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.stability import (
+from triton_earth.evaluation.metrics.stability import (
     NO_TRUTH,
     STABLE,
     Stability,
@@ -29,7 +28,8 @@ from triton_earth.evaluation.stability import (
     first_departure,
     ratio_to_truth,
 )
-from triton_earth.evaluation.statistics import ErrorSums
+from triton_earth.evaluation.records import TRUTH, Records
+from triton_earth.evaluation.resampling import Resampling
 
 NOT_REACHED = "missing where it is not reached within the evaluated leads"
 

@@ -8,10 +8,10 @@ import xarray as xr
 from jaxtyping import Int
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.ensemble import spread_skill_ratio
-from triton_earth.evaluation.ensemble_records import EnsembleRecords
 from triton_earth.evaluation.intervals import joined
-from triton_earth.evaluation.metrics import METRICS
+from triton_earth.evaluation.metrics.ensemble_records import EnsembleRecords
+from triton_earth.evaluation.metrics.ensembles import spread_skill_ratio
+from triton_earth.evaluation.metrics.error_metrics import METRICS
 from triton_earth.evaluation.resampling import Resampling
 
 DIMENSIONS = ("variable", "lead_time")

@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.evaluation.flow import SMALL_SCALES
+from triton_earth.evaluation.metrics.totals import Totals
 from triton_earth.evaluation.records import Records
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.totals import Totals
+from triton_earth.evaluation.spectra.flow import SMALL_SCALES
 
 DEFINITIONS = {
     "energy": ("kinetic energy", "half the mean square velocity, from vorticity"),

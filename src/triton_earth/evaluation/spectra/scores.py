@@ -8,7 +8,9 @@ from jaxtyping import Float64
 
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.scales import (
+from triton_earth.evaluation.spectra.names import Family
+from triton_earth.evaluation.spectra.records import Quantity, Scale, SpectrumRecords
+from triton_earth.evaluation.spectra.scales import (
     COHERENT,
     FACTOR,
     coherence,
@@ -17,8 +19,6 @@ from triton_earth.evaluation.scales import (
     spectral_error,
     spectrum_ratio,
 )
-from triton_earth.evaluation.spectrum_family import Family
-from triton_earth.evaluation.spectrum_records import Quantity, Scale, SpectrumRecords
 
 TRUTH = -1
 """Position of the truth among the sources."""

@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.evaluation.isotropic import IsotropicBox, isotropic_box
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.spectrum_family import ISOTROPIC, ISOTROPIC_ENERGY
-from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
-from triton_earth.evaluation.whole_fields import whole_channels, whole_velocities
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.spectra.isotropic import IsotropicBox, isotropic_box
+from triton_earth.evaluation.spectra.names import ISOTROPIC, ISOTROPIC_ENERGY
+from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.spectra.whole_fields import whole_channels, whole_velocities
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from triton_earth.evaluation.alignment import Alignment, Ensembles, Truth
-from triton_earth.evaluation.ensemble import fair_crps, rank_histogram, spread
+from triton_earth.evaluation.metrics.ensembles import fair_crps, rank_histogram, spread
 from triton_earth.evaluation.passing import Passing
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights

@@ -8,11 +8,11 @@ import xarray as xr
 from jaxtyping import Float64
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics import METRICS, Metric, mean_square_error
+from triton_earth.evaluation.metrics.error_metrics import METRICS, Metric, mean_square_error
+from triton_earth.evaluation.metrics.error_sums import ErrorSums
+from triton_earth.evaluation.metrics.similarity import peak_signal_to_noise
 from triton_earth.evaluation.records import Records
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.similarity import peak_signal_to_noise
-from triton_earth.evaluation.statistics import ErrorSums
 
 Scores = tuple[
     Float64[np.ndarray, "forecast lead variable"],

@@ -5,20 +5,20 @@ import xarray as xr
 from jaxtyping import Float64, Int
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.drift import trend
-from triton_earth.evaluation.extremes import QUANTILES
-from triton_earth.evaluation.growth import FEWEST_LEADS, doubling_time, growth_rate
 from triton_earth.evaluation.intervals import over_leads, overall
-from triton_earth.evaluation.metrics import (
+from triton_earth.evaluation.metrics.error_metrics import (
     METRICS,
     bias,
     forecast_variance,
     mean_square_error,
     truth_variance,
 )
+from triton_earth.evaluation.metrics.error_sums import ErrorSums
+from triton_earth.evaluation.metrics.extremes import QUANTILES
+from triton_earth.evaluation.metrics.growth import FEWEST_LEADS, doubling_time, growth_rate
+from triton_earth.evaluation.metrics.trend import trend
 from triton_earth.evaluation.records import FORECAST, Records
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.statistics import ErrorSums
 
 BY_LEAD = ("source", "variable", "lead_time")
 OVERALL = ("forecast", "variable")

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
-from triton_earth.evaluation.spectrum_family import Family
+from triton_earth.evaluation.spectra.names import Family
 
 MOST_LEADS = 12
 """Leads at which spectra are kept where they cost much, evenly spread, the first and the last among them."""

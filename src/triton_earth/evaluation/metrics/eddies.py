@@ -9,16 +9,16 @@ from jaxtyping import Float, Float64
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
-from triton_earth.evaluation.passing import Passing
-from triton_earth.evaluation.records import TruthReader
-from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
-from triton_earth.evaluation.sea_level_eddies import (
+from triton_earth.evaluation.metrics.sea_level_eddies import (
     SeaLevelEddy,
     detect_sea_level_eddies,
     geostrophic_velocity,
     match_eddies,
     survivors,
 )
+from triton_earth.evaluation.passing import Passing
+from triton_earth.evaluation.records import TruthReader
+from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 
 COUNTS = ("found", "true", "hits", "distance", "amplitude", "radius", "alive", "begun")
 """What is added over eddies: of a pair, distance of centres and ratios to the truth."""

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool
 
-from triton_earth.evaluation.heat_waves import REACH, event_days
+from triton_earth.evaluation.metrics.heat_wave_events import REACH, event_days
 
 TOGETHER = 8
 """Days that are decided together, so that few are looked at twice."""

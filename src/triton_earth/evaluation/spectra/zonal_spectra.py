@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 
 from triton_earth.core.grid import Grid
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.spectrum_family import ZONAL
-from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
-from triton_earth.evaluation.zonal import COAST, WIDTH, ZonalBands, zonal_bands
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.spectra.names import ZONAL
+from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.spectra.zonal import COAST, WIDTH, ZonalBands, zonal_bands
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ import xarray as xr
 from jaxtyping import Float64
 
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.region_records import RegionRecords
-from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.score_errors import (
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.metrics.errors import (
     Scores,
     difference_attributes,
     difference_name,
@@ -19,6 +17,8 @@ from triton_earth.evaluation.score_errors import (
     metric_attributes,
     metric_scores,
 )
+from triton_earth.evaluation.metrics.region_records import RegionRecords
+from triton_earth.evaluation.resampling import Resampling
 
 DIMENSIONS = ("region", "forecast", "variable", "lead_time")
 

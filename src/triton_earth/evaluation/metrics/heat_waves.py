@@ -8,9 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
-from triton_earth.evaluation.growing_events import GrowingEvents
-from triton_earth.evaluation.heat_wave_errors import NAMES, HeatWaveFeatures, heat_wave_errors
-from triton_earth.evaluation.heat_waves import REACH, HeatWaveClimate
+from triton_earth.evaluation.metrics.growing_events import GrowingEvents
+from triton_earth.evaluation.metrics.heat_wave_errors import (
+    NAMES,
+    HeatWaveFeatures,
+    heat_wave_errors,
+)
+from triton_earth.evaluation.metrics.heat_wave_events import REACH, HeatWaveClimate
 from triton_earth.evaluation.passing import Passing
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights

@@ -10,7 +10,7 @@ from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, describe_numbers
-from triton_earth.evaluation.heat_waves import HeatWaveClimate, heat_wave_climate
+from triton_earth.evaluation.metrics.heat_wave_events import HeatWaveClimate, heat_wave_climate
 from triton_earth.models.climatology import TRAIN
 
 VALUES_IN_MEMORY = 2**27

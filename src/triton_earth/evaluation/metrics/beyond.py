@@ -16,14 +16,14 @@ from triton_earth.evaluation.alignment import (
     describe_numbers,
     lead_numbers,
 )
-from triton_earth.evaluation.drift import trend
-from triton_earth.evaluation.extremes import QUANTILES, Extremes, weighted_quantiles
 from triton_earth.evaluation.intervals import joined, over_leads, overall
-from triton_earth.evaluation.metrics import METRICS, forecast_variance
+from triton_earth.evaluation.metrics.error_metrics import METRICS, forecast_variance
+from triton_earth.evaluation.metrics.error_sums import error_sums
+from triton_earth.evaluation.metrics.extremes import QUANTILES, Extremes, weighted_quantiles
+from triton_earth.evaluation.metrics.trend import trend
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.statistics import error_sums
 from triton_earth.models.climatology import TRAIN, Climatology
 from triton_earth.rollout.climate import STATES, training_pairs
 

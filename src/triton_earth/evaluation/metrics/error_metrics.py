@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from triton_earth.evaluation.statistics import ErrorSums
+from triton_earth.evaluation.metrics.error_sums import ErrorSums
 
 Values = Float64[np.ndarray, "*shape"]
 

@@ -5,11 +5,11 @@ from jaxtyping import Bool
 
 from triton_earth.core.grid import Grid
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.degrees import degree_spectra
-from triton_earth.evaluation.flow import flow_spectra
-from triton_earth.evaluation.isotropic_spectra import isotropic_spectra
-from triton_earth.evaluation.spectrum_records import SpectrumKind
-from triton_earth.evaluation.zonal_spectra import zonal_spectra
+from triton_earth.evaluation.spectra.degree import degree_spectra
+from triton_earth.evaluation.spectra.flow import flow_spectra
+from triton_earth.evaluation.spectra.isotropic_spectra import isotropic_spectra
+from triton_earth.evaluation.spectra.records import SpectrumKind
+from triton_earth.evaluation.spectra.zonal_spectra import zonal_spectra
 
 
 def spectrum_kinds(

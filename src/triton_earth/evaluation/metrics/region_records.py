@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
+from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.named_regions import NamedRegion
 from triton_earth.evaluation.passing import Passing
 from triton_earth.evaluation.records import TruthReader
 from triton_earth.evaluation.regions import Place, WeightsName, cell_weights
-from triton_earth.evaluation.statistics import COUNT, ErrorSums, error_sums
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics import METRICS
-from triton_earth.evaluation.spectrum_family import (
+from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.spectra.names import (
     DEGREE_ENERGY,
     DEGREE_ENSTROPHY,
     DEGREE_ROTATIONAL_ENERGY,
     DEGREES,
 )
-from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
-from triton_earth.evaluation.whole_fields import whole_channels, whole_velocities
+from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.spectra.whole_fields import whole_channels, whole_velocities
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.physics.spherical_harmonics import SphericalTransform, cross_by_degree
 

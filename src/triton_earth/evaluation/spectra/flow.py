@@ -11,8 +11,8 @@ from torch import Tensor
 
 from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.evaluation.spectrum_family import BOX, BOX_ENERGY
-from triton_earth.evaluation.spectrum_records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.spectra.names import BOX, BOX_ENERGY
+from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
 from triton_earth.physics.spectral import isotropic_sum, isotropic_wavenumbers, wavenumbers
 
 SMALL_SCALES = (

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from triton_earth.evaluation.eddy_records import COUNTS, EddyRecords
+from triton_earth.evaluation.metrics.eddies import COUNTS, EddyRecords
+from triton_earth.evaluation.metrics.sea_level_eddies import MATCH
 from triton_earth.evaluation.resampling import Resampling
-from triton_earth.evaluation.sea_level_eddies import MATCH
 
 _PAIRS = f"an eddy is hit when one of the same sense has its centre within {MATCH / 1e3:g} km, nearest pairs first"
 _SCORES = {

@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float64, Int
 from pydantic import Field, model_validator
 
 from triton_earth.core.config import StrictConfig
-from triton_earth.evaluation.horizons import first_lead
-from triton_earth.evaluation.metrics import forecast_variance, truth_variance
-from triton_earth.evaluation.statistics import ErrorSums
+from triton_earth.evaluation.metrics.error_metrics import forecast_variance, truth_variance
+from triton_earth.evaluation.metrics.error_sums import ErrorSums
+from triton_earth.evaluation.metrics.first_lead import first_lead
 
 Ratio = Float64[np.ndarray, "init lead"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.eddies import detect_eddies
+from triton_earth.evaluation.metrics.eddy_detection import detect_eddies
 from triton_earth.physics.sphere import (
     EARTH_RADIUS,
     geostrophic_eastward,
@@ -50,7 +50,7 @@ def detect_sea_level_eddies(
 ) -> list[SeaLevelEddy]:
     """Return the eddies of a map of sea level, those of the largest amplitude first.
 
-    Eddies are cores of the geostrophic velocity, W < −0.2 σ_W (`triton_earth.evaluation.eddies`), that hold their own
+    Eddies are cores of the geostrophic velocity, W < −0.2 σ_W (see `detect_eddies`), that hold their own
     extreme of sea level: a core whose highest (anticyclone) or lowest (cyclone) cell lies on its rim is none.
 
     Args:

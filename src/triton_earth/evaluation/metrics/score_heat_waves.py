@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from triton_earth.evaluation.heat_wave_errors import NAMES
-from triton_earth.evaluation.heat_wave_records import HeatWaveRecords
+from triton_earth.evaluation.metrics.heat_wave_errors import NAMES
+from triton_earth.evaluation.metrics.heat_waves import HeatWaveRecords
 from triton_earth.evaluation.resampling import Resampling
 
 _DEFINITIONS = {

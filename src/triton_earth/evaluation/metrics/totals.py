@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float64, Int
 
-from triton_earth.evaluation.flow import ENERGY, ENSTROPHY, FlowSpectra
-from triton_earth.evaluation.spectrum_records import Spectra
+from triton_earth.evaluation.spectra.flow import ENERGY, ENSTROPHY, FlowSpectra
+from triton_earth.evaluation.spectra.records import Spectra
 
 
 @dataclass(frozen=True)

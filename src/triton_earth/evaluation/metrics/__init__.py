@@ -1,0 +1,1 @@
+"""Scores of fields: what is kept of them while they pass, and what follows from it."""

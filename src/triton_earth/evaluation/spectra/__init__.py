@@ -1,0 +1,1 @@
+"""Spectra of forecasts and truth, and the scales that forecasts get right."""
