@@ -1,5 +1,7 @@
 """Climatology: the mean state at each time of the year and of the day, smoothed by harmonics, and how it is fitted."""
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +89,14 @@ class ClimatologyFit:
             self._normal += np.outer(basis, basis)
             for right, weight in zip(self._right, basis, strict=True):
                 right += weight * field.astype(np.float64)
+
+    @classmethod
+    def total(cls, parts: Sequence["ClimatologyFit"]) -> "ClimatologyFit":
+        """Return the fit of all that was added to several fits, which were begun alike."""
+        whole = copy(parts[0])
+        whole._normal = np.sum([part._normal for part in parts], axis=0)
+        whole._right = np.sum([part._right for part in parts], axis=0)
+        return whole
 
     def climatology(self, what: str = "training split") -> Climatology:
         """Return the fit; of harmonics that the times cannot tell apart, the smallest that agree with them.

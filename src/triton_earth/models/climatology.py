@@ -50,7 +50,17 @@ def fit_climatology(
     fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
     for when, fields in _states(store, segments, channels):
         fit.add(when, _logarithms(fields, names, log_scale or {}))
-    climatology = fit.climatology()
+    return of_the_grid(fit.climatology(), store, channels)
+
+
+def of_the_grid(climatology: Climatology, store: TrainingStore, channels: list[int]) -> Climatology:
+    """Return a climatology with what the grid of a store says: alike in all cells of a periodic box, NaN on land.
+
+    Args:
+        climatology: As it was fitted, cell by cell.
+        store: Training store.
+        channels: Which of the store's variables it is of.
+    """
     if isinstance(store.grid, PeriodicGrid) and store.valid_mask is None:
         everywhere = climatology.coefficients.mean(axis=(-2, -1), keepdims=True)
         return replace(

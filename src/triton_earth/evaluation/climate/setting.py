@@ -1,0 +1,113 @@
+"""What the climate scores of an evaluation need before the first field passes: climate, noise floor and bands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
+from triton_earth.core.time import describe_duration
+from triton_earth.data.store import TrainingStore
+from triton_earth.evaluation.alignment import Forecasts
+from triton_earth.evaluation.climate.floor import ByScore, measure_floor
+from triton_earth.evaluation.climate.reference import ClimateReference, fit_training_climate
+from triton_earth.evaluation.climate.stability import ClimateBands, calibrate
+from triton_earth.models.climatology import TRAIN
+
+FEWEST_MONTHS = 2
+"""Windows of means (30 days, or 10 steps) that a run has at least, to have climate scores."""
+
+
+@dataclass(frozen=True)
+class ClimateSetting:
+    """What the runs of an evaluation are compared with.
+
+    Attributes:
+        reference: The climate of the training split.
+        floor: Score of a perfect run, for each score and variable.
+        frozen: Score of a state that never changes.
+        bands: What the truth's own runs stay within.
+        names: Names of the variables.
+        leads: Which stored leads make a run in equal steps from the initial time on.
+        remark: What the floor is made of, in a sentence.
+    """
+
+    reference: ClimateReference
+    floor: ByScore
+    frozen: ByScore
+    bands: ClimateBands
+    names: tuple[str, ...]
+    leads: Int[np.ndarray, " lead"]
+    remark: str
+
+
+def climate_setting(
+    forecast: Forecasts,
+    source: object,
+    *,
+    cell_weights: Float64[np.ndarray, "y x"] | None = None,
+    inside: Bool[np.ndarray, "y x"] | None = None,
+) -> ClimateSetting | None:
+    """Measure the climate of a training split, how far the truth is from itself, and what its runs stay within.
+
+    Args:
+        forecast: Stored forecasts.
+        source: Where the climate is from.
+        cell_weights: Cell weights; None for those of the cell areas.
+        inside: Cells that are scored; None for all.
+
+    Returns:
+        None where the runs are too short, their leads not in equal steps from the first on, or there is no training
+        split that can be divided.
+    """
+    stride = _stride(forecast, source)
+    if stride is None or not isinstance(source, TrainingStore):
+        return None
+    weights = source.grid.cell_area_weights if cell_weights is None else cell_weights
+    if inside is not None:
+        weights = np.where(inside, weights, 0.0)
+    names = forecast.variables.names
+    climate = fit_training_climate(source, names, stride=stride, cell_weights=weights)
+    if climate is None:
+        return None
+    measures = climate.reference.measures
+    steps = len(forecast.lead_times)
+    if steps < FEWEST_MONTHS * measures.month:
+        return None
+    floor = measure_floor(source, climate, steps, _starts(forecast, source, stride))
+    spans = f"{floor.count} stretches of up to {floor.steps} steps of {describe_duration(measures.step)}"
+    remark = (
+        "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
+        f"{spans} of the training split score against the rest of it ({climate.fold_word} are held out)."
+    )
+    return ClimateSetting(
+        climate.reference,
+        floor.floor,
+        floor.frozen,
+        calibrate(floor, steps),
+        tuple(names),
+        np.arange(steps),
+        remark,
+    )
+
+
+def _stride(forecast: Forecasts, source: object) -> int | None:
+    """Return the steps of the store between stored leads; None where there is no such number."""
+    if not isinstance(source, TrainingStore) or TRAIN not in source.split_names:
+        return None
+    if source.times.dtype.kind != np.asarray(forecast.init_times).dtype.kind:
+        return None
+    numbers = np.asarray(forecast.lead_times) / source.time_step
+    spacing = float(numbers[0])
+    stride = round(spacing)
+    even = np.abs(
+        numbers.astype(np.float64) - spacing * np.arange(1, len(numbers) + 1)
+    ) < 1e-3 * len(numbers)
+    return stride if stride >= 1 and abs(spacing - stride) < 1e-3 and bool(even.all()) else None
+
+
+def _starts(forecast: Forecasts, source: TrainingStore, stride: int) -> Sequence[int]:
+    """Return the times of the first leads, in steps of the runs since the first time of the store."""
+    first = np.unique(np.asarray(forecast.init_times)) + forecast.lead_times[0]
+    steps = ((first - source.times[0]) / source.time_step).astype(np.float64)
+    return [round(float(step) / stride) for step in steps]
