@@ -280,7 +280,7 @@ def _reference(
     annual = np.zeros((2, len(measures.weights), measures.grid.shape[0]))
     if climatology.yearly_harmonics:
         size = 2 * climatology.daily_harmonics + 1
-        waves = np.nan_to_num(climatology.coefficients[[size, 2 * size]])
+        waves = np.where(measures.weights > 0, climatology.coefficients[[size, 2 * size]], 0.0)
         annual = np.stack([row_means(wave[None], measures.weights)[0] for wave in waves])
     return ClimateReference(
         measures,
