@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from zarr.abc.store import Store
+from zarr.storage import LocalStore
 
 from triton_earth.core.errors import UserError
 
@@ -14,20 +16,26 @@ _METADATA = ("zarr.json", ".zarray", ".zmetadata", ".zgroup")
 _LISTS = ("filters", "compressor", "codecs", "index_codecs", "compressors", "serializer")
 
 
-def require_harmless_codecs(path: str, storage_options: dict[str, Any] | None = None) -> None:
+def require_harmless_codecs(
+    path: str,
+    storage_options: dict[str, Any] | None = None,
+    store: Store | str | None = None,
+) -> None:
     """Refuse a Zarr group with an array that is decoded by unpickling: a pickle may run anything.
 
-    Of a local group every metadata file is read, whether another one hides it or not; of a remote group those that Zarr
+    Of a local folder every metadata file is read, whether another one hides it or not; of other stores those that Zarr
     itself goes by.
 
     Args:
         path: Folder or address.
         storage_options: Options for remote storage.
+        store: What the group is read from, if not from a folder or address.
 
     Raises:
         UserError: naming the array.
     """
-    found = _remote(path, storage_options) if "://" in path else _local(Path(path))
+    is_folder = isinstance(store, LocalStore) or (store is None and "://" not in path)
+    found = _local(Path(path)) if is_folder else _members(store or path, storage_options)
     for name, metadata in found:
         if any(_is_pickle(codec) for codec in _codecs(metadata)):
             raise UserError(
@@ -64,8 +72,10 @@ def _local(path: Path) -> Iterator[tuple[str, Any]]:
                 below.clear()  # chunks
 
 
-def _remote(path: str, storage_options: dict[str, Any] | None) -> Iterator[tuple[str, Any]]:
-    group = zarr.open_group(path, mode="r", storage_options=storage_options or None)
+def _members(
+    store: Store | str, storage_options: dict[str, Any] | None
+) -> Iterator[tuple[str, Any]]:
+    group = zarr.open_group(store, mode="r", storage_options=storage_options or None)
     for name, node in group.members(max_depth=None):
         yield name, node.metadata.to_dict()
 

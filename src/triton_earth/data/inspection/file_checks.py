@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.time import describe_duration, describe_time
+from triton_earth.data.formats.groups import group_of
 from triton_earth.data.inspection.field_checks import (
     FieldSummary,
     inspect_variable,
@@ -53,6 +54,8 @@ def inspect_file(
         What was found, and what other files have to agree with.
     """
     inspection, summary = Inspection(source), FileSummary(source)
+    if group_of(source):
+        inspection.facts["group"] = group_of(source)
     nameless = nameless_array(dataset)
     if nameless is not None:
         _inspect_nameless(inspection, source, dataset, nameless, wanted, files)

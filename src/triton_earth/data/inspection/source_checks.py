@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from triton_earth.core.errors import UserError
+from triton_earth.data.formats.groups import ALL_GROUPS
 from triton_earth.data.inspection.between_files import check_between
 from triton_earth.data.inspection.file_checks import inspect_file
 from triton_earth.data.inspection.findings import Finding, Inspection, Severity
@@ -22,7 +23,7 @@ def inspect_files(path: str, times: int | None = None) -> Inspection:
     """
     inspection = Inspection(path)
     try:
-        opened = open_files(path)
+        opened = open_files(path, groups=ALL_GROUPS)
     except UserError as error:
         inspection.refused("unreadable", error)
         return inspection

@@ -184,8 +184,10 @@ class GriddedData(StrictConfig):
 
     Attributes:
         kind: Tag by which a recipe says that its data is of this class.
-        path: NetCDF file, several of them, a pattern such as ``era5/*.nc``, a Zarr folder or address, or
+        path: NetCDF or GRIB file, several of them, a pattern such as ``era5/*.nc``, a Zarr folder or address, or
             ``shipped:NAME`` for data that comes with the package, or ``jcm:DAYS`` for weather that is simulated.
+        group: Group in the files, or several, each with variables on the same cells; if not given the outermost, or
+            the only one that has fields.
         variables: What to take.
         derive: What to compute: forcings that follow from time and place, by name, and variables from other variables.
         splits: Which periods are for training, validation and test.
@@ -210,6 +212,7 @@ class GriddedData(StrictConfig):
 
     kind: Literal["gridded"]
     path: str | tuple[str, ...]
+    group: Annotated[tuple[str, ...], pydantic.BeforeValidator(_as_list)] = ()
     variables: tuple[Annotated[VariableChoice, pydantic.BeforeValidator(_from_name)], ...] = Field(
         min_length=1
     )

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +10,28 @@ from typing import Any
 
 import xarray as xr
 import zarr
-from zarr.storage import LocalStore
+from zarr.abc.store import Store
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.data.codecs import require_harmless_codecs
+from triton_earth.data.formats.decoding import decode
+from triton_earth.data.formats.foreign import foreign
+from triton_earth.data.formats.groups import (
+    Opened,
+    file_of,
+    group_of,
+    in_groups,
+    netcdf_groups,
+    source_of,
+    zarr_groups,
+)
+from triton_earth.data.formats.remote_files import (
+    in_place_or_fetched,
+    is_file_address,
+    matching_files,
+)
+from triton_earth.data.formats.whole_files import is_grib, require_whole
+from triton_earth.data.formats.zarr_stores import is_zarr, local_store
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
@@ -21,7 +40,6 @@ from triton_earth.data.sources.speedy import JCM, run_speedy
 from triton_earth.data.sources.veros_ocean import VEROS, run_veros
 
 _NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
 PROTOCOLS = (
     "http",
@@ -46,59 +64,78 @@ def open_files(
     path: str | Iterable[str],
     storage_options: dict[str, Any] | None = None,
     variables: list[str] | None = None,
-) -> list[tuple[str, xr.Dataset]]:
+    groups: tuple[str, ...] = (),
+) -> Opened:
     """Open files without reading their fields; times are left as numbers.
 
     Args:
-        path: NetCDF or HDF5 file, several, a pattern, a Zarr folder or address, or ``shipped:NAME``.
+        path: NetCDF, HDF5 or GRIB file, several, a pattern, a Zarr folder, zip archive or address, or ``shipped:NAME``;
+            ``~`` is the home folder, ``$NAME`` a variable of the environment.
         storage_options: Options for remote storage.
         variables: Names in the files that are wanted, for services that are asked by name; all if not given.
+        groups: Groups in the files that are wanted, or `ALL_GROUPS`; if not given the outermost, or the only one that
+            has fields.
 
     Returns:
-        (name, dataset) of each file, in the order of their names.
+        (name, dataset) of each file, or of each group of it, in the order of their names.
 
     Raises:
-        UserError: if there is no such file, it may not be read, is damaged, or is of a format that is not known.
+        UserError: if there is no such file or group, it may not be read, is damaged, or is of a format that is not
+            known.
     """
     paths = [path] if isinstance(path, str) else list(path)
     if not paths or not all(one.strip() for one in paths):
         raise UserError(
             f"data.path: found {paths}; expected the names of files, a pattern, a Zarr folder or an address."
         )
-    found = [name for one in paths for name in _find(one)]
-    return [(name, _open(name, storage_options or {}, variables or [])) for name in found]
+    found = [name for one in paths for name in _find(one, storage_options or {})]
+    return [
+        opened
+        for name in found
+        for opened in _open(name, storage_options or {}, variables or [], groups)
+    ]
 
 
-def require_chunks(path: str, name: str) -> None:
+def require_chunks(source: str, name: str) -> None:
     """Refuse an array of a local Zarr group whose chunks are not all there; other files have no such holes.
 
     Raises:
         UserError: saying how many are missing.
     """
-    if "://" in path or path.startswith(COPERNICUS) or not Path(path).is_dir():
+    path = file_of(source)
+    if "://" in path or path.startswith(COPERNICUS) or not is_zarr(path):
         return
-    array, missing = _missing(path, name)
+    array, missing = _missing(source, name)
     if missing:
         raise UserError(
-            f"{path}: {missing} of {array.nchunks} chunks of variable '{name}' are missing and would read as "
+            f"{source}: {missing} of {array.nchunks} chunks of variable '{name}' are missing and would read as "
             f"{array.fill_value}. Fetch them, or, if the writer left out chunks of that value, say "
             "data.missing_chunks=fill."
         )
 
 
-def _missing(path: str, name: str) -> tuple[zarr.Array, int]:
-    """Return an array of a local Zarr group, and how many of its chunks are not there."""
+def _missing(source: str, name: str) -> tuple[zarr.Array, int]:
+    """Return an array of a local Zarr group, or of a group around it, and how many of its chunks are not there."""
+    store, outermost = local_store(file_of(source))
+    group = f"{outermost}/{group_of(source)}".strip("/")
     try:
-        array = zarr.open_array(LocalStore(path), path=name, mode="r")
-        return array, missing_chunks(array)
+        while True:
+            try:
+                array = zarr.open_array(store, path=f"{group}/{name}".strip("/"), mode="r")
+            except FileNotFoundError:
+                if not group:
+                    raise
+                group = group.rpartition("/")[0]
+            else:
+                return array, missing_chunks(array)
     except READ_ERRORS as error:
         raise UserError(
-            f"{path}: the description of variable '{name}' cannot be read ({first_line(error)}); it is damaged. "
+            f"{source}: the description of variable '{name}' cannot be read ({first_line(error)}); it is damaged. "
             "Fetch the data again."
         ) from error
 
 
-def _find(path: str) -> list[str]:
+def _find(path: str, storage_options: dict[str, Any]) -> list[str]:
     if path.startswith(SHIPPED):
         name, shipped = path.removeprefix(SHIPPED), shipped_data()
         if name not in shipped:
@@ -106,62 +143,109 @@ def _find(path: str) -> list[str]:
                 f"{path}: no data of that name comes with the package; {nearest(name, shipped)}"
             )
         return [str(shipped[name])]
-    if "://" in path or path.startswith((COPERNICUS, JCM, VEROS)):
+    if path.startswith((COPERNICUS, JCM, VEROS)):
         return [path]
+    if "://" in path:
+        return matching_files(path, storage_options) if "*" in path else [path]
     if Path(path).exists():
         return [path]
-    if glob.has_magic(path):
-        found = sorted(glob.glob(path, recursive=True))
+    expanded = os.path.expandvars(os.path.expanduser(path))
+    if Path(expanded).exists():
+        return [expanded]
+    unset = re.search(r"\$\w+|\$\{\w+\}", expanded)
+    if unset:
+        raise UserError(
+            f"{path}: the variable {unset[0]} is not set in the environment. Set it, or correct data.path."
+        )
+    if glob.has_magic(expanded):
+        found = sorted(glob.glob(_pattern(expanded), recursive=True))
         if found:
             return found
         raise UserError(
-            f"{path}: no file matches the pattern (from {Path.cwd()}). Correct data.path."
+            f"{path}: no file matches the pattern{_seen_as(path, expanded)} (from {Path.cwd()}). Correct data.path."
         )
     raise UserError(
-        f"{path}: there is no such file or folder (from {Path.cwd()}). Correct data.path."
+        f"{path}: there is no such file or folder{_seen_as(path, expanded)} (from {Path.cwd()}). Correct data.path."
     )
 
 
-def _open(path: str, storage_options: dict[str, Any], variables: list[str]) -> xr.Dataset:
+def _pattern(path: str) -> str:
+    """Return a pattern in which brackets are brackets, where a folder of that very name is there."""
+    literal = Path(path)
+    while not literal.exists():
+        literal = literal.parent
+    rest = Path(path).relative_to(literal)
+    return str(Path(glob.escape(str(literal)), rest))
+
+
+def _seen_as(path: str, expanded: str) -> str:
+    return "" if path == expanded else f" {expanded}"
+
+
+def _open(
+    path: str, storage_options: dict[str, Any], variables: list[str], groups: tuple[str, ...]
+) -> Opened:
     if path.startswith(COPERNICUS):
-        return open_copernicus(path, variables)
+        return [(path, open_copernicus(path, variables))]
     if path.startswith(JCM):
-        return run_speedy(path)
+        return [(path, run_speedy(path))]
     if path.startswith(VEROS):
-        return run_veros(path)
+        return [(path, run_veros(path))]
     if "://" in path:
-        return _open_remote(path, storage_options)
-    if Path(path).suffix.lower() in GRIB:
-        return _open_grib(path)
+        return _open_remote(path, storage_options, groups)
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: may not be read. Change its permissions, or choose another file.")
-    if Path(path).is_dir():
-        if not any((Path(path) / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
-            raise UserError(
-                f"{path}: a folder that is no Zarr group. For the NetCDF files in it write {path}/*.nc."
-            )
-        opened = _open_zarr(path, {})
-        _require_coordinates(path, opened)
-        return opened
-    if Path(path).stat().st_size == 0:
-        raise UserError(f"{path}: the file is empty. Fetch it again.")
+    if is_zarr(path):
+        store, outermost = local_store(path)
+        return _open_zarr(path, store, outermost, {}, groups)
+    return _open_file(path, path, groups)
+
+
+def _open_file(path: str, called: str, groups: tuple[str, ...]) -> Opened:
+    """Open a file on this machine, which messages call otherwise if it has been fetched from far away."""
+    is_folder = Path(path).is_dir()
+    if not is_folder and Path(path).stat().st_size == 0:
+        raise UserError(f"{called}: the file is empty. Fetch it again.")
+    known = foreign(path)
+    if known is not None:
+        what, remedy = known
+        raise UserError(f"{called}: {what}; expected NetCDF, HDF5, GRIB or Zarr. {remedy}.")
+    if is_folder:
+        raise UserError(
+            f"{called}: a folder that is no Zarr group. For the NetCDF files in it write {called}/*.nc."
+        )
+    require_whole(path, called)
+    return [(called, _open_grib(path))] if is_grib(path) else _open_netcdf(path, called, groups)
+
+
+def _open_netcdf(file: Any, called: str, groups: tuple[str, ...]) -> Opened:
+    """Open the groups of a NetCDF or HDF5 file: a path, or a file object for one that is read from far away."""
+    engine = "netcdf4" if isinstance(file, str) else "h5netcdf"
+
+    def open_group(name: str) -> xr.Dataset:
+        return decode(
+            xr.open_dataset(file, engine=engine, group=name or None, decode_cf=False, cache=False)
+        )
+
     try:
         with warnings.catch_warnings():
             # A variable that is both packed and not is refused below, where it is asked for.
             warnings.simplefilter("ignore", xr.SerializationWarning)
-            return xr.open_dataset(path, engine="netcdf4", decode_times=False)
+            return in_groups(called, open_group, lambda: netcdf_groups(file), groups)
+    except UserError:
+        raise
     except READ_ERRORS as error:
         raise UserError(
-            f"{path}: cannot be read as NetCDF or HDF5 ({first_line(error)}). The file is damaged or of another "
-            "format; fetch it again, or convert it (GRIB: `cdo -f nc4 copy IN OUT`)."
+            f"{called}: cannot be read as NetCDF or HDF5 ({first_line(error)}). The file is damaged or of another "
+            "format; fetch it again, or convert it to NetCDF-4 (`cdo -f nc4 copy IN OUT`)."
         ) from error
 
 
 def _open_grib(path: str) -> xr.Dataset:
     if "cfgrib" not in xr.backends.list_engines():
         raise UserError(
-            f"{path}: reading GRIB needs the package cfgrib. Install it (pip install cfgrib), or convert the file "
-            "(`cdo -f nc4 copy IN OUT`)."
+            f"{path}: reading GRIB needs the package cfgrib. Install it (pip install 'triton-earth[grib]'), or convert "
+            "the file (`cdo -f nc4 copy IN OUT`)."
         )
     try:
         # Without index files, which would be written beside the data, and read by running what is in them.
@@ -175,46 +259,85 @@ def _open_grib(path: str) -> xr.Dataset:
         ) from error
 
 
-def _open_zarr(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
+def _open_zarr(
+    path: str,
+    store: Store | str,
+    outermost: str,
+    storage_options: dict[str, Any],
+    groups: tuple[str, ...],
+) -> Opened:
+    options = storage_options or None
+
+    def opened_group(name: str) -> zarr.Group:
+        inner = f"{outermost}/{name}".strip("/")
+        return zarr.open_group(store, path=inner, mode="r", storage_options=options)
+
+    def open_group(name: str) -> xr.Dataset:
+        raw = xr.open_dataset(
+            store,  # type: ignore[arg-type]  # any store of Zarr will do
+            engine="zarr",
+            group=f"{outermost}/{name}".strip("/") or None,
+            decode_cf=False,
+            cache=False,
+            storage_options=options,
+        )
+
+        def zero_is_declared(variable: str) -> bool:
+            array = opened_group(name)[variable]
+            return array.metadata.zarr_format > 2 or bool(
+                {"_FillValue", "missing_value"} & set(array.attrs)
+            )
+
+        dataset = decode(raw, zero_is_declared)
+        if not isinstance(store, str):
+            _require_coordinates(source_of(path, name), dataset)
+        return dataset
+
     try:
         with warnings.catch_warnings():
             # Not every store has consolidated metadata; xarray warns that opening takes longer.
             warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", xr.SerializationWarning)
             warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-            require_harmless_codecs(path, storage_options)
-            return xr.open_zarr(
-                path if "://" in path else LocalStore(path),
-                chunks=None,
-                decode_times=False,
-                storage_options=storage_options or None,
-            )
+            require_harmless_codecs(path, storage_options, store)
+            return in_groups(path, open_group, lambda: zarr_groups(opened_group("")), groups)
     except UserError:
         raise
     except READ_ERRORS as error:
         if "://" in path and isinstance(error, OSError) and not isinstance(error, _NOT_THERE):
-            raise UserError(
-                f"{path}: cannot be reached ({first_line(error)}). Check the address and the network, and the "
-                "account if it needs one."
-            ) from error
+            raise _unreachable(path, error) from error
         raise UserError(
             f"{path}: cannot be read as Zarr ({first_line(error)}). Check the path, or make the store again."
         ) from error
 
 
-def _require_coordinates(path: str, dataset: xr.Dataset) -> None:
+def _require_coordinates(source: str, dataset: xr.Dataset) -> None:
     """Refuse coordinates whose chunks are not all there; a chunk of one value may rightly be left out."""
     for name, variable in dataset.variables.items():
         if variable.dims != (name,):
             continue
-        array, missing = _missing(path, str(name))
+        array, missing = _missing(source, str(name))
         if missing and array.chunks[0] > 1:
             raise UserError(
-                f"{path}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read as "
+                f"{source}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read as "
                 f"{array.fill_value}. Fetch them."
             )
 
 
-def _open_remote(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
+def _open_remote(path: str, storage_options: dict[str, Any], groups: tuple[str, ...]) -> Opened:
+    try:
+        _require_protocol(path)
+        if not is_file_address(path):
+            return _open_zarr(path, path, "", storage_options, groups)
+        return _open_far_file(path, storage_options, groups)
+    except ImportError as error:
+        raise UserError(
+            f"{path}: a package for this address is missing ({first_line(error)}). Install it "
+            "(pip install 'triton-earth[remote]'), or download the data and give its path."
+        ) from error
+
+
+def _require_protocol(path: str) -> None:
     protocol = path.split("://", 1)[0]
     if protocol not in PROTOCOLS or "::" in path:
         raise UserError(
@@ -230,9 +353,22 @@ def _open_remote(path: str, storage_options: dict[str, Any]) -> xr.Dataset:
             f"{path}: reading '{protocol}://' needs a package that is not here ({first_line(error)}). Install it "
             "(gs: gcsfs, s3: s3fs, https: aiohttp, together with fsspec), or download the data and give its path."
         ) from error
+
+
+def _open_far_file(path: str, storage_options: dict[str, Any], groups: tuple[str, ...]) -> Opened:
     try:
-        return _open_zarr(path, storage_options)
-    except ImportError as error:
-        raise UserError(
-            f"{path}: a package for '{protocol}://' is missing ({first_line(error)}). Install it."
-        ) from error
+        found = in_place_or_fetched(path, storage_options)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file. Correct data.path.") from error
+    except READ_ERRORS as error:
+        raise _unreachable(path, error) from error
+    if not isinstance(found, str):
+        return _open_netcdf(found, path, groups)
+    return [(path, dataset) for _, dataset in _open_file(found, path, groups)]
+
+
+def _unreachable(path: str, error: BaseException) -> UserError:
+    return UserError(
+        f"{path}: cannot be reached ({first_line(error)}). Check the address and the network, and the account if it "
+        "needs one."
+    )

@@ -12,6 +12,7 @@ from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.climatology import Climatology
 from triton_earth.data.computed import ANOMALY, compute, computed_variables
 from triton_earth.data.derived import derived_fields, derived_variables
+from triton_earth.data.formats.groups import file_of
 from triton_earth.data.regrid import Regrid, bilinear, conservative, equal_angle_grid
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
@@ -73,9 +74,9 @@ class GriddedSource:
             UserError: naming the file, what is wrong with it, and what to do.
         """
         self._data = data
-        opened = open_files(data.path, dict(data.storage_options), _names(data))
+        opened = open_files(data.path, dict(data.storage_options), _names(data), data.group)
         self.name = opened[0][0] if len(opened) == 1 else f"{opened[0][0]} … {opened[-1][0]}"
-        self.files = [source for source, _ in opened]
+        self.files = list(dict.fromkeys(file_of(source) for source, _ in opened))
         if data.array is not None:
             opened = named_channels(opened, data.array)
         pieces = [_piece(source, dataset, data) for source, dataset in opened]

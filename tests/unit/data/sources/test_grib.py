@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tests.gridded import recipe_values
+from triton_earth.core.errors import UserError
+from triton_earth.data.formats.whole_files import require_whole
 from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.prepare_gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
@@ -67,3 +69,36 @@ def test_a_damaged_grib_file(tmp_path):
     found = inspect_files(str(tmp_path / "a.grib"))
     assert found.kinds == ["unreadable"]
     assert "cannot be read as GRIB" in found.findings[0].message
+
+
+@pytest.mark.parametrize("ending", [".grib", ".f000"])
+def test_a_grib_file_that_ends_inside_a_message(tmp_path, fields, ending):
+    path = write_grib(tmp_path / f"a{ending}", "t", fields[:, None], levels=(500,))
+    whole = path.read_bytes()
+    length = len(whole) // len(DAYS)
+    assert "unreadable" not in inspect_files(str(path)).kinds
+    for kept in (len(whole) - 1, len(whole) - length // 2, len(whole) - length + 3):
+        path.write_bytes(whole[:kept])
+        found = inspect_files(str(path))
+        assert found.kinds == ["unreadable"], kept
+        assert f"the file has {kept} bytes, but its header asks for" in found.findings[0].message
+        assert found.findings[0].remedy == "Fetch it again."
+    path.write_bytes(b"a heading\n" + whole[:length] + b"\n\nanother\n" + whole[length:])
+    assert "unreadable" not in inspect_files(str(path)).kinds
+
+
+def test_a_large_message_of_edition_1_counts_in_120_bytes(tmp_path):
+    """Beyond 8 MB the length of the message says how many 120 bytes it has, less what its data section says."""
+    message = eccodes.codes_grib_new_from_samples("regular_ll_pl_grib1")
+    for key, value in {"Ni": 2100, "Nj": 1400, "bitsPerValue": 24}.items():
+        eccodes.codes_set(message, key, value)
+    eccodes.codes_set_values(message, np.linspace(200.0, 300.0, 2100 * 1400))
+    path = tmp_path / "a.grib"
+    with path.open("wb") as file:
+        eccodes.codes_write(message, file)
+    eccodes.codes_release(message)
+    assert path.stat().st_size > 2**23
+    require_whole(str(path))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match="it ends too early"):
+        require_whole(str(path))

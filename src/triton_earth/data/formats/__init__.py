@@ -1,0 +1,1 @@
+"""File formats: whether a file is whole, which groups it has, and what its attributes make of its numbers."""

@@ -1,0 +1,57 @@
+"""Files that are not read: what they are, and what to do with them."""
+
+import json
+import zipfile
+from pathlib import Path
+
+_STARTS = (
+    (b"\x1f\x8b", "a file compressed by gzip", "Unpack it (gunzip)"),
+    (b"BZh", "a file compressed by bzip2", "Unpack it (bunzip2)"),
+    (b"\xfd7zXZ", "a file compressed by xz", "Unpack it (unxz)"),
+    (b"(\xb5/\xfd", "a file compressed by zstd", "Unpack it (unzstd)"),
+    (b"\x0e\x03\x13\x01", "an HDF4 file", "Convert it to NetCDF-4 (h4tonccf_nc4, or gdal_translate)"),
+    (b"II*\x00", "a TIFF image", "Convert it to NetCDF with its times (gdal_translate, cdo)"),
+    (b"MM\x00*", "a TIFF image", "Convert it to NetCDF with its times (gdal_translate, cdo)"),
+    (b"BUFR", "a BUFR file of observations", "Put them onto a grid first"),
+    (b"<!doctype", "a web page, perhaps of a login or of an error", "Fetch the data itself"),
+    (b"<html", "a web page, perhaps of a login or of an error", "Fetch the data itself"),
+    (b"PAR1", "a Parquet table", "Write it as NetCDF or Zarr (xarray: ds.to_zarr)"),
+)  # fmt: skip
+_REFERENCES = (
+    "references of kerchunk, which point into other files",
+    "Name these files themselves, or copy the data (xr.open_dataset(PATH, engine='kerchunk').to_zarr(...))",
+)
+
+
+def foreign(path: str) -> tuple[str, str] | None:
+    """Return what a local file or folder is and what to do with it, None where nobody can tell."""
+    place = Path(path)
+    if place.is_dir():
+        listing = place / ".zmetadata"
+        return _REFERENCES if listing.is_file() and _is_references(listing) else None
+    with place.open("rb") as file:
+        start = file.read(512)
+    for magic, what, remedy in _STARTS:
+        if start.lstrip().lower().startswith(magic.lower()):
+            return what, remedy
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        return (
+            f"a zip archive of {len(names)} files ({names[0] if names else 'none'} …)",
+            "Unpack it (unzip)",
+        )
+    if start.lstrip().startswith(b"{") and _is_references(place):
+        return _REFERENCES
+    return None
+
+
+def _is_references(path: Path) -> bool:
+    """Whether a JSON file holds references: a list of them, or the size of its tables."""
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and bool(
+        {"refs", "record_size"} & content.keys() or ".zgroup" in content
+    )
