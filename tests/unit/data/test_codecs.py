@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 
 import numcodecs
 import numpy as np
@@ -92,6 +93,14 @@ def test_a_pickle_that_only_the_consolidated_metadata_tell_of(tmp_path, canary):
     assert not canary.exists()
 
 
+def test_a_pickle_in_a_zip_archive_is_refused(tmp_path, canary):
+    path = evil(tmp_path / "evil.zarr", canary)
+    shutil.make_archive(str(tmp_path / "evil"), "zip", path)
+    with pytest.raises(UserError, match="'time' is encoded as a pickle"):
+        open_files(str(tmp_path / "evil.zip"))
+    assert not canary.exists()
+
+
 def test_a_pickle_at_an_address_is_refused(tmp_path, canary):
     path = evil(tmp_path / "evil.zarr", canary)
     with pytest.raises(UserError, match="'time' is encoded as a pickle"):
@@ -99,7 +108,9 @@ def test_a_pickle_at_an_address_is_refused(tmp_path, canary):
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("address", ["reference://x.json", "simplecache::file:///x", "python://x"])
+@pytest.mark.parametrize(
+    "address", ["reference://x.json", "simplecache::file:///x", "python://x", "reference://*.nc"]
+)
 def test_addresses_that_hold_code_or_hide_another_are_refused(address):
     with pytest.raises(UserError, match=r"is not read; known are http|there is no such file"):
         open_files(address)

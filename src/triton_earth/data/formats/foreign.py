@@ -28,7 +28,8 @@ def foreign(path: str) -> tuple[str, str] | None:
     place = Path(path)
     if place.is_dir():
         listing = place / ".zmetadata"
-        return _REFERENCES if listing.is_file() and _is_references(listing) else None
+        alone = listing.is_file() and not (place / ".zgroup").exists()
+        return _REFERENCES if alone and _is_references(listing) else None
     with place.open("rb") as file:
         start = file.read(512)
     for magic, what, remedy in _STARTS:
@@ -47,11 +48,9 @@ def foreign(path: str) -> tuple[str, str] | None:
 
 
 def _is_references(path: Path) -> bool:
-    """Whether a JSON file holds references: a list of them, or the size of its tables."""
+    """Whether a JSON file holds references, under a key or by themselves, or the size of tables of them."""
     try:
         content = json.loads(path.read_text())
     except ValueError:
         return False
-    return isinstance(content, dict) and bool(
-        {"refs", "record_size"} & content.keys() or ".zgroup" in content
-    )
+    return isinstance(content, dict) and bool({"refs", "record_size", ".zgroup"} & content.keys())

@@ -7,12 +7,52 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, first_line
 
 logger = logging.getLogger("triton_earth")
 
+PROTOCOLS = (
+    "http",
+    "https",
+    "s3",
+    "s3a",
+    "gs",
+    "gcs",
+    "abfs",
+    "abfss",
+    "az",
+    "adl",
+    "ftp",
+    "hf",
+    "file",
+    "memory",
+)
+"""Storage that is read; others, such as ``reference``, take their addresses from templates, which may run code."""
 _ENDINGS = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".grib", ".grib2", ".grb", ".grb2")
 _HDF5 = b"\x89HDF"
+
+
+def require_protocol(path: str) -> None:
+    """Refuse an address of storage that is not read, or whose package is not here.
+
+    Raises:
+        UserError: saying which are, or what to install.
+    """
+    protocol = path.split("://", 1)[0]
+    if protocol not in PROTOCOLS or "::" in path:
+        raise UserError(
+            f"{path}: '{protocol}://' is not read; known are {', '.join(PROTOCOLS)}, not chained. Download the data "
+            "and give its path."
+        )
+    try:
+        import fsspec
+
+        fsspec.get_filesystem_class(protocol)
+    except (ImportError, ValueError) as error:
+        raise UserError(
+            f"{path}: reading '{protocol}://' needs a package that is not here ({first_line(error)}). Install it "
+            "(gs: gcsfs, s3: s3fs, https: aiohttp, together with fsspec), or download the data and give its path."
+        ) from error
 
 
 def is_file_address(path: str) -> bool:
@@ -26,6 +66,7 @@ def matching_files(path: str, storage_options: dict[str, Any]) -> list[str]:
     Raises:
         UserError: if there is none.
     """
+    require_protocol(path)
     files, _ = _filesystem(path, storage_options)
     found = sorted(files.unstrip_protocol(name) for name in files.glob(path))
     if not found:

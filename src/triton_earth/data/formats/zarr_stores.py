@@ -8,6 +8,7 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore, ZipStore
 
 from triton_earth.core.errors import UserError
+from triton_earth.data.formats.foreign import foreign
 
 _METADATA = ("zarr.json", ".zgroup", ".zmetadata")
 
@@ -16,33 +17,29 @@ def is_zarr(path: str) -> bool:
     """Return whether something on this machine is read as Zarr."""
     place = Path(path)
     if place.is_dir():
-        return any((place / name).exists() for name in _METADATA) or _is_icechunk(place)
-    return place.is_file() and zipfile.is_zipfile(path) and _top_of_zip(path) is not None
+        if any((place / name).exists() for name in _METADATA):
+            return foreign(path) is None
+        return _is_icechunk(place)
+    return place.is_file() and zipfile.is_zipfile(path) and _holds_zarr(path)
 
 
-def local_store(path: str) -> tuple[Store, str]:
-    """Return the store of what `is_zarr`, and the group in it that is outermost.
+def local_store(path: str) -> Store:
+    """Return the store of what `is_zarr`.
 
     Raises:
         UserError: if it is an Icechunk repository and the package that reads it is not here.
     """
     place = Path(path)
     if not place.is_dir():
-        return ZipStore(path, mode="r"), _top_of_zip(path) or ""
+        return ZipStore(path, mode="r")
     if _is_icechunk(place):
-        return _icechunk_store(path), ""
-    return LocalStore(path), ""
+        return _icechunk_store(path)
+    return LocalStore(path)
 
 
-def _top_of_zip(path: str) -> str | None:
-    """Return the group of a zip archive that holds all others: '', or the only folder; None where it holds no Zarr."""
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
-    if names & set(_METADATA):
-        return ""
-    tops = {name.split("/", 1)[0] for name in names}
-    only = next(iter(tops)) if len(tops) == 1 else None
-    return only if only and any(f"{only}/{name}" in names for name in _METADATA) else None
+def _holds_zarr(archive: str) -> bool:
+    with zipfile.ZipFile(archive) as opened:
+        return not set(_METADATA).isdisjoint(opened.namelist())
 
 
 def _is_icechunk(folder: Path) -> bool:

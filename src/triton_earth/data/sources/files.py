@@ -1,8 +1,6 @@
 """Opening files: patterns, NetCDF, HDF5 and Zarr, near or far, as lazy xarray datasets with raw time axes."""
 
-import glob
 import os
-import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +10,7 @@ import xarray as xr
 import zarr
 from zarr.abc.store import Store
 
-from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.errors import UserError
 from triton_earth.data.codecs import require_harmless_codecs
 from triton_earth.data.formats.decoding import decode
 from triton_earth.data.formats.foreign import foreign
@@ -28,36 +26,18 @@ from triton_earth.data.formats.groups import (
 from triton_earth.data.formats.remote_files import (
     in_place_or_fetched,
     is_file_address,
-    matching_files,
+    require_protocol,
 )
 from triton_earth.data.formats.whole_files import is_grib, require_whole
 from triton_earth.data.formats.zarr_stores import is_zarr, local_store
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
-from triton_earth.data.sources.shipped import SHIPPED, shipped_data
+from triton_earth.data.sources.paths import matching
 from triton_earth.data.sources.speedy import JCM, run_speedy
 from triton_earth.data.sources.veros_ocean import VEROS, run_veros
 
 _NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-
-PROTOCOLS = (
-    "http",
-    "https",
-    "s3",
-    "s3a",
-    "gs",
-    "gcs",
-    "abfs",
-    "abfss",
-    "az",
-    "adl",
-    "ftp",
-    "hf",
-    "file",
-    "memory",
-)
-"""Storage that is read; others, such as ``reference``, take their addresses from templates, which may run code."""
 
 
 def open_files(
@@ -88,7 +68,7 @@ def open_files(
         raise UserError(
             f"data.path: found {paths}; expected the names of files, a pattern, a Zarr folder or an address."
         )
-    found = [name for one in paths for name in _find(one, storage_options or {})]
+    found = [name for one in paths for name in matching(one, storage_options or {})]
     return [
         opened
         for name in found
@@ -116,8 +96,7 @@ def require_chunks(source: str, name: str) -> None:
 
 def _missing(source: str, name: str) -> tuple[zarr.Array, int]:
     """Return an array of a local Zarr group, or of a group around it, and how many of its chunks are not there."""
-    store, outermost = local_store(file_of(source))
-    group = f"{outermost}/{group_of(source)}".strip("/")
+    store, group = local_store(file_of(source)), group_of(source)
     try:
         while True:
             try:
@@ -135,53 +114,6 @@ def _missing(source: str, name: str) -> tuple[zarr.Array, int]:
         ) from error
 
 
-def _find(path: str, storage_options: dict[str, Any]) -> list[str]:
-    if path.startswith(SHIPPED):
-        name, shipped = path.removeprefix(SHIPPED), shipped_data()
-        if name not in shipped:
-            raise UserError(
-                f"{path}: no data of that name comes with the package; {nearest(name, shipped)}"
-            )
-        return [str(shipped[name])]
-    if path.startswith((COPERNICUS, JCM, VEROS)):
-        return [path]
-    if "://" in path:
-        return matching_files(path, storage_options) if "*" in path else [path]
-    if Path(path).exists():
-        return [path]
-    expanded = os.path.expandvars(os.path.expanduser(path))
-    if Path(expanded).exists():
-        return [expanded]
-    unset = re.search(r"\$\w+|\$\{\w+\}", expanded)
-    if unset:
-        raise UserError(
-            f"{path}: the variable {unset[0]} is not set in the environment. Set it, or correct data.path."
-        )
-    if glob.has_magic(expanded):
-        found = sorted(glob.glob(_pattern(expanded), recursive=True))
-        if found:
-            return found
-        raise UserError(
-            f"{path}: no file matches the pattern{_seen_as(path, expanded)} (from {Path.cwd()}). Correct data.path."
-        )
-    raise UserError(
-        f"{path}: there is no such file or folder{_seen_as(path, expanded)} (from {Path.cwd()}). Correct data.path."
-    )
-
-
-def _pattern(path: str) -> str:
-    """Return a pattern in which brackets are brackets, where a folder of that very name is there."""
-    literal = Path(path)
-    while not literal.exists():
-        literal = literal.parent
-    rest = Path(path).relative_to(literal)
-    return str(Path(glob.escape(str(literal)), rest))
-
-
-def _seen_as(path: str, expanded: str) -> str:
-    return "" if path == expanded else f" {expanded}"
-
-
 def _open(
     path: str, storage_options: dict[str, Any], variables: list[str], groups: tuple[str, ...]
 ) -> Opened:
@@ -196,8 +128,7 @@ def _open(
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: may not be read. Change its permissions, or choose another file.")
     if is_zarr(path):
-        store, outermost = local_store(path)
-        return _open_zarr(path, store, outermost, {}, groups)
+        return _open_zarr(path, local_store(path), {}, groups)
     return _open_file(path, path, groups)
 
 
@@ -262,21 +193,19 @@ def _open_grib(path: str) -> xr.Dataset:
 def _open_zarr(
     path: str,
     store: Store | str,
-    outermost: str,
     storage_options: dict[str, Any],
     groups: tuple[str, ...],
 ) -> Opened:
     options = storage_options or None
 
     def opened_group(name: str) -> zarr.Group:
-        inner = f"{outermost}/{name}".strip("/")
-        return zarr.open_group(store, path=inner, mode="r", storage_options=options)
+        return zarr.open_group(store, path=name, mode="r", storage_options=options)
 
     def open_group(name: str) -> xr.Dataset:
         raw = xr.open_dataset(
             store,  # type: ignore[arg-type]  # any store of Zarr will do
             engine="zarr",
-            group=f"{outermost}/{name}".strip("/") or None,
+            group=name or None,
             decode_cf=False,
             cache=False,
             storage_options=options,
@@ -319,16 +248,16 @@ def _require_coordinates(source: str, dataset: xr.Dataset) -> None:
         array, missing = _missing(source, str(name))
         if missing and array.chunks[0] > 1:
             raise UserError(
-                f"{source}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read as "
-                f"{array.fill_value}. Fetch them."
+                f"{source}: {missing} of {array.nchunks} chunks of the coordinate '{name}' are missing and would read "
+                f"as {array.fill_value}. Fetch them."
             )
 
 
 def _open_remote(path: str, storage_options: dict[str, Any], groups: tuple[str, ...]) -> Opened:
     try:
-        _require_protocol(path)
+        require_protocol(path)
         if not is_file_address(path):
-            return _open_zarr(path, path, "", storage_options, groups)
+            return _open_zarr(path, path, storage_options, groups)
         return _open_far_file(path, storage_options, groups)
     except ImportError as error:
         raise UserError(
@@ -337,29 +266,13 @@ def _open_remote(path: str, storage_options: dict[str, Any], groups: tuple[str, 
         ) from error
 
 
-def _require_protocol(path: str) -> None:
-    protocol = path.split("://", 1)[0]
-    if protocol not in PROTOCOLS or "::" in path:
-        raise UserError(
-            f"{path}: '{protocol}://' is not read; known are {', '.join(PROTOCOLS)}, not chained. Download the data "
-            "and give its path."
-        )
-    try:
-        import fsspec
-
-        fsspec.get_filesystem_class(protocol)
-    except (ImportError, ValueError) as error:
-        raise UserError(
-            f"{path}: reading '{protocol}://' needs a package that is not here ({first_line(error)}). Install it "
-            "(gs: gcsfs, s3: s3fs, https: aiohttp, together with fsspec), or download the data and give its path."
-        ) from error
-
-
 def _open_far_file(path: str, storage_options: dict[str, Any], groups: tuple[str, ...]) -> Opened:
     try:
         found = in_place_or_fetched(path, storage_options)
     except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file. Correct data.path.") from error
+        raise UserError(
+            f"{path}: there is no such file, or no way to it. Check the address and the network."
+        ) from error
     except READ_ERRORS as error:
         raise _unreachable(path, error) from error
     if not isinstance(found, str):

@@ -253,6 +253,17 @@ def test_zarr_behind_a_web_server(plain, tmp_path, server, version):
         source(f"{server}/none.zarr")
 
 
+@pytest.mark.parametrize("form", ["NETCDF4", "NETCDF3_64BIT"])
+def test_netcdf_behind_a_web_server(plain, tmp_path, server, form):
+    """This one gives no parts of files, so that it is fetched; `test_paths.py` reads in parts."""
+    pytest.importorskip("aiohttp")
+    pytest.importorskip("h5netcdf")
+    dataset().to_netcdf(tmp_path / "era5.nc", format=form)
+    same(source(f"{server}/era5.nc"), plain)
+    with pytest.raises(UserError, match=r"none\.nc: there is no such file, or no way to it"):
+        source(f"{server}/none.nc")
+
+
 def test_shipped_data_are_named():
     with pytest.raises(UserError, match="shipped:nothing: no data of that name comes with"):
         source("shipped:nothing")
