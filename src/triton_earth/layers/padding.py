@@ -1,6 +1,6 @@
 """What a layer sees beyond the border of a map: zeros, or the opposite border of a periodic domain."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -31,10 +31,59 @@ def wrap(
     Returns:
         The maps, longer by `before + after` on the periodic axes.
     """
-    for axis, rule in zip((2, 3), padding, strict=True):
-        if rule == "periodic":
+    if before == after == 0:
+        return x
+    periodic = [rule == "periodic" for rule in padding]
+    sizes = [size for size, wanted in zip(x.shape[2:], periodic, strict=True) if wanted]
+    if not sizes:
+        return x
+    if max(before, after) <= min(sizes):
+        wrapped: Tensor = _Wrapped.apply(x, periodic, before, after)
+        return wrapped
+    for axis, wanted in zip((2, 3), periodic, strict=True):
+        if wanted:
             x = _continue(x, axis, before, after)
     return x
+
+
+class _Wrapped(torch.autograd.Function):
+    """Both axes at once by one copy of the map and four of its edges, the channel innermost; the gradient likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, periodic: list[bool], before: int, after: int) -> Tensor:
+        batch, channels, *shape = x.shape
+        top, left = (before * wanted for wanted in periodic)
+        bottom, right = (after * wanted for wanted in periodic)
+        height, width = shape
+        ctx.inside = top, left, height, width
+        y = x.new_empty(batch, top + height + bottom, left + width + right, channels)
+        y = y.permute(0, 3, 1, 2)
+        rows = y[:, :, top : top + height]
+        rows[..., left : left + width] = x
+        rows[..., :left] = x[..., width - left :]
+        rows[..., left + width :] = x[..., :right]
+        y[:, :, :top] = rows[:, :, height - top :]
+        y[:, :, top + height :] = rows[:, :, :bottom]
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        """Return the gradient of x: each value's own, and those of its copies beyond the border."""
+        gradient = gradients[0]
+        top, left, height, width = ctx.inside
+        bottom, right = gradient.shape[2] - top - height, gradient.shape[3] - left - width
+        rows = gradient[:, :, top : top + height]
+        total = rows[..., left : left + width].clone(memory_format=torch.channels_last)
+        for part, target in (
+            (gradient[:, :, :top], slice(height - top, height)),
+            (gradient[:, :, top + height :], slice(0, bottom)),
+        ):
+            total[:, :, target] += part[..., left : left + width]
+            total[:, :, target, width - left :] += part[..., :left]
+            total[:, :, target, :right] += part[..., left + width :]
+        total[..., width - left :] += rows[..., :left]
+        total[..., :right] += rows[..., left + width :]
+        return total, None, None, None
 
 
 def zero_width(padding: Padding, width: int) -> tuple[int, int]:

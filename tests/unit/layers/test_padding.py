@@ -29,3 +29,22 @@ def test_wrapping_keeps_the_channel_innermost():
     x = torch.randn(2, 8, 6, 6).contiguous(memory_format=torch.channels_last)
     y = wrap(x, ("periodic", "periodic"), 1, 1)
     assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "padding", [("periodic", "periodic"), ("zero", "periodic"), ("periodic", "zero")]
+)
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (0, 1), (3, 2), (0, 5)])
+@pytest.mark.parametrize("size", [(3, 5), (6, 7), (1, 1)])
+def test_wrapping_at_once_equals_indexing_also_its_gradient(padding, before, after, size):
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    y = x
+    for axis, rule in zip((2, 3), padding, strict=True):
+        if rule == "periodic":
+            index = torch.arange(-before, y.shape[axis] + after) % y.shape[axis]
+            y = y.index_select(axis, index)
+    wrapped = wrap(x, padding, before, after)
+    assert torch.equal(wrapped, y)
+    gradient = torch.randn_like(y)
+    found, expected = (torch.autograd.grad(z, x, gradient)[0] for z in (wrapped, y))
+    torch.testing.assert_close(found, expected)
