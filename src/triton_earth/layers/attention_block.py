@@ -1,15 +1,19 @@
 """The global block: every cell sees every other through self-attention."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from triton_earth.layers.attention import SelfAttention
+from triton_earth.layers.attention import AxialAttention, SelfAttention
 from triton_earth.layers.convolution import Convolution
 from triton_earth.layers.drop_path import DropPath
 from triton_earth.layers.mlp import Mlp
 from triton_earth.layers.padding import ZERO, Padding
 from triton_earth.layers.tokens import to_maps, to_tokens
+
+Attention = Literal["global", "axial"]
 
 INITIAL_SCALE = 1e-6
 
@@ -30,6 +34,7 @@ class AttentionBlock(nn.Module):
         heads: Number of attention heads.
         drop_path: Probability of leaving out a branch in training.
         padding_rule: The rule of the height axis and of the width axis.
+        attention: ``global`` between all cells, or ``axial`` along rows and columns.
 
     Raises:
         UserError: if `heads` does not divide `width`.
@@ -41,11 +46,13 @@ class AttentionBlock(nn.Module):
         heads: int = 8,
         drop_path: float = 0.0,
         padding_rule: Padding = ZERO,
+        attention: Attention = "global",
     ) -> None:
         super().__init__()
         self.position = Convolution(width, width, groups=width, padding_rule=padding_rule)
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads)
+        self.axial = attention == "axial"
+        self.attention = (AxialAttention if self.axial else SelfAttention)(width, heads)
         self.attention_scale = nn.Parameter(torch.full((width,), INITIAL_SCALE))
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = Mlp(width)
@@ -58,7 +65,11 @@ class AttentionBlock(nn.Module):
         """Return maps of the same shape."""
         height, width = x.shape[2:]
         x = to_tokens(x + self.position(x))
-        branch = self.attention(self.attention_norm(x))
+        branch = self.attention_norm(x)
+        if self.axial:
+            branch = self.attention(branch.unflatten(1, (height, width))).flatten(1, 2)
+        else:
+            branch = self.attention(branch)
         x = x + self.drop_path(self.attention_scale * branch)
         branch = self.mlp(self.mlp_norm(x))
         x = x + self.drop_path(self.mlp_scale * branch)

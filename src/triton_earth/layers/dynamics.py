@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from triton_earth.layers.attention_block import AttentionBlock
+from triton_earth.layers.attention_block import Attention, AttentionBlock
 from triton_earth.layers.convolution_block import ConvolutionBlock
 from triton_earth.layers.padding import Padding
 from triton_earth.layers.recomputation import Recomputing
@@ -24,6 +24,7 @@ class Dynamics(Recomputing):
         kinds: Sequence[str],
         drop_path: float,
         padding: Padding,
+        attention: Attention = "global",
     ) -> None:
         super().__init__()
         last = max(1, len(kinds) - 1)
@@ -37,7 +38,7 @@ class Dynamics(Recomputing):
             )
             block: nn.Module
             if kind == "attention":
-                block = AttentionBlock(before, HEADS, probability, padding)
+                block = AttentionBlock(before, HEADS, probability, padding, attention)
             else:
                 block = ConvolutionBlock(before, probability, padding)
             change = [nn.Conv2d(before, after, 1)] if before != after else []

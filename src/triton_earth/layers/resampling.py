@@ -9,7 +9,7 @@ from torch.nn import functional
 from triton_earth.layers.convolution import Convolution
 from triton_earth.layers.padding import ZERO, Padding, wrap
 
-Upsampling = Literal["nearest", "bilinear", "transposed", "shuffle"]
+Upsampling = Literal["nearest", "bilinear", "linear", "transposed", "shuffle"]
 UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
 
 
@@ -57,6 +57,9 @@ class Doubling(nn.Module):
         if method == "transposed":
             self.convolution = nn.ConvTranspose2d(input_channels, output_channels, 2, stride=2)
             return
+        if method == "linear":
+            self.convolution = nn.Conv2d(input_channels, output_channels, 1)
+            return
         widening = 4 if method == "shuffle" else 1
         self.convolution = Convolution(
             input_channels, widening * output_channels, padding_rule=padding_rule
@@ -73,6 +76,8 @@ class Doubling(nn.Module):
             x = functional.interpolate(x, scale_factor=2, mode="nearest")
         elif self.method == "bilinear":
             x = self._interpolated(x)
+        elif self.method == "linear":
+            return self._interpolated(self.convolution(x))
         y = self.convolution(x)
         return functional.pixel_shuffle(y, 2) if self.method == "shuffle" else y
 

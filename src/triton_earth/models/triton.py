@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.layers.attention_block import Attention
 from triton_earth.layers.dynamics import HEADS, Dynamics, fold_time, unfold_time
 from triton_earth.layers.encoder_decoder import Decoder, Encoder
 from triton_earth.layers.padding import ZERO, Padding, pad_to_multiple
@@ -64,6 +65,8 @@ class TritonConfig(NetworkConfig):
         temporal_hidden_dim: Width of the latent dynamical core.
         num_temporal_layers: Its blocks; 0 leaves the core out.
         blocks: Their kinds, as in `Triton`.
+        attention: Whether a block of attention mixes all cells (``global``) or those of a row and of a column
+            (``axial``), for latent maps of many cells.
         skip: Which maps of the encoder the decoder sees: ``none``, those of full resolution, those of every level.
         padding: Whether borders follow the grid, or see zeros beyond them as in the original.
         drop_path: Probability of leaving out branches of the last block of the core in training.
@@ -83,6 +86,7 @@ class TritonConfig(NetworkConfig):
     temporal_hidden_dim: int = Field(default=128, ge=1)
     num_temporal_layers: int = Field(default=8, ge=0)
     blocks: Arrangement = "attention"
+    attention: Attention = "global"
     skip: Skip = "every_level"
     padding: Literal["grid", "zero"] = "grid"
     drop_path: float = Field(default=0.1, ge=0.0, lt=1.0)
@@ -179,6 +183,7 @@ class Triton(nn.Module):
             first and last (attention last where T·S = H_t); "published" for what the original
             experiments take, attention for one frame and uniformer for several; or the kind of every
             block.
+        attention: "global" between all cells, or "axial" along rows and columns.
         skip: "none" joins nothing to the decoder, "full_resolution" z₀ alone, "every_level" every
             stage of stride 1.
         padding: What lies beyond the border along height and width.
@@ -221,6 +226,7 @@ class Triton(nn.Module):
         upsampling: Upsampling = "nearest",
         input_to_readout: bool = False,
         blocks: str | Sequence[str] = "published",
+        attention: Attention = "global",
         skip: Skip = "full_resolution",
         padding: Padding = ZERO,
         drop_path: float = 0.1,
@@ -277,7 +283,9 @@ class Triton(nn.Module):
         width_in = self.frames * latent_width
         kinds = _block_kinds(blocks, num_temporal_layers, width_in == temporal_hidden_dim)
         _check_core(self.frames, name, latent_width, temporal_hidden_dim, kinds)
-        self.dynamics = Dynamics(width_in, temporal_hidden_dim, kinds, drop_path, padding)
+        self.dynamics = Dynamics(
+            width_in, temporal_hidden_dim, kinds, drop_path, padding, attention
+        )
         if zero_readout:
             nn.init.zeros_(self.decoder.readout.weight)
             nn.init.zeros_(self.decoder.readout.get_parameter("bias"))

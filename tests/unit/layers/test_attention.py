@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.layers.attention import SelfAttention
+from triton_earth.layers.attention import AxialAttention, SelfAttention
 from triton_earth.layers.attention_block import AttentionBlock
 from triton_earth.layers.narrow_attention import is_narrow, narrow_attention
 
@@ -92,3 +92,40 @@ def test_block_equals_its_equation():
     y = y + block.attention_scale * block.attention(block.attention_norm(y))
     y = y + block.mlp_scale * block.mlp(block.mlp_norm(y))
     torch.testing.assert_close(block(x), y.transpose(1, 2).reshape(2, 16, 6, 5))
+
+
+def test_axial_attention_is_attention_in_each_row_and_each_column():
+    layer, x = AxialAttention(32), torch.randn(2, 3, 5, 32)
+    with torch.no_grad():
+        layer.qkv.weight.mul_(20)
+    query, key, value = layer.qkv(x).reshape(2, 3, 5, 3, 8, 4).permute(3, 0, 4, 1, 2, 5)
+    rows = explicit(query[:, :4], key[:, :4], value[:, :4])
+    columns = explicit(*(part[:, 4:].transpose(2, 3) for part in (query, key, value)))
+    mixed = torch.cat([rows, columns.transpose(2, 3)], dim=1)
+    expected = layer.projection(mixed.permute(0, 2, 3, 1, 4).reshape(2, 3, 5, 32))
+    torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_cell_sees_its_row_and_column_in_one_layer_and_all_in_two():
+    torch.manual_seed(0)
+    first, second = AxialAttention(16), AxialAttention(16)
+    x = torch.randn(1, 4, 6, 16, requires_grad=True)
+    (seen,) = torch.autograd.grad(first(x)[0, 1, 2].sum(), x)
+    expected = torch.zeros(4, 6, dtype=torch.bool)
+    expected[1], expected[:, 2] = True, True
+    assert torch.equal(seen[0].abs().sum(2) > 0, expected)
+    (seen,) = torch.autograd.grad(second(first(x))[0, 1, 2].sum(), x)
+    assert (seen[0].abs().sum(2) > 0).all()
+
+
+def test_axial_attention_refuses_an_odd_number_of_heads():
+    with pytest.raises(UserError, match=r"an even number of heads, .*, found 3; take 4\."):
+        AxialAttention(12, heads=3)
+
+
+def test_a_block_of_axial_attention_has_the_weights_of_a_global_one():
+    axial, everywhere = AttentionBlock(16, attention="axial"), AttentionBlock(16)
+    axial.load_state_dict(everywhere.state_dict())
+    x = torch.randn(2, 16, 1, 5)
+    torch.testing.assert_close(axial(x), everywhere(x), rtol=1e-4, atol=1e-4)
+    assert axial(torch.randn(2, 16, 6, 5)).shape == (2, 16, 6, 5)

@@ -151,6 +151,17 @@ def test_ablations_of_both_kinds_of_stages(options, stages):
 
 
 @pytest.mark.parametrize("stages", ["residual", "plain"])
+def test_axial_attention_changes_the_result_but_no_weight(stages):
+    networks = [
+        small((1, 2), stages=stages, spatial_hidden_dim=8, attention=a).eval()
+        for a in ("global", "axial")
+    ]
+    networks[1].load_state_dict(networks[0].state_dict())
+    x = torch.randn(1, 1, 2, 24, 40)
+    assert not torch.allclose(networks[0](x), networks[1](x), atol=1e-3)
+
+
+@pytest.mark.parametrize("stages", ["residual", "plain"])
 def test_no_latent_core(stages):
     network = small((1, 2), stages=stages, num_temporal_layers=0)
     assert not list(network.dynamics.parameters())
@@ -252,6 +263,7 @@ def test_keys_of_plain_stages_say_that_they_are_plain():
         ({"stages": "residual", "levels": -1}, r"key 'levels.*greater than or equal to 0"),
         ({"stages": "residual", "norm": "batch"}, r"key 'norm': .*'batch'"),
         ({"stages": "residual", "upsampling": "cubic"}, r"key 'upsampling': .*'cubic'"),
+        ({"attention": "local"}, r"key 'attention': .*'local'"),
         ({"skip": "all"}, r"key 'skip': .*'all'"),
     ],
 )
