@@ -1,11 +1,16 @@
 """Time and memory of `Triton` beside the same mathematics written plainly (`plain_triton.py`).
 
     python benchmarks/network.py --threads 2 --repeats 7 --json network.json
+    python benchmarks/network.py --threads 1 --cases --recipes turbulence_small weather --json network_recipes.json
 
 Both hold the same weights and see the same input; their outputs are compared first. Runs alternate
 (plain, float32, bfloat16, plain, …), so that other load on the machine meets all alike; medians and
 their ratios are reported. CPU seconds (summed over threads) suffer less from other load. Peak memory
 is that of a fresh process per entry, above what it holds before the step (Linux only).
+
+With `--recipes` the networks of shipped recipes run too: for inference and a training step, the operations a second in
+matrix products and convolutions over what a large matrix product reaches in the same run and precision, and the part of
+the time that each kind of operation takes. CPU seconds are used for both, so other load counts little.
 """
 
 import argparse
@@ -25,9 +30,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 from plain_triton import PlainTriton
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from triton_earth.interop.official import load_network
+from triton_earth.layers.padding import Padding
 from triton_earth.models.triton import Triton
+from triton_earth.workflow.recipe import load_recipe
 
 CASES: dict[str, dict[str, Any]] = {
     "turbulence_128x128": {
@@ -46,13 +55,48 @@ CASES: dict[str, dict[str, Any]] = {
 VARIANTS = ("plain", "float32", "bfloat16")
 MODES = ("inference", "training")
 
+GLOBAL: Padding = ("zero", "periodic")
+BOX: Padding = ("periodic", "periodic")
+RECIPES: dict[str, tuple[int, int, int, tuple[int, int], Padding]] = {
+    "turbulence_small": (8, 1, 1, (64, 64), BOX),
+    "turbulence": (1, 1, 1, (128, 128), BOX),
+    "weather_small": (8, 6, 4, (32, 64), GLOBAL),
+    "weather": (4, 72, 69, (32, 64), GLOBAL),
+    "ocean": (1, 33, 29, (120, 240), GLOBAL),
+    "kuroshio": (1, 2, 2, (256, 256), ("zero", "zero")),
+}
+"""Batch, channels in and out, cells and borders of the recipes whose networks are measured."""
+KINDS = {
+    "convolutions": ("convolution", "conv2d"),
+    "attention": ("attention", "Attention", "bmm", "softmax", "exp_"),
+    "matrix products": ("mm", "linear"),
+    "norms": ("norm", "var_mean"),
+    "activations": ("silu", "gelu", "relu"),
+    "resampling": ("upsample", "pixel_shuffle"),
+    "copies and borders": (
+        "copy_",
+        "cat",
+        "index",
+        "clone",
+        "_Wrapped",
+        "contiguous",
+        "fill_",
+        "zero_",
+        "slice",
+        "pad",
+    ),
+}
+"""Kinds of operation by parts of their names; the first that fits counts."""
+MATRIX_SIZE = 2048
+
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--recipes", nargs="*", choices=list(RECIPES), default=[])
     parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--peak", nargs=3, metavar=("CASE", "VARIANT", "MODE"), help="internal")
     arguments = parser.parse_args()
@@ -70,6 +114,9 @@ def main() -> None:
         "load_average_at_start": os.getloadavg()[0],
         "cases": {
             case: _measure(case, arguments.repeats, arguments.threads) for case in arguments.cases
+        },
+        "recipes": {
+            recipe: _utilization(recipe, arguments.repeats) for recipe in arguments.recipes
         },
     }
     results["load_average_at_end"] = os.getloadavg()[0]
@@ -108,6 +155,65 @@ def _measure(case: str, repeats: int, threads: int) -> dict[str, Any]:
             "memory_relative_to_plain": {v: memory[v] / memory["plain"] for v in VARIANTS},
         }
     return result
+
+
+def _utilization(recipe: str, repeats: int) -> dict[str, Any]:
+    """Return achieved operations a second over those of a large matrix product, and the share of each kind."""
+    batch, inputs, outputs, shape, padding = RECIPES[recipe]
+    model = load_recipe(recipe).model
+    network = model.network.for_shape(shape).build(model.history, inputs, outputs, padding)
+    x = torch.randn(batch, model.history, inputs, *shape)
+    result: dict[str, Any] = {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "batch": batch,
+    }
+    for mode in MODES:
+        for variant in VARIANTS[1:]:
+            step = _step(network, x, variant, mode)
+            with FlopCounterMode(display=False) as counter:
+                step()
+            operations = counter.get_total_flops()
+            dtype = torch.bfloat16 if variant == "bfloat16" else torch.float32
+            seconds, peaks = [], []
+            for _ in range(repeats):
+                start = time.process_time()
+                step()
+                seconds.append(time.process_time() - start)
+                peaks.append(_matrix_speed(dtype))
+            fractions = [
+                operations / taken / peak for taken, peak in zip(seconds, peaks, strict=True)
+            ]
+            result[f"{mode}, {variant}"] = {
+                "gigaflop": round(operations / 1e9, 2),
+                "cpu_seconds": round(statistics.median(seconds), 4),
+                "gigaflop_per_second": round(operations / statistics.median(seconds) / 1e9, 1),
+                "matrix_product_gigaflop_per_second": round(statistics.median(peaks) / 1e9, 1),
+                "fraction_of_matrix_product": round(statistics.median(fractions), 3),
+                "share_of_time": _shares(step),
+            }
+    return result
+
+
+def _matrix_speed(dtype: torch.dtype) -> float:
+    """Return the operations a second of CPU that a large square matrix product reaches."""
+    a, b = (torch.randn(MATRIX_SIZE, MATRIX_SIZE, dtype=dtype) for _ in range(2))
+    torch.mm(a, b)
+    start = time.process_time()
+    torch.mm(a, b)
+    return 2 * MATRIX_SIZE**3 / (time.process_time() - start)
+
+
+def _shares(step: Callable[[], Tensor]) -> dict[str, float]:
+    """Return the part of the time that each kind of operation takes, largest first."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        step()
+    times: dict[str, float] = {}
+    for event in profiled.key_averages():
+        kind = next((k for k, parts in KINDS.items() if any(p in event.key for p in parts)), "else")
+        times[kind] = times.get(kind, 0.0) + event.self_cpu_time_total
+    total = sum(times.values())
+    ordered = sorted(times, key=lambda kind: -times[kind])
+    return {kind: round(times[kind] / total, 3) for kind in ordered}
 
 
 def _networks(case: str) -> tuple[dict[str, nn.Module], Tensor]:
