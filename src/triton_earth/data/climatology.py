@@ -124,6 +124,14 @@ def harmonic_basis(
     return (yearly[:, :, None] * daily[:, None, :]).reshape(len(times), -1)
 
 
+def harmonic_mean_squares(harmonics: int, daily_harmonics: int) -> Float64[np.ndarray, " basis"]:
+    """Return the mean square of each product e_i(φ) e_j(ψ) over all times."""
+    yearly, daily = (
+        np.concatenate([[1.0], np.full(2 * count, 0.5)]) for count in (harmonics, daily_harmonics)
+    )
+    return np.outer(yearly, daily).ravel()
+
+
 def _waves(
     fraction: Float64[np.ndarray, " time"], harmonics: int
 ) -> Float64[np.ndarray, "time wave"]:

@@ -19,6 +19,8 @@ DerivedName = Literal[
     "sine_of_day",
     "cosine_of_day",
     "sine_of_latitude",
+    "sine_of_longitude",
+    "cosine_of_longitude",
 ]
 
 _DESCRIPTIONS: dict[str, tuple[str, str, Role]] = {
@@ -33,6 +35,8 @@ _DESCRIPTIONS: dict[str, tuple[str, str, Role]] = {
     "sine_of_day": ("1", "sine of the time of the day in UTC", Role.FORCING),
     "cosine_of_day": ("1", "cosine of the time of the day in UTC", Role.FORCING),
     "sine_of_latitude": ("1", "sine of latitude", Role.STATIC),
+    "sine_of_longitude": ("1", "sine of longitude", Role.STATIC),
+    "cosine_of_longitude": ("1", "cosine of longitude", Role.STATIC),
 }
 
 
@@ -55,7 +59,7 @@ def derived_variables(names: Iterable[str]) -> Variables:
 def derived_fields(
     names: Iterable[str], times: np.ndarray, grid: LatLonGrid
 ) -> Float32[np.ndarray, "time channel y x"]:
-    """Compute derived forcings: insolation, sines and cosines of the time of the year and of the day, of latitude.
+    """Compute derived forcings: insolation, sines and cosines of the time of the year, of the day, and of the place.
 
     Args:
         names: Any of `DerivedName`.
@@ -78,6 +82,10 @@ def _field(name: str, times: np.ndarray, grid: LatLonGrid) -> Float64[np.ndarray
             )
         case "sine_of_latitude":
             return np.sin(np.deg2rad(grid.y))[None, :, None]
+        case "sine_of_longitude":
+            return np.sin(np.deg2rad(grid.x))[None, None, :]
+        case "cosine_of_longitude":
+            return np.cos(np.deg2rad(grid.x))[None, None, :]
     wave, _, of = name.partition("_of_")
     fraction = year_fraction(times) if of == "year" else day_fraction(times)
     function = np.sin if wave == "sine" else np.cos

@@ -14,6 +14,7 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.state import State
 from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.damping import Damping
 from triton_earth.data.seasons import SeasonalCycle
 
 
@@ -48,6 +49,7 @@ class Normalizer:
             given and do not change.
         log_scale: ε of the variables that have one, by name.
         seasons: Climatology of the variables that are normalised as anomalies; None where none is.
+        damping: What is left of their anomalies after a time step; None where no forecast starts from that.
     """
 
     variables: tuple[str, ...]
@@ -56,6 +58,7 @@ class Normalizer:
     increment_std: tuple[float, ...]
     log_scale: Mapping[str, float] = field(default_factory=dict)
     seasons: SeasonalCycle | None = None
+    damping: Damping | None = None
 
     def __post_init__(self) -> None:
         for name, std, increment in zip(self.variables, self.std, self.increment_std, strict=True):
@@ -66,8 +69,8 @@ class Normalizer:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, all but the seasons."""
-        return {
+        """Return plain values for JSON: all but the `tensors`."""
+        statistics = {
             name: {
                 "mean": mean,
                 "std": std,
@@ -78,21 +81,41 @@ class Normalizer:
                 self.variables, self.mean, self.std, self.increment_std, strict=True
             )
         }
+        return {
+            "normalizer": statistics,
+            "seasons": None if self.seasons is None else self.seasons.to_dict(),
+            "damping": None if self.damping is None else self.damping.to_dict(),
+        }
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What is stored of it besides `to_dict`, by name."""
+        found = {}
+        if self.seasons is not None:
+            found["climatology"] = self.seasons.coefficients.contiguous()
+        if self.damping is not None:
+            found["damping"] = self.damping.stored
+        return found
 
     @classmethod
-    def from_dict(
-        cls, values: dict[str, Any], seasons: SeasonalCycle | None = None
-    ) -> "Normalizer":
-        """Read back what `to_dict` gave."""
+    def from_dict(cls, values: Mapping[str, Any], tensors: dict[str, Tensor]) -> "Normalizer":
+        """Read back what `to_dict` and `tensors` gave, and take these out of `tensors`."""
+        statistics: dict[str, Any] = values["normalizer"]
+        seasons, damping = values.get("seasons"), values.get("damping")
         return cls(
-            variables=tuple(values),
-            mean=tuple(value["mean"] for value in values.values()),
-            std=tuple(value["std"] for value in values.values()),
-            increment_std=tuple(value["increment_std"] for value in values.values()),
+            variables=tuple(statistics),
+            mean=tuple(value["mean"] for value in statistics.values()),
+            std=tuple(value["std"] for value in statistics.values()),
+            increment_std=tuple(value["increment_std"] for value in statistics.values()),
             log_scale={
-                name: value["log_scale"] for name, value in values.items() if "log_scale" in value
+                name: value["log_scale"]
+                for name, value in statistics.items()
+                if "log_scale" in value
             },
-            seasons=seasons,
+            seasons=None
+            if seasons is None
+            else SeasonalCycle.from_dict(seasons, tensors.pop("climatology")),
+            damping=None if damping is None else Damping.from_dict(damping, tensors.pop("damping")),
         )
 
     def transformed(self, state: State) -> State:

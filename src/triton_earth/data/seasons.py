@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from triton_earth.core.state import ValidTimes
-from triton_earth.data.climatology import Climatology, harmonic_basis
+from triton_earth.data.climatology import Climatology, harmonic_basis, harmonic_mean_squares
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ class SeasonalCycle:
             for name in names
         ]
         return torch.stack(channels, dim=2)
+
+    def mean_and_std(
+        self, names: list[str]
+    ) -> tuple[Float[Tensor, "channel 1 1"], Float[Tensor, "channel 1 1"]]:
+        """Return mean and standard deviation of c over cells and the year, of the named variables; 0 becomes 1."""
+        rows = [self.variables.index(name) for name in names]
+        coefficients = self.coefficients[:, rows]
+        mean = coefficients[0].mean(dim=(-2, -1), keepdim=True)
+        # Products of waves have a mean square of 1/2, or 1/4 where both the year's and the day's vary.
+        size = harmonic_mean_squares(
+            self.climatology.yearly_harmonics, self.climatology.daily_harmonics
+        )
+        squares = (torch.from_numpy(size)[:, None, None, None] * coefficients.square()).sum(dim=0)
+        variance = squares.mean(dim=(-2, -1), keepdim=True) - mean.square()
+        std = variance.clamp(min=0.0).sqrt()
+        return mean, torch.where(std > 0, std, 1.0)
 
     @property
     def coefficients(self) -> Float[Tensor, "basis channel y x"]:

@@ -22,13 +22,11 @@ from triton_earth.core.grid import grid_from_dict
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
-from triton_earth.data.seasons import SeasonalCycle
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FORMAT = "triton-earth forecaster 1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "forecaster.json"
 _MASK, _FORCING_MASK = "valid_mask", "forcing_mask"
-_SEASONS = "climatology"
 _NETWORK = "network."
 
 
@@ -59,9 +57,7 @@ def save_forecaster(
     tensors.update(
         {name: mask.cpu().contiguous() for name, mask in masks.items() if mask is not None}
     )
-    seasons = forecaster.normalizer.seasons
-    if seasons is not None:
-        tensors[_SEASONS] = seasons.coefficients.contiguous()
+    tensors.update(forecaster.normalizer.tensors)
     write_bytes(partial / WEIGHTS, safetensors.torch.save(tensors))
     write_json(
         partial / DESCRIPTION,
@@ -72,8 +68,7 @@ def save_forecaster(
             "variables": forecaster.variables.to_list(),
             "grid": forecaster.grid.to_dict(),
             "time_step": encode_duration(forecaster.time_step),
-            "normalizer": forecaster.normalizer.to_dict(),
-            "seasons": None if seasons is None else seasons.to_dict(),
+            **forecaster.normalizer.to_dict(),
             "provenance": provenance,
         },
     )
@@ -106,14 +101,12 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
             f"{folder / WEIGHTS} cannot be read ({error}); train the model again."
         ) from error
     try:
-        told = description.get("seasons")
-        seasons = None if told is None else SeasonalCycle.from_dict(told, tensors.pop(_SEASONS))
         forecaster = NetworkForecaster(
             ModelConfig.parse(description["model"], str(folder / DESCRIPTION)),
             Variables.from_list(description["variables"]),
             grid_from_dict(description["grid"]),
             decode_duration(description["time_step"]),
-            Normalizer.from_dict(description["normalizer"], seasons),
+            Normalizer.from_dict(description, tensors),
             tensors.pop(_MASK, None),
             description["precision"],
             tensors.pop(_FORCING_MASK, None),

@@ -16,8 +16,16 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
+from triton_earth.data.damping import DampingConfig
 from triton_earth.data.normalization import NormalizationConfig, Normalizer
 from triton_earth.models.base import Forecaster
+from triton_earth.models.noise import (
+    NoiseConfig,
+    Seeds,
+    free_noise,
+    seeded_noise,
+    seeds_of_times,
+)
 from triton_earth.models.registry import NetworkConfig, create
 
 Precision = Literal["float32", "bfloat16"]
@@ -34,16 +42,47 @@ class ModelConfig(StrictConfig):
         network: Architecture and its hyper-parameters.
         history: Number of states that it starts from.
         prediction: ``tendency`` adds the network's output, scaled by the standard deviation of increments, to the
-            newest state; ``state`` takes it as the normalised new state, as the original system does.
+            newest state; ``state`` takes it as the normalised new state, as the original system does; ``damped`` adds
+            it to what is left of the newest anomaly on average, so that errors fade instead of being kept.
+        damping: How ``damped`` damps anomalies.
         mask_input: Whether the network is told where variables are defined, by one more channel.
+        climatology_input: Whether the network is told the climatology at the target times, a channel for each predicted
+            variable: it holds what is always at the same place.
+        noise: Noise channels, which make the forecaster stochastic; none if not given.
         normalization: How fields are normalised.
     """
 
     network: Annotated[pydantic.SerializeAsAny[NetworkConfig], pydantic.BeforeValidator(_network)]
     history: int = pydantic.Field(default=1, ge=1)
-    prediction: Literal["tendency", "state"] = "tendency"
+    prediction: Literal["tendency", "state", "damped"] = "tendency"
+    damping: DampingConfig = DampingConfig()
     mask_input: bool = False
+    climatology_input: bool = False
+    noise: NoiseConfig | None = None
     normalization: NormalizationConfig = NormalizationConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> "ModelConfig":
+        anomalies = self.normalization.subtract == "climatology"
+        for key, asked in (
+            ("prediction=damped", self.prediction == "damped"),
+            ("climatology_input=true", self.climatology_input),
+        ):
+            if asked and not anomalies:
+                raise UserError(
+                    f"model.{key} needs anomalies; found model.normalization.subtract={self.normalization.subtract}. "
+                    "Set model.normalization.subtract=climatology."
+                )
+        if self.prediction != "damped" and self.damping != DampingConfig():
+            raise UserError(
+                f"model.damping is for model.prediction=damped; found {self.prediction}. Leave it out, or change that."
+            )
+        return self
+
+    @property
+    def skip_damping(self) -> DampingConfig | None:
+        """How anomalies are damped; None where the prediction does not start from them."""
+        return self.damping if self.prediction == "damped" else None
 
 
 def _require_grid(normalizer: Normalizer, grid: Grid) -> None:
@@ -57,16 +96,27 @@ def _require_grid(normalizer: Normalizer, grid: Grid) -> None:
         )
 
 
+def _require_parts(normalizer: Normalizer, config: ModelConfig) -> None:
+    if config.prediction == "damped" and normalizer.damping is None:
+        raise ValueError("a damped prediction needs a normaliser with a damping.")
+    if config.climatology_input and normalizer.seasons is None:
+        raise ValueError("climatology_input needs a normaliser with a climatology.")
+
+
 class NetworkForecaster(Forecaster):
     """A network, the normaliser, variables, grid and time step it was trained with.
 
         tendency:  x(t + k Δt) = x(t) + σ_Δ N_k[(x − μ)/σ, f],      state:  x(t + k Δt) = μ + σ N_k[(x − μ)/σ, f]
+        damped:    x(t + k Δt) = ρ^k x(t) + σ_ρ N_k[(x − μ)/σ, f]
 
-    with μ, σ the mean and standard deviation of each variable and σ_Δ that of its increments, all from the training
+    with μ, σ the mean and standard deviation of each variable, σ_Δ that of its increments, ρ its `Damping` and σ_ρ the
+    error of ρ x(t) after a step, all from the training
     data. For variables with a log scale ε, x stands for sign(x) ln(1 + |x|/ε); where the normaliser has a climatology
     c, for the anomaly x − c, to which c at the target time is added in the end. Diagnostic variables, which are not fed
     back, are given as state always. Cells outside the valid mask enter the network as 0, the mean; `mask_input` adds
-    one channel with the part of the predicted variables that are defined in each cell.
+    one channel with the part of the predicted variables that are defined in each cell, `climatology_input` their
+    climatology at the target times, and `noise` random fields: in training new ones at each call, else those of
+    `noise_seeds`, or of the times of the states where these are None.
 
     Attributes:
         config: What the network was built from.
@@ -75,6 +125,7 @@ class NetworkForecaster(Forecaster):
         valid_mask: True where a predicted variable is defined; None where all are everywhere.
         forcing_mask: True where a forcing or static variable is defined; None where all are everywhere.
         precision: Arithmetic of the network; all else is float32.
+        noise_seeds: What the noise of each row of the next call depends on; None: the times of its states.
     """
 
     def __init__(
@@ -91,18 +142,20 @@ class NetworkForecaster(Forecaster):
         """Build the network with new weights; `training` or `load_forecaster` then set them.
 
         Raises:
-            UserError: if the normaliser's climatology is on another grid.
+            UserError: if the normaliser's climatology is on another grid, or it lacks what the prediction needs.
         """
         _require_grid(normalizer, grid)
         config = config.model_copy(update={"network": config.network.for_shape(grid.shape)})
+        _require_parts(normalizer, config)
         self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
         self.history, self.block = config.history, config.history
         self.name = config.network.name
         self.normalizer, self.precision = normalizer, precision
         self.valid_mask, self.forcing_mask = valid_mask, forcing_mask
+        self.noise_seeds: Seeds | None = None
         self.network: nn.Module = config.network.build(
             frames=config.history,
-            input_channels=len(self.prognostic) + len(self.forcing) + config.mask_input,
+            input_channels=self._input_channels,
             output_channels=len(self.predicted),
             padding=grid.padding,
         )
@@ -111,6 +164,11 @@ class NetworkForecaster(Forecaster):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether it has noise channels, so that forecasts from one state differ by their seeds."""
+        return self.config.noise is not None
 
     @property
     def parameter_count(self) -> int:
@@ -128,6 +186,10 @@ class NetworkForecaster(Forecaster):
             )
         if self.config.mask_input:
             inputs = torch.cat([inputs, self._defined(inputs)], dim=2)
+        if self.config.climatology_input:
+            inputs = torch.cat([inputs, self._climatology(inputs, window)], dim=2)
+        if self.config.noise is not None:
+            inputs = torch.cat([inputs, self._noise(self.config.noise, inputs, window)], dim=2)
         with self._arithmetic():
             output = self.network(inputs)
         return self._denormalized(output.float(), window)
@@ -135,14 +197,21 @@ class NetworkForecaster(Forecaster):
     def loss_scale(self) -> Float[Tensor, "channel 1 1"]:
         """Return what the errors of each predicted variable are divided by in the loss: the size of one unit of output.
 
-        It is σ_Δ where the network gives the tendency and σ where it gives the state.
+        It is σ_Δ where the network gives the tendency, σ where it gives the state, and σ_ρ of a damped prediction.
         """
         names = self.predicted.names
         state = self._statistic(names, self.normalizer.std)
         if self.config.prediction == "state":
             return state
         fed_back = torch.tensor([name in self.prognostic for name in names], device=self.device)
-        return torch.where(fed_back[:, None, None], self.increment_std(names), state)
+        change = self.increment_std(names)
+        damping = self.normalizer.damping
+        if self.config.prediction == "damped" and damping is not None:
+            errors = dict(zip(damping.variables, damping.error_std, strict=True))
+            change = torch.tensor([errors.get(name, 1.0) for name in names], device=self.device)[
+                :, None, None
+            ]
+        return torch.where(fed_back[:, None, None], change, state)
 
     def increment_std(self, names: list[str]) -> Float[Tensor, "channel 1 1"]:
         """Return the root mean square increment over a time step of the named variables, as the normaliser has it."""
@@ -167,24 +236,62 @@ class NetworkForecaster(Forecaster):
         part = self.valid_mask.to(inputs).mean(dim=0)
         return part.expand(batch, time, 1, *shape)
 
+    @property
+    def _input_channels(self) -> int:
+        config, channels = self.config, len(self.prognostic) + len(self.forcing)
+        if config.climatology_input:
+            channels += len(self.predicted)
+        return channels + config.mask_input + (0 if config.noise is None else config.noise.total)
+
+    def _climatology(
+        self, inputs: Float[Tensor, "batch time channel y x"], window: State
+    ) -> Float[Tensor, "batch time channel y x"]:
+        """Return the climatology of the predicted variables at the target times, with mean 0 and spread 1."""
+        seasons = self.normalizer.seasons
+        assert seasons is not None
+        names = self.predicted.names
+        leads = np.arange(1, inputs.shape[1] + 1) * self.time_step
+        cycle = seasons.at(names, window.valid_times[:, -1:] + leads, inputs)
+        mean, std = (values.to(inputs) for values in seasons.mean_and_std(names))
+        return (cycle - mean) / std
+
+    def _noise(
+        self, config: NoiseConfig, inputs: Float[Tensor, "batch time channel y x"], window: State
+    ) -> Float[Tensor, "batch time channel y x"]:
+        if self.network.training and self.noise_seeds is None:
+            return free_noise(config, inputs, self.grid.padding)
+        seeds = self.noise_seeds
+        if seeds is None:
+            seeds = seeds_of_times(window.valid_times)
+        return seeded_noise(config, inputs, self.grid.padding, seeds)
+
     def _denormalized(
         self, output: Float[Tensor, "batch block channel y x"], window: State
     ) -> State:
         predicted = self.predicted
-        origin = self._statistic(predicted.names, self.normalizer.mean)
-        if self.config.prediction == "tendency":
-            newest = self.normalizer.transformed(window.last(1).select(self.prognostic.names)).data
-            origin = origin.expand(len(newest), 1, -1, *newest.shape[3:]).clone()
-            origin[:, :, predicted.indices(self.prognostic.names)] = newest
         leads = np.arange(1, output.shape[1] + 1) * self.time_step
         state = State(
-            origin + self.loss_scale() * output,
+            self._origin(window, len(leads)) + self.loss_scale() * output,
             predicted,
             self.grid,
             window.valid_times[:, -1:] + leads,
             None if self.valid_mask is None else self.valid_mask.to(output.device),
         )
         return self.normalizer.restored(state)
+
+    def _origin(self, window: State, leads: int) -> Float[Tensor, "..."]:
+        """Return what the output is added to: the mean, the newest state, or what is left of its anomaly."""
+        predicted, fed_back = self.predicted, self.prognostic.names
+        mean = self._statistic(predicted.names, self.normalizer.mean)
+        if self.config.prediction == "state":
+            return mean
+        newest = self.normalizer.transformed(window.last(1).select(fed_back)).data
+        if self.config.prediction == "damped":
+            assert self.normalizer.damping is not None
+            newest = self.normalizer.damping.damped(fed_back, newest, leads, self.grid)
+        origin = mean.expand(*newest.shape[:2], -1, *newest.shape[3:]).clone()
+        origin[:, :, predicted.indices(fed_back)] = newest
+        return origin
 
     def _statistic(
         self, names: list[str], values: tuple[float, ...]

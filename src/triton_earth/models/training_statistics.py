@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from triton_earth.core.variables import Role
+from triton_earth.data.damping import Damping, DampingConfig, fit_damping
 from triton_earth.data.normalization import (
     NormalizationConfig,
     Normalizer,
@@ -19,18 +20,23 @@ from triton_earth.data.windows import Segment
 from triton_earth.models.climatology import TRAIN, fit_climatology
 
 
-def training_statistics(store: TrainingStore, config: NormalizationConfig) -> Normalizer:
+def training_statistics(
+    store: TrainingStore, config: NormalizationConfig, damping: DampingConfig | None = None
+) -> Normalizer:
     """Return the normaliser of a training store.
 
     Args:
-        store: Training store; its training split is read once, and some of it before that for a climatology.
+        store: Training store; its training split is read once, some of it before that for a climatology, and once more
+            for the damping.
         config: What is taken out, levels together or separate, log scales.
+        damping: How anomalies are damped, for forecasts that start from what is left of them.
 
     Returns:
         Statistics of the fields, or of their anomalies, and what these are taken from.
 
     Raises:
-        UserError: if a field is not finite in a valid cell, a variable is constant, or a log scale is wrong.
+        UserError: if a field is not finite in a valid cell, a variable is constant, a log scale is wrong, or the
+            damping cannot be fitted.
     """
     segments = store.segments(TRAIN)
     if config.subtract == "mean":
@@ -47,7 +53,26 @@ def training_statistics(store: TrainingStore, config: NormalizationConfig) -> No
         store.valid_mask,
         NormalizationConfig(levels=config.levels),
     )
-    return replace(statistics, log_scale=plain.log_scale, seasons=plain.seasons)
+    statistics = replace(statistics, log_scale=plain.log_scale, seasons=plain.seasons)
+    if damping is None:
+        return statistics
+    return replace(statistics, damping=_damping(store, plain, damping))
+
+
+def _damping(store: TrainingStore, plain: Normalizer, config: DampingConfig) -> Damping:
+    """Fit the damping of what is fed back."""
+    prognostic = store.variables.with_role(Role.PROGNOSTIC)
+    channels = store.variables.indices(prognostic.names)
+    return fit_damping(
+        (
+            (block[:, channels] for block in _anomalies(store, segment, plain))
+            for segment in store.segments(TRAIN)
+        ),
+        prognostic,
+        store.grid,
+        config,
+        None if store.valid_mask is None else store.valid_mask[channels],
+    )
 
 
 def _seasons(store: TrainingStore, plain: Normalizer) -> SeasonalCycle:

@@ -30,6 +30,7 @@ class Batches:
         steps: Steps of each rollout.
         ensemble: Members of each initial condition.
         path_seeds: Seeds of the paths that each row drops; None where none does.
+        noise_seeds: Seeds of the noise that a stochastic model gives each row.
         guard: What the guard does; None: there is none.
         climate: What it holds states against.
         stabilizers: What corrects states.
@@ -42,6 +43,7 @@ class Batches:
     steps: int
     ensemble: EnsembleConfig
     path_seeds: list[list[int]] | None
+    noise_seeds: list[list[int]]
     guard: GuardConfig | None
     climate: Climate | None
     stabilizers: list[Stabilizer]
@@ -101,6 +103,7 @@ class Batches:
             steps,
             ensemble,
             ensemble.path_seeds(trajectories, starts),
+            ensemble.noise_seeds(trajectories, starts),
             guard,
             None if guard is None else training_climate(store, forecaster.predicted, guard.margins),
             stabilizers.build(store, forecaster.prognostic),
@@ -170,6 +173,7 @@ class Batch:
             batches.forecaster,
             one_by_one=batches.device.type == "cpu",
             path_seeds=None if batches.path_seeds is None else batches.path_seeds[self.rows],
+            noise_seeds=batches.noise_seeds[self.rows],
             applications=self.step // batches.forecaster.block,
         )
         inits = np.arange(self.rows.start, self.rows.stop) // batches.ensemble.members

@@ -19,8 +19,8 @@ from triton_earth.rollout.perturbation import Breeding, increment_noise
 
 Perturbation = Literal["none", "noise", "bred"]
 
-_PATHS = 1
-"""Tells the seeds of dropped paths from those of initial states."""
+_PATHS, _NOISE = 1, 2
+"""Tell the seeds of dropped paths and of noise channels from those of initial states."""
 
 
 class EnsembleConfig(StrictConfig):
@@ -51,9 +51,11 @@ class EnsembleConfig(StrictConfig):
         """Refuse an ensemble whose members would all be the same.
 
         Raises:
-            UserError: if nothing makes them differ, or the model has no paths that could be dropped.
+            UserError: if nothing makes them differ (a model with noise channels needs nothing), or the model has no
+                paths that could be dropped.
         """
-        if self.members > 1 and self.perturb == "none" and not self.drop_paths:
+        stochastic = isinstance(forecaster, NetworkForecaster) and forecaster.is_stochastic
+        if self.members > 1 and self.perturb == "none" and not self.drop_paths and not stochastic:
             raise UserError(
                 f"{self.members} members without a perturbation are {self.members} times the same forecast; "
                 "give --perturb noise or --drop-paths, or leave out --members."
@@ -68,10 +70,15 @@ class EnsembleConfig(StrictConfig):
 
     def path_seeds(self, trajectories: list[int], starts: list[int]) -> list[list[int]] | None:
         """Return the seeds of the paths that each row drops; None where none does."""
-        if not self.drop_paths:
-            return None
+        return self._seeds(trajectories, starts, _PATHS) if self.drop_paths else None
+
+    def noise_seeds(self, trajectories: list[int], starts: list[int]) -> list[list[int]]:
+        """Return the seeds of the noise that a stochastic model gives each row."""
+        return self._seeds(trajectories, starts, _NOISE)
+
+    def _seeds(self, trajectories: list[int], starts: list[int], kind: int) -> list[list[int]]:
         return [
-            [self.seed, trajectory, start, member, _PATHS]
+            [self.seed, trajectory, start, member, kind]
             for trajectory, start in zip(trajectories, starts, strict=True)
             for member in range(self.members)
         ]

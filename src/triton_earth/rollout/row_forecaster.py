@@ -1,4 +1,4 @@
-"""A model applied to rows that must not know of each other: alone on a CPU, each with its own dropped paths."""
+"""A model applied to rows that must not know of each other: alone on a CPU, with their own dropped paths and noise."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +25,7 @@ class RowForecaster(Forecaster):
         *,
         one_by_one: bool,
         path_seeds: Sequence[Sequence[int]] | None = None,
+        noise_seeds: Sequence[Sequence[int]] | None = None,
         applications: int = 0,
     ) -> None:
         """Wrap a forecaster for one batch.
@@ -33,13 +34,15 @@ class RowForecaster(Forecaster):
             forecaster: The model.
             one_by_one: Apply it to each row alone.
             path_seeds: Seeds of the paths that each row drops; None: none are.
+            noise_seeds: Seeds of the noise that a stochastic model gives each row; None: it follows from the times.
             applications: Applications that these rows have had already.
         """
         self.variables, self.grid = forecaster.variables, forecaster.grid
         self.time_step, self.name = forecaster.time_step, forecaster.name
         self.history, self.block = forecaster.history, forecaster.block
         self._forecaster, self._one_by_one = forecaster, one_by_one
-        self._path_seeds, self._applications = path_seeds, applications
+        self._path_seeds, self._noise_seeds = path_seeds, noise_seeds
+        self._applications = applications
 
     def __call__(self, window: State, forcing: State | None = None) -> State:
         """Return the states that follow the window."""
@@ -53,6 +56,7 @@ class RowForecaster(Forecaster):
         finally:
             if isinstance(self._forecaster, NetworkForecaster):
                 keep_all_paths(self._forecaster.network)
+                self._forecaster.noise_seeds = None
         self._applications += 1
         if len(states) == 1:
             return states[0]
@@ -63,10 +67,16 @@ class RowForecaster(Forecaster):
         )
 
     def _apply(self, group: slice, window: State, forcing: State | None) -> State:
-        if self._path_seeds is not None and isinstance(self._forecaster, NetworkForecaster):
-            seeds = [[*seed, self._applications] for seed in self._path_seeds[group]]
-            draw_paths(self._forecaster.network, seeds)
+        if isinstance(self._forecaster, NetworkForecaster):
+            if self._path_seeds is not None:
+                draw_paths(self._forecaster.network, self._now(self._path_seeds[group]))
+            if self._noise_seeds is not None:
+                self._forecaster.noise_seeds = self._now(self._noise_seeds[group])
         return self._forecaster(window, forcing)
+
+    def _now(self, seeds: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Return the seeds of this application."""
+        return [[*seed, self._applications] for seed in seeds]
 
 
 def _rows(state: State, rows: slice) -> State:

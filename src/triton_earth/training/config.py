@@ -1,29 +1,20 @@
 """How a model is trained: everything that the training loop can be told."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.forecaster import Precision
-from triton_earth.training.curriculum import Stage, require_curriculum
-
-LOSSES = ("mse", "mae", "huber", "relative_l2", "spectral")
-"""Names of the losses: see `losses.py` and `spectral_loss.py`."""
-
-
-def _terms(value: Any) -> Any:
-    """A name alone is a sum of one term."""
-    terms = {value: 1.0} if isinstance(value, str) else value
-    if not isinstance(terms, Mapping) or not terms:
-        raise UserError(f"expected the name of a loss or name: weight pairs, found {value!r}.")
-    for name in terms:
-        if name not in LOSSES:
-            raise UserError(f"unknown loss '{name}'; {nearest(str(name), LOSSES)}")
-    return terms
+from triton_earth.training.curriculum import (
+    ENSEMBLE_LOSSES,
+    Stage,
+    Terms,
+    require_curriculum,
+    stage_at,
+)
 
 
 class TrainConfig(StrictConfig):
@@ -36,7 +27,7 @@ class TrainConfig(StrictConfig):
             averages and moments over them.
         accumulate: Parts that a process computes its share of a batch in, one after the other, to save memory.
         horizon: Model applications per window that the loss looks at.
-        curriculum: Horizons that change during the run, in place of `horizon`.
+        curriculum: Horizons that change during the run, in place of `horizon`, and losses, noise and members that do.
         window_stride: Times between the starts of neighbouring training windows.
         lead_weights: How much each lead counts, from the first on; all alike if not given.
         gradient_steps: Last applications that gradients flow through and the loss looks at (pushforward); the earlier
@@ -45,11 +36,13 @@ class TrainConfig(StrictConfig):
             gradient: memory hardly grows with the horizon, time by about a third.
         noise: Standard deviation of white noise on the history, in units of each variable's increments. The model
             learns to remove what does not belong to the flow, so its own errors at small scales do not pile up.
+        members: Forecasts of each window, which differ by the noise channels of the model.
         init_from: Run folder or forecaster whose weights and normaliser training starts from; random weights if not
             given.
         init_optimizer: ``continued`` goes on from that run's last step, its weights and moments of the gradient;
             ``fresh`` takes the forecaster's weights and no moments.
-        loss: Name of a loss (mse, mae, huber, relative_l2, spectral), or the weights of several.
+        loss: Name of a loss (mse, mae, huber, relative_l2, spectral, amse, crps, energy), or the weights of several.
+        crps_alpha: How fair ``crps`` and ``energy`` are: 1 does not count the members, 0 rewards too little spread.
         huber_delta: Size of errors, in units of the loss, beyond which ``huber`` grows linearly.
         variable_weights: How much a variable counts in the loss; 1 where not given.
         balance_gradients: Give the gradient of every channel the same norm, times its weight; the loss itself is then
@@ -93,11 +86,11 @@ class TrainConfig(StrictConfig):
     gradient_steps: int | None = Field(default=None, ge=1)
     recompute_steps: bool = False
     noise: float = Field(default=0.0, ge=0)
+    members: int = Field(default=1, ge=1)
     init_from: Path | None = None
     init_optimizer: Literal["fresh", "continued"] = "fresh"
-    loss: Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_terms)] = {  # noqa: RUF012
-        "mse": 1.0
-    }
+    loss: Terms = {"mse": 1.0}  # noqa: RUF012
+    crps_alpha: float = Field(default=0.95, ge=0, le=1)
     huber_delta: float = Field(default=1.0, gt=0)
     variable_weights: dict[str, Annotated[float, Field(gt=0)]] = {}  # noqa: RUF012
     balance_gradients: bool = False
@@ -162,7 +155,30 @@ class TrainConfig(StrictConfig):
                 f"warmup_steps={self.warmup_steps} and a fall of {self.fall} steps (decay_steps, or a fifth of all) do "
                 f"not fit into steps={self.steps}; shorten one of them."
             )
+        for stage in self.stages:
+            at = self.at(stage.from_step)
+            scores = [name for name in at.loss if name in ENSEMBLE_LOSSES]
+            if scores and at.members < 2:
+                raise UserError(
+                    f"train.loss: {scores[0]} is a score of ensembles, but there is {at.members} member. Set "
+                    "train.members=2 or more."
+                )
         return self
+
+    def at(self, step: int) -> "TrainConfig":
+        """Return the settings at a step: those of the whole run with what its stage says otherwise."""
+        stage = stage_at(self.stages, step)
+        told = {
+            name: value
+            for name in ("loss", "noise", "members")
+            if (value := getattr(stage, name)) is not None
+        }
+        return self.model_copy(update=told) if told else self
+
+    @property
+    def most_members(self) -> int:
+        """Most members that a window ever has."""
+        return max(self.at(stage.from_step).members for stage in self.stages)
 
     @property
     def fall(self) -> int:
@@ -177,7 +193,7 @@ class TrainConfig(StrictConfig):
     @property
     def longest_horizon(self) -> int:
         """Most applications that the loss ever looks at."""
-        return max(stage.horizon for stage in self.stages)
+        return max(stage.longest for stage in self.stages)
 
 
 def score_names(leads: tuple[int, ...]) -> list[str]:

@@ -87,12 +87,13 @@ def fit(
         remove(folder / INTERRUPTED)
     if config.compile:
         network.compile()
-    model = processes.parallel(TrainingStep(forecaster, config), config.parallel)
+    training_step = TrainingStep(forecaster, config)
+    model = processes.parallel(training_step, config.parallel)
     meter = Meter(device)
     batches = training.batches(
         shares(len(training), config, seed, first, processes),
         (
-            forecaster.block * horizon_at(config.stages, step)
+            forecaster.block * horizon_at(config.stages, step, seed)
             for step in range(first, config.steps)
             for _ in parts
         ),
@@ -115,13 +116,14 @@ def fit(
             rate = learning_rate(step, config)
             set_learning_rate(optimizers, rate)
             network.train()
+            training_step.config = now = config.at(step)
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             done = step + 1
             validates = done % config.validate_every == 0 or done == config.steps
             logs = validates or done % LOG_EVERY == 0
             own = add_gradients(
-                model, upcoming, parts, seed, step, forecaster, config, with_table=logs
+                model, upcoming, parts, seed, step, forecaster, now, with_table=logs
             )
             loss, stop = processes.sums(own.loss, float(asked.name != ""))
             loss /= processes.count
@@ -135,7 +137,7 @@ def fit(
                 first_loss,
                 config,
                 folder,
-                functools.partial(worst_rows, own, forecaster, config, processes),
+                functools.partial(worst_rows, own, forecaster, now, processes),
             )
             for optimizer in optimizers:
                 optimizer.step()

@@ -38,7 +38,7 @@ def mean_squared_error(
         scale: s, one number for each of the forecast's channels.
         weights: v.
     """
-    return _mean(_error(forecast, truth, scale).square(), forecast, weights)
+    return weighted_mean(defined_error(forecast, truth, scale).square(), forecast, weights)
 
 
 def mean_absolute_error(
@@ -57,7 +57,7 @@ def mean_absolute_error(
         scale: s, one number for each of the forecast's channels.
         weights: v.
     """
-    return _mean(_error(forecast, truth, scale).abs(), forecast, weights)
+    return weighted_mean(defined_error(forecast, truth, scale).abs(), forecast, weights)
 
 
 def huber_loss(
@@ -80,9 +80,9 @@ def huber_loss(
 
     Source: Huber (1964), Annals of Mathematical Statistics 35, 73.
     """
-    error = _error(forecast, truth, scale)
+    error = defined_error(forecast, truth, scale)
     penalty = functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta)
-    return _mean(penalty, forecast, weights)
+    return weighted_mean(penalty, forecast, weights)
 
 
 def relative_l2(
@@ -108,10 +108,10 @@ def relative_l2(
         weights: v.
     """
     unit = torch.ones_like(mean)
-    anomaly = _defined(truth.select(forecast.variables.names).data - mean, forecast)
-    error = _error(forecast, truth, unit)
+    anomaly = defined(truth.select(forecast.variables.names).data - mean, forecast)
+    error = defined_error(forecast, truth, unit)
     cells = cell_weights(forecast)
-    spread = _defined(std.expand_as(error), forecast)
+    spread = defined(std.expand_as(error), forecast)
     norms = [(cells * field.square()).sum(dim=(-2, -1)) for field in (error, anomaly, spread)]
     ratio = (norms[0] / (norms[1] + LEAST_VARIANCE * norms[2]) + TINY).sqrt()
     if weights is None:
@@ -124,19 +124,20 @@ def cell_weights(state: State) -> Float[Tensor, "y x"]:
     return torch.from_numpy(state.grid.cell_area_weights).to(state.data)
 
 
-def _error(
+def defined_error(
     forecast: State, truth: State, scale: Float[Tensor, "channel 1 1"]
 ) -> Float[Tensor, "batch time channel y x"]:
+    """Return (f − t)/s, zero where the forecast is not defined."""
     target = truth.select(forecast.variables.names).data
-    return _defined(forecast.data - target, forecast) / scale
+    return defined(forecast.data - target, forecast) / scale
 
 
-def _defined(field: Tensor, forecast: State) -> Tensor:
-    """Zero where the forecast is not defined."""
+def defined(field: Tensor, forecast: State) -> Tensor:
+    """Return a field with zero where the forecast is not defined."""
     return field if forecast.valid_mask is None else torch.where(forecast.valid_mask, field, 0.0)
 
 
-def _mean(
+def weighted_mean(
     penalty: Float[Tensor, "batch time channel y x"],
     forecast: State,
     weights: ChannelWeights | None,

@@ -12,6 +12,7 @@ from triton_earth.data.normalization import Normalizer
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.balance import balanced
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.ensemble_losses import almost_fair_crps, energy_score, repeated
 from triton_earth.training.losses import (
     ChannelWeights,
     huber_loss,
@@ -19,7 +20,7 @@ from triton_earth.training.losses import (
     mean_squared_error,
     relative_l2,
 )
-from triton_earth.training.spectral_loss import log_spectrum_error
+from triton_earth.training.spectral_loss import adjusted_squared_error, log_spectrum_error
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Objective:
         weights: How much each predicted variable counts; None where all count alike. Where gradients are balanced, they
             are weighted in place of the loss.
         huber_delta: Where the Huber loss becomes linear.
+        alpha: How fair the scores of ensembles are.
         balance: Whether the gradients of all channels get the same norm.
         normalizer: Has the logarithms by which some variables are compared; None where none has.
     """
@@ -44,6 +46,7 @@ class Objective:
     std: Float[Tensor, "channel 1 1"]
     weights: Float[Tensor, "channel 1 1"] | None = None
     huber_delta: float = 1.0
+    alpha: float = 0.95
     balance: bool = False
     normalizer: Normalizer | None = None
 
@@ -67,12 +70,17 @@ class Objective:
             _statistic(forecaster, names, forecaster.normalizer.std),
             weights,
             config.huber_delta,
+            config.crps_alpha,
             config.balance_gradients,
             forecaster.normalizer,
         )
 
     def __call__(self, forecast: State, truth: State) -> Float[Tensor, ""]:
-        """Return the loss of a forecast of all predicted variables, in their order."""
+        """Return the loss of a forecast of all predicted variables, in their order.
+
+        Where the forecast has several members of each true state, ensemble scores look at them together, all other
+        losses at each alone.
+        """
         if self.normalizer is not None:
             forecast, truth = (self.normalizer.transformed(one) for one in (forecast, truth))
         weights = self.weights
@@ -100,6 +108,12 @@ class Objective:
         self, name: str, forecast: State, truth: State, weights: ChannelWeights | None
     ) -> Float[Tensor, ""]:
         match name:
+            case "crps":
+                return almost_fair_crps(forecast, truth, self.scale, weights, self.alpha)
+            case "energy":
+                return energy_score(forecast, truth, self.scale, weights, self.alpha)
+        truth = repeated(truth, len(forecast.data) // len(truth.data))
+        match name:
             case "mse":
                 return mean_squared_error(forecast, truth, self.scale, weights)
             case "mae":
@@ -108,6 +122,8 @@ class Objective:
                 return huber_loss(forecast, truth, self.scale, weights, self.huber_delta)
             case "relative_l2":
                 return relative_l2(forecast, truth, self.mean, self.std, weights)
+            case "amse":
+                return adjusted_squared_error(forecast, truth, self.scale, weights)
             case _:
                 return log_spectrum_error(forecast, truth, self.mean, weights)
 

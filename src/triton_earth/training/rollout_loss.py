@@ -120,13 +120,13 @@ def require_lead_weights(config: TrainConfig, history: int) -> None:
         return
     found = len(config.lead_weights)
     for stage in config.stages:
-        leads = stage.horizon * history
+        leads = stage.longest * history
         first = 0
         if config.gradient_steps is not None:
-            first = max(0, stage.horizon - config.gradient_steps) * history
+            first = max(0, stage.longest - config.gradient_steps) * history
         if found < leads:
             raise UserError(
-                f"train.lead_weights: a horizon of {stage.horizon} has {leads} leads; found {found} weights. "
+                f"train.lead_weights: a horizon of {stage.longest} has {leads} leads; found {found} weights. "
                 "Give one for each lead."
             )
         if not any(config.lead_weights[first:leads]):

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from triton_earth.core.grid import Padding
+from triton_earth.core.grid import LatLonGrid, Padding
 from triton_earth.core.state import State
-from triton_earth.training.losses import ChannelWeights
+from triton_earth.training.losses import ChannelWeights, cell_weights, defined
 
 FLOOR = 1e-8
 """Power below this part of the truth's total is not told from nothing."""
@@ -50,6 +50,72 @@ def log_spectrum_error(
     if weights is None:
         return by_channel.mean()
     return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+
+
+def adjusted_squared_error(
+    forecast: State,
+    truth: State,
+    scale: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+) -> Float[Tensor, ""]:
+    """Return the squared error by wavenumber, with the part that rewards smooth forecasts taken out.
+
+        L = ⟨Σ_k (√F_k − √T_k)² + 2 max(F_k, T_k) (1 − C_k)⟩,      C_k = Re Σ f̂ t̂* / √(F_k T_k)
+
+    with F_k, T_k the power of forecast and truth at zonal wavenumber k, the mean over rows by area, or of the waves
+    k − ½ ≤ |k| < k + ½ of a box. With √(F_k T_k) in place of the maximum this is the mean squared error, which falls
+    when a forecast that is out of phase loses power.
+
+    Args:
+        forecast: Forecast states.
+        truth: True states of at least the same variables.
+        scale: What fields are divided by, one number for each of the forecast's channels.
+        weights: v, how much each channel counts.
+
+    Source: Subich et al. (2025), Fixing the double penalty in data-driven weather forecasting, arXiv:2501.19374.
+    """
+    target = truth.select(forecast.variables.names).data
+    on_sphere = isinstance(forecast.grid, LatLonGrid)
+    waves = [
+        _waves(defined(field / scale, forecast), on_sphere) for field in (forecast.data, target)
+    ]
+    if on_sphere:
+        rows = cell_weights(forecast)[:, :1]
+
+        def summed(power: Tensor) -> Tensor:
+            return (rows * _counts(forecast.grid.shape[1]).to(power) * power).mean(dim=-2)
+    else:
+        rings = _ring_counts(*forecast.grid.shape)
+
+        def summed(power: Tensor) -> Tensor:
+            return power.flatten(-2) @ rings.to(power)
+
+    tiny = torch.finfo(target.dtype).tiny
+    powers = [summed(one.abs().square()) + tiny for one in waves]
+    joint = summed((waves[0] * waves[1].conj()).real)
+    product = (powers[0] * powers[1]).sqrt()
+    amplitude = powers[0] + powers[1] - 2 * product
+    phase = 2 * torch.maximum(*powers) * (1 - joint / product)
+    by_channel = (amplitude + phase).sum(dim=-1)
+    if weights is None:
+        return by_channel.mean()
+    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+
+
+def _waves(field: Float[Tensor, "*batch y x"], along_rows: bool) -> Tensor:
+    return (
+        torch.fft.rfft(field, norm="forward")
+        if along_rows
+        else torch.fft.rfft2(field, norm="forward")
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _ring_counts(ny: int, nx: int) -> Float[Tensor, "wave ring"]:
+    """Return how often each wave of the rfft2 layout counts in each ring of width 1."""
+    ring = _wavenumbers(ny, nx).round().long()
+    rings = [_counts(nx) * (ring == number) for number in range(int(ring.max()) + 1)]
+    return torch.stack(rings, dim=-1).flatten(0, 1)
 
 
 def band_power(

@@ -8,11 +8,16 @@ from torch import Tensor, nn
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.ensemble_losses import repeated
 from triton_earth.training.rollout_loss import Leads, forecast_leads, mean_over_leads
 
 
 class TrainingStep(nn.Module):
-    """History and truth in, the loss of the rollout out; its parameters are those of the forecaster's network."""
+    """History and truth in, the loss of the rollout out; its parameters are those of the forecaster's network.
+
+    Attributes:
+        config: How to train at the present step.
+    """
 
     def __init__(self, forecaster: NetworkForecaster, config: TrainConfig) -> None:
         super().__init__()
@@ -20,9 +25,11 @@ class TrainingStep(nn.Module):
         self.forecaster, self.config = forecaster, config
 
     def forward(self, history: State, truth: State) -> tuple[Tensor, Leads]:
-        """Return the loss and the forecast states that it looks at."""
+        """Return the loss and the forecast states that it looks at, all members of each window."""
         history = with_noise(self.forecaster, history, self.config.noise)
-        leads = list(forecast_leads(self.forecaster, history, truth, self.config))
+        members = self.config.members
+        rows = repeated(history, members), repeated(truth, members)
+        leads = list(forecast_leads(self.forecaster, *rows, self.config))
         return mean_over_leads(self.forecaster, leads, truth, self.config), leads
 
 

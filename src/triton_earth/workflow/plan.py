@@ -1,20 +1,24 @@
 """`triton-earth plan`: what training a recipe will take, before anything starts."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid
 from triton_earth.core.time import Duration
-from triton_earth.core.variables import Variables
+from triton_earth.core.variables import Role, Variables
+from triton_earth.data.climatology import Climatology
+from triton_earth.data.damping import no_damping
 from triton_earth.data.normalization import Normalizer
 from triton_earth.data.prepare import SimulationData
+from triton_earth.data.seasons import SeasonalCycle
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
-from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.cost import StepCost, step_cost
 from triton_earth.training.distributed import Processes
@@ -103,13 +107,14 @@ def plan(
         data.variables,
         data.grid,
         data.time_step,
-        _unit_normalizer(data.variables),
+        _unit_normalizer(data, resolved.model),
         precision=resolve_precision(config.precision, device),
     )
     require_predicted(config, forecaster.predicted.names)
     forecaster.network.to(device)
     at_once = config.batch_size // (config.accumulate * processes)
-    longest = step_cost(forecaster, config, at_once, config.longest_horizon)
+    costs = _costs(forecaster, config, at_once)
+    longest = max(costs, key=lambda cost: cost.memory)
     # The libraries have by now loaded what they need for a step.
     process_memory = _resident()
     weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
@@ -130,7 +135,7 @@ def plan(
         process_memory=max(0.0, process_memory - weights),
         store_disk=float(field * sum(map(data.times, data.splits))),
         run_disk=2.0 * state_file + 2.0 * weights,
-        seconds=_seconds(forecaster, config, at_once, longest) * config.accumulate,
+        seconds=_seconds(config, costs) * config.accumulate,
     )
 
 
@@ -188,9 +193,22 @@ def _described(recipe: Recipe, store: str | Path | None) -> _Described:
     return _Described(source.variables, source.stored_grid, source.interval, segments)
 
 
-def _unit_normalizer(variables: Variables) -> Normalizer:
+def _unit_normalizer(data: _Described, model: ModelConfig) -> Normalizer:
+    """Return a normaliser that changes nothing, with all parts that the model needs."""
+    variables = data.variables
     ones = (1.0,) * len(variables)
-    return Normalizer(tuple(variables.names), (0.0,) * len(variables), ones, ones)
+    plain = Normalizer(tuple(variables.names), (0.0,) * len(variables), ones, ones)
+    predicted = tuple(variables.with_role(Role.PROGNOSTIC, Role.DIAGNOSTIC).names)
+    zeros = np.zeros((1, len(predicted), *data.grid.shape))
+    return replace(
+        plain,
+        seasons=SeasonalCycle(predicted, Climatology(zeros, "zero"))
+        if model.climatology_input
+        else None,
+        damping=None
+        if model.skip_damping is None
+        else no_damping(variables.with_role(Role.PROGNOSTIC)),
+    )
 
 
 def _moments(forecaster: NetworkForecaster, config: TrainConfig) -> float:
@@ -213,18 +231,26 @@ def _cached(data: _Described, field: int, config: TrainConfig) -> float:
     return float(sum(size for size in sizes if size <= config.memory_gb * 1e9))
 
 
-def _seconds(
-    forecaster: NetworkForecaster, config: TrainConfig, at_once: int, longest: StepCost
-) -> float:
-    """Return the time of all steps, stage by stage."""
+def _costs(forecaster: NetworkForecaster, config: TrainConfig, at_once: int) -> list[StepCost]:
+    """Return what a step of each stage costs, with its longest horizon."""
+    known: dict[tuple[int, int], StepCost] = {}
+    costs = []
+    for stage in config.stages:
+        now = config.at(stage.from_step)
+        key = (stage.longest, now.members)
+        if key not in known:
+            known[key] = step_cost(forecaster, now, at_once, stage.longest)
+        costs.append(known[key])
+    return costs
+
+
+def _seconds(config: TrainConfig, costs: list[StepCost]) -> float:
+    """Return the time of all steps, stage by stage; where horizons are drawn, in proportion to their mean."""
     total = 0.0
     ends = [stage.from_step for stage in config.stages[1:]] + [config.steps]
-    for stage, end in zip(config.stages, ends, strict=True):
+    for stage, end, cost in zip(config.stages, ends, costs, strict=True):
         steps = max(0, min(end, config.steps) - stage.from_step)
-        cost = longest
-        if stage.horizon != config.longest_horizon:
-            cost = step_cost(forecaster, config, at_once, stage.horizon)
-        total += steps * cost.seconds
+        total += steps * cost.seconds * stage.mean / stage.longest
     return total
 
 

@@ -69,6 +69,15 @@ class Recipe(StrictConfig):
     train: TrainConfig = TrainConfig()
     forecast: ForecastConfig = ForecastConfig()
 
+    @pydantic.model_validator(mode="after")
+    def _members_differ(self) -> "Recipe":
+        if self.train.most_members > 1 and self.model.noise is None:
+            raise UserError(
+                f"train.members={self.train.most_members}: without noise channels all members of a window are alike. "
+                "Add model.noise={}, or leave out members and the losses of ensembles."
+            )
+        return self
+
     @property
     def window(self) -> int:
         """Times in a window of training: the history, and the longest horizon's blocks, which are as long as it."""

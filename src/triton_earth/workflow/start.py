@@ -15,7 +15,6 @@ from torch import Tensor
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
-from triton_earth.data.seasons import SeasonalCycle
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster, Precision
@@ -40,29 +39,18 @@ class Start:
 
     def to_bytes(self, step: int = 0) -> bytes:
         """Return this, and how many steps are done already, as a safetensors file."""
-        seasons = self.normalizer.seasons
-        told = {
-            "normalizer": self.normalizer.to_dict(),
-            "seasons": None if seasons is None else seasons.to_dict(),
-            "init_from": self.init_from,
-            "step": step,
-        }
+        told = {**self.normalizer.to_dict(), "init_from": self.init_from, "step": step}
         text = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8).copy()
-        tensors = {"description": torch.from_numpy(text)}
-        if seasons is not None:
-            tensors["climatology"] = seasons.coefficients.contiguous()
-        return safetensors.torch.save(tensors)
+        return safetensors.torch.save(
+            {"description": torch.from_numpy(text), **self.normalizer.tensors}
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes) -> tuple["Start", int]:
         """Read back what `to_bytes` gave."""
         tensors = safetensors.torch.load(content)
         told = json.loads(tensors["description"].numpy().tobytes())
-        seasons = None
-        if told["seasons"] is not None:
-            seasons = SeasonalCycle.from_dict(told["seasons"], tensors["climatology"])
-        normalizer = Normalizer.from_dict(told["normalizer"], seasons)
-        return cls(normalizer, told["init_from"]), told["step"]
+        return cls(Normalizer.from_dict(told, tensors), told["init_from"]), told["step"]
 
 
 def start_of(recipe: Recipe, store: TrainingStore, run: Path | None = None) -> Start:
@@ -86,7 +74,7 @@ def start_of(recipe: Recipe, store: TrainingStore, run: Path | None = None) -> S
     path = recipe.train.init_from
     if path is not None:
         return Start(load_forecaster(path).normalizer, load_provenance(path))
-    return Start(training_statistics(store, recipe.model.normalization))
+    return Start(training_statistics(store, recipe.model.normalization, recipe.model.skip_damping))
 
 
 def initial_forecaster(
