@@ -16,6 +16,8 @@ from triton_earth.training.curriculum import (
     stage_at,
 )
 
+VALIDATION_CRPS = "validation_crps"
+
 
 class TrainConfig(StrictConfig):
     """Settings of the training loop.
@@ -63,7 +65,8 @@ class TrainConfig(StrictConfig):
         validation_windows: Windows of the validation split, evenly spread, that a validation looks at.
         validation_leads: Leads at which validation forecasts are scored; without any there are no such forecasts.
         validation_forecasts: Validation forecasts, from initial times that are evenly spread.
-        select_by: Score whose lowest value decides which weights are kept: ``validation_mse``; ``rollout_rmse`` (the
+        select_by: Score whose lowest value decides which weights are kept: ``validation_mse``; ``validation_crps``, of
+            four members of a model with noise channels; ``rollout_rmse`` (the
             mean over `validation_leads`) or ``rollout_rmse_lead_N``; ``rollout_stability``, how far forecasts are from
             the truth's variance and small scales, or ``rollout_stability_lead_N``; ``rollout_rmse_and_stability``,
             their sum.
@@ -203,4 +206,8 @@ def score_names(leads: tuple[int, ...]) -> list[str]:
         for kind in ("rollout_rmse", "rollout_stability")
         for name in (kind, *(f"{kind}_lead_{lead}" for lead in leads))
     ]
-    return ["validation_mse", *([*rollouts, "rollout_rmse_and_stability"] if leads else [])]
+    return [
+        "validation_mse",
+        VALIDATION_CRPS,
+        *([*rollouts, "rollout_rmse_and_stability"] if leads else []),
+    ]

@@ -19,7 +19,7 @@ from triton_earth.training.checkpoint import (
     load_training_state,
     save_training_state,
 )
-from triton_earth.training.config import TrainConfig, score_names
+from triton_earth.training.config import VALIDATION_CRPS, TrainConfig, score_names
 from triton_earth.training.curriculum import horizon_at
 from triton_earth.training.distributed import ALONE, Processes
 from triton_earth.training.explosion import require_sound
@@ -102,7 +102,11 @@ def fit(
     )
     upcoming = meter.waiting(batches)
     steps_per_epoch = len(training) // config.batch_size
-    score_columns = score_names(config.validation_leads)[1:]
+    score_columns = [
+        name
+        for name in score_names(config.validation_leads)[1:]
+        if forecaster.is_stochastic or name != VALIDATION_CRPS
+    ]
     with (
         listening() if request is None else nullcontext(request) as asked,
         progress("train", config.steps, done=first) as advance,

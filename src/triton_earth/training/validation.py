@@ -15,20 +15,29 @@ from triton_earth.core.variables import Role, Variables
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.noise import seeds_of_times
 from triton_earth.models.reference import Persistence
 from triton_earth.rollout.rollout import rollout
-from triton_earth.training.config import TrainConfig
+from triton_earth.training.config import VALIDATION_CRPS, TrainConfig
+from triton_earth.training.ensemble_losses import almost_fair_crps, repeated
 from triton_earth.training.kept_variance import KeptVariance, variances
 from triton_earth.training.losses import mean_squared_error
 from triton_earth.training.rollout_loss import true_forcings
 
 Row = dict[str, Any]
 
+MEMBERS = 4
+"""Members of each window that a stochastic forecaster is validated with."""
+
 
 def validate(
     forecaster: NetworkForecaster, validation: ForecastDataset, config: TrainConfig
 ) -> dict[str, float]:
-    """Return the normalised mean squared error of the forecaster, and of persistence, on fixed validation windows."""
+    """Return the normalised mean squared error of the forecaster, and of persistence, on fixed validation windows.
+
+    Of a stochastic forecaster also the fair continuous ranked probability score of `MEMBERS` members, in units of the
+    training standard deviation, as ``validation_crps``.
+    """
     forecaster.network.eval()
     batches = _evenly(len(validation), config.validation_windows, config.batch_size)
     std = _training_std(forecaster)
@@ -48,8 +57,30 @@ def validate(
                     *_compared(forecaster, forecast, truth.at(slice(0, 1))), std
                 )
                 sums[name] += float(error) * len(indices)
+            if forecaster.is_stochastic:
+                window = history.to(forecaster.device)
+                crps = _crps(forecaster, window, first, truth.at(slice(0, 1)), std)
+                sums[VALIDATION_CRPS] = sums.get(VALIDATION_CRPS, 0.0) + crps * len(indices)
     count = sum(len(indices) for indices in batches)
     return {name: total / count for name, total in sums.items()}
+
+
+def _crps(
+    forecaster: NetworkForecaster,
+    history: State,
+    given: State,
+    truth: State,
+    std: Float[Tensor, "channel 1 1"],
+) -> float:
+    """Return the fair CRPS of the first state of several members, whose noise depends on their times and numbers."""
+    times = seeds_of_times(history.valid_times)
+    forecaster.noise_seeds = [[*seed, member] for seed in times for member in range(MEMBERS)]
+    try:
+        forcings = true_forcings(forecaster, repeated(given, MEMBERS))
+        members = next(rollout(forecaster, repeated(history, MEMBERS), forcings, 1))
+    finally:
+        forecaster.noise_seeds = None
+    return float(almost_fair_crps(*_compared(forecaster, members, truth), std, alpha=1.0))
 
 
 def validate_rollouts(

@@ -15,7 +15,7 @@ from triton_earth.data.sources.config import GriddedData
 from triton_earth.models.forecaster import ModelConfig
 from triton_earth.models.registry import import_network
 from triton_earth.rollout.stabilizers import StabilizersConfig
-from triton_earth.training.config import TrainConfig
+from triton_earth.training.config import VALIDATION_CRPS, TrainConfig
 
 
 class ForecastConfig(StrictConfig):
@@ -75,6 +75,11 @@ class Recipe(StrictConfig):
             raise UserError(
                 f"train.members={self.train.most_members}: without noise channels all members of a window are alike. "
                 "Add model.noise={}, or leave out members and the losses of ensembles."
+            )
+        if self.train.select_by == VALIDATION_CRPS and self.model.noise is None:
+            raise UserError(
+                f"train.select_by={VALIDATION_CRPS} is for models with noise channels. Add model.noise={{}}, or select "
+                "by validation_mse."
             )
         return self
 
