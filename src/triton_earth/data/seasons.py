@@ -25,7 +25,7 @@ class SeasonalCycle:
     _on_device: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def at(
-        self, names: list[str], times: ValidTimes, like: Float[Tensor, "batch time channel y x"]
+        self, names: list[str], times: ValidTimes, like: Float[Tensor, "batch time any y x"]
     ) -> Float[Tensor, "batch time channel y x"]:
         """Return c of the named variables at some times, 0 for those that have none.
 

@@ -245,7 +245,7 @@ class NetworkForecaster(Forecaster):
 
     def _climatology(
         self, inputs: Float[Tensor, "batch time channel y x"], window: State
-    ) -> Float[Tensor, "batch time channel y x"]:
+    ) -> Float[Tensor, "batch time predicted y x"]:
         """Return the climatology of the predicted variables at the target times, with mean 0 and spread 1."""
         seasons = self.normalizer.seasons
         assert seasons is not None
@@ -257,7 +257,7 @@ class NetworkForecaster(Forecaster):
 
     def _noise(
         self, config: NoiseConfig, inputs: Float[Tensor, "batch time channel y x"], window: State
-    ) -> Float[Tensor, "batch time channel y x"]:
+    ) -> Float[Tensor, "batch time noise y x"]:
         if self.network.training and self.noise_seeds is None:
             return free_noise(config, inputs, self.grid.padding)
         seeds = self.noise_seeds

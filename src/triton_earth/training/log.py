@@ -100,7 +100,7 @@ class RunLog:
             "log": (*COLUMNS[:-1], *scores, COLUMNS[-1]),
             "losses": ("step", "lead", "variable", "loss"),
         }
-        if scores:
+        if any(name.startswith("rollout") for name in scores):
             columns["validation"] = ("step", "lead", "variable", *VALIDATED)
         for name, names in columns.items():
             self._logs[name] = TrainingLog(folder / f"{name}.csv", resume_after, names)

@@ -116,7 +116,7 @@ def test_a_known_field():
 
 def test_a_normalizer_survives_json():
     normalizer = compute_normalizer(random_blocks(), BOTH)
-    assert Normalizer.from_dict(normalizer.to_dict()) == normalizer
+    assert Normalizer.from_dict(normalizer.to_dict(), {}) == normalizer
 
 
 def test_a_constant_variable_is_refused():
@@ -202,7 +202,7 @@ def test_a_log_scale_gives_the_statistics_of_the_logarithm():
     plain = compute_normalizer([rain], BOTH)
     assert (found.mean[0], found.std[0]) == (plain.mean[0], plain.std[0])
     assert found.log_scale == {"humidity": 1e-5}
-    assert Normalizer.from_dict(found.to_dict()) == found
+    assert Normalizer.from_dict(found.to_dict(), {}) == found
     state = State(torch.from_numpy(rain)[None], BOTH, PeriodicGrid(4, 6), np.zeros((1, 9)))
     there = found.transformed(state)
     torch.testing.assert_close(there.data[0, :, 1].double(), torch.from_numpy(logarithm))

@@ -235,7 +235,7 @@ def test_a_loss_may_be_a_name_or_a_sum():
         ({"loss": "mze"}, "recipe: loss: unknown loss 'mze'; did you mean 'mse'?"),
         (
             {"loss": {"l3": 1}},
-            "recipe: loss: unknown loss 'l3'; known are huber, mae, mse, relative_l2, spectral.",
+            "recipe: loss: unknown loss 'l3'; known are amse, crps, energy, huber, mae, mse, relative_l2, spectral.",
         ),
         (
             {"loss": {}},
@@ -248,7 +248,7 @@ def test_a_loss_may_be_a_name_or_a_sum():
         ),
         (
             {"select_by": "rollout_rmse"},
-            "recipe: select_by: unknown score 'rollout_rmse'; known are validation_mse. "
+            "recipe: select_by: unknown score 'rollout_rmse'; known are validation_crps, validation_mse. "
             "Scores of forecasts need train.validation_leads.",
         ),
         (
