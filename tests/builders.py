@@ -137,11 +137,16 @@ def tiny_forecaster(
     prediction: str = "tendency",
     seed: int = 0,
     mask_input: bool = False,
+    noise: dict | None = None,
 ) -> NetworkForecaster:
     """A forecaster of the store's variables with a small random network, in evaluation mode."""
     torch.manual_seed(seed)
     config = ModelConfig(
-        network=TINY_NETWORK, history=history, prediction=prediction, mask_input=mask_input
+        network=TINY_NETWORK,
+        history=history,
+        prediction=prediction,
+        mask_input=mask_input,
+        noise=noise,
     )
     forecaster = NetworkForecaster(
         config, store.variables, store.grid, store.time_step, statistics(store)

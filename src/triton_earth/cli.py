@@ -220,7 +220,7 @@ def forecast(
     forcings: Forcings = None,
     batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
     members: Members = 1,
-    perturb: Perturb = "noise",
+    perturb: Perturb = "auto",
     perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
     seed: Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed.")] = 0,
     drop_paths: Annotated[

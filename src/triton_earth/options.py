@@ -72,8 +72,8 @@ _MEMBERS = typer.Option(callback=at_least(1, "--members"), help="Per time.")
 Members = Annotated[int, _MEMBERS]
 MembersOrNone = Annotated[int | None, _MEMBERS]
 _PERTURB = typer.Option(help="What is added to each member.")
-Perturb = Annotated[Literal["noise", "bred", "none"], _PERTURB]
-PerturbOrNone = Annotated[Literal["noise", "bred", "none"] | None, _PERTURB]
+Perturb = Annotated[Literal["auto", "noise", "bred", "none"], _PERTURB]
+PerturbOrNone = Annotated[Literal["auto", "noise", "bred", "none"] | None, _PERTURB]
 _GUARD = typer.Option(
     help="When a forecast leaves the training climate: warn and go on, stop it, or record it only."
 )

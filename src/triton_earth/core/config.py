@@ -162,7 +162,7 @@ def _explain(root: type[pydantic.BaseModel], error: Any, above: list[str]) -> st
     if isinstance(cause, WrongValueError):
         return _explain(cause.config, cause.problem, [*above, *written])
     if isinstance(cause, UserError):
-        return f"{key}: {cause}"
+        return f"{key}: {cause}" if key else str(cause)
     found = error.get("input")
     received = "" if isinstance(found, dict) else f", found {found!r}"
     return f"key '{key}': {_sentence(error['msg'])}{received}."

@@ -70,12 +70,12 @@ class ModelConfig(StrictConfig):
         ):
             if asked and not anomalies:
                 raise UserError(
-                    f"model.{key} needs anomalies; found model.normalization.subtract={self.normalization.subtract}. "
+                    f"{key} needs anomalies; found normalization.subtract={self.normalization.subtract}. "
                     "Set model.normalization.subtract=climatology."
                 )
         if self.prediction != "damped" and self.damping != DampingConfig():
             raise UserError(
-                f"model.damping is for model.prediction=damped; found {self.prediction}. Leave it out, or change that."
+                f"damping is for prediction=damped; found {self.prediction}. Leave it out, or change that."
             )
         return self
 

@@ -36,9 +36,7 @@ class NoiseConfig(StrictConfig):
     @classmethod
     def _ascending(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
         if scales != tuple(sorted(set(scales))) or scales[0] < 1:
-            raise UserError(
-                f"model.noise.scales: expected ascending numbers of cells from 1 on, found {list(scales)}."
-            )
+            raise UserError(f"expected ascending numbers of cells from 1 on, found {list(scales)}.")
         return scales
 
     @property

@@ -82,6 +82,7 @@ class Batches:
             UserError: if model and store do not fit, an initial state is not finite, or the forcings do not fit or end
                 before the forecast.
         """
+        ensemble = ensemble.for_model(forecaster)
         ensemble.require_different_members(forecaster)
         forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
         init_times = store.times[np.array(starts) + forecaster.history - 1]

@@ -17,7 +17,7 @@ from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.perturbation import Breeding, increment_noise
 
-Perturbation = Literal["none", "noise", "bred"]
+Perturbation = Literal["auto", "none", "noise", "bred"]
 
 _PATHS, _NOISE = 1, 2
 """Tell the seeds of dropped paths and of noise channels from those of initial states."""
@@ -31,7 +31,8 @@ class EnsembleConfig(StrictConfig):
     Attributes:
         members: How many; 1 is a single forecast from the state itself.
         perturb: What is added to the initial state: ``noise`` with the covariance of training increments, ``bred``
-            vectors that have grown out of it up to the initial time, or ``none``.
+            vectors that have grown out of it up to the initial time, or ``none``; ``auto`` is none for a model with
+            noise channels, whose members differ by themselves, and noise for all others.
         perturb_size: Root mean square of what is added, in that of the training increments over a step.
         drop_paths: Leave out branches of the network at random, as in its training.
         breeding_cycles: Cycles of growing and rescaling before the initial time.
@@ -40,12 +41,19 @@ class EnsembleConfig(StrictConfig):
     """
 
     members: int = Field(default=1, ge=1)
-    perturb: Perturbation = "noise"
+    perturb: Perturbation = "auto"
     perturb_size: float = Field(default=0.5, gt=0)
     drop_paths: bool = False
     breeding_cycles: int = Field(default=5, ge=1)
     breeding_steps: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    def for_model(self, forecaster: Forecaster) -> "EnsembleConfig":
+        """Return what ``auto`` is for a model."""
+        if self.perturb != "auto":
+            return self
+        chosen: Perturbation = "none" if _is_stochastic(forecaster) else "noise"
+        return self.model_copy(update={"perturb": chosen})
 
     def require_different_members(self, forecaster: Forecaster) -> None:
         """Refuse an ensemble whose members would all be the same.
@@ -54,7 +62,7 @@ class EnsembleConfig(StrictConfig):
             UserError: if nothing makes them differ (a model with noise channels needs nothing), or the model has no
                 paths that could be dropped.
         """
-        stochastic = isinstance(forecaster, NetworkForecaster) and forecaster.is_stochastic
+        stochastic = _is_stochastic(forecaster)
         if self.members > 1 and self.perturb == "none" and not self.drop_paths and not stochastic:
             raise UserError(
                 f"{self.members} members without a perturbation are {self.members} times the same forecast; "
@@ -82,6 +90,10 @@ class EnsembleConfig(StrictConfig):
             for trajectory, start in zip(trajectories, starts, strict=True)
             for member in range(self.members)
         ]
+
+
+def _is_stochastic(forecaster: Forecaster) -> bool:
+    return isinstance(forecaster, NetworkForecaster) and forecaster.is_stochastic
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,7 @@ class InitialStates:
             self.ensemble.perturb_size,
             [self.ensemble.seed, trajectory, start, member],
         )
-        if self.ensemble.perturb == "noise":
+        if self.ensemble.perturb != "bred":
             return noise
         return self._breeding.grow(noise, trajectory, start)
 

@@ -163,7 +163,7 @@ class TrainConfig(StrictConfig):
             scores = [name for name in at.loss if name in ENSEMBLE_LOSSES]
             if scores and at.members < 2:
                 raise UserError(
-                    f"train.loss: {scores[0]} is a score of ensembles, but there is {at.members} member. Set "
+                    f"{scores[0]} is a score of ensembles, but there is {at.members} member. Set "
                     "train.members=2 or more."
                 )
         return self

@@ -141,7 +141,7 @@ def evaluate(
             split=split or "test",
             init=init,
             forcings=forcings,
-            ensemble=EnsembleConfig(members=members or 1, perturb=perturb or "noise"),
+            ensemble=EnsembleConfig(members=members or 1, perturb=perturb or "auto"),
             guard=guard or "warn",
             stabilizers=stabilize,
         )

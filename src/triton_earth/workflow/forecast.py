@@ -25,7 +25,7 @@ def forecast(
     forcings: str | Path | None = None,
     batch_size: int | None = None,
     members: int = 1,
-    perturb: Perturbation = "noise",
+    perturb: Perturbation = "auto",
     perturb_size: float = 0.5,
     drop_paths: bool = False,
     seed: int = 0,
@@ -59,7 +59,7 @@ def forecast(
         members: Forecasts from each initial state; with more than one the store has a dimension `member`.
         perturb: What makes the members differ: ``noise`` with the covariance of the differences between successive
             training states, added to the initial state, ``bred`` vectors that grow out of it in the times before,
-            or ``none``.
+            or ``none``; ``auto`` is none for a model with noise channels and noise for all others.
         perturb_size: Root mean square of what is added, in that of those differences.
         drop_paths: Leave out branches of the network at random, other ones for each member and step.
         seed: Seed of all that is random.

@@ -152,7 +152,7 @@ def test_too_few_states_are_refused():
 
 def test_waves_need_a_map_without_gaps_and_borders():
     series, mask = autoregression([[[0.8]]]), np.ones((1, 8, 8), bool)
-    with pytest.raises(UserError, match="found undefined cells. Take kind: cell"):
+    with pytest.raises(UserError, match=r"found undefined cells\. Take kind: cell"):
         fitted(series, ONE, GLOBE, mask, kind="waves")
     with pytest.raises(UserError, match=r"waves need fields .* found the grid closed box 8 x 8"):
         fitted(series, ONE, ClosedGrid(8, 8), kind="waves")

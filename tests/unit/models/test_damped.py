@@ -1,6 +1,7 @@
 """Damped and stochastic forecasters: their equations, what the network is told, and what noise depends on."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,9 +37,7 @@ def damped_forecaster(store, **options):
     )
     torch.manual_seed(0)
     normalizer = training_statistics(store, config.normalization, config.skip_damping)
-    forecaster = NetworkForecaster(
-        config, store.variables, store.grid, store.time_step, normalizer
-    )
+    forecaster = NetworkForecaster(config, store.variables, store.grid, store.time_step, normalizer)
     predicted = store.variables.indices(forecaster.predicted.names)
     forecaster.valid_mask = torch.from_numpy(store.valid_mask[predicted])
     forecaster.network.eval()
@@ -71,7 +70,9 @@ def test_damped_adds_the_output_to_what_is_left_of_the_anomaly(store, history):
     expected = rho**leads * anomaly.double() + error * output
     found = normalizer.transformed(state).data
     sea = forecaster.valid_mask
-    torch.testing.assert_close(found.double()[..., sea[0]], expected[..., sea[0]], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        found.double()[..., sea[0]], expected[..., sea[0]], atol=1e-4, rtol=0
+    )
     assert forecaster.loss_scale().flatten().tolist() == pytest.approx([error], rel=1e-6)
 
 
@@ -86,7 +87,7 @@ def test_a_network_of_zeros_returns_to_the_climatology(store, kind):
             window = forecaster(window, forcing)
         sizes.append(forecaster.normalizer.transformed(window).data.nan_to_num().abs().max().item())
     assert sizes[-1] < 0.01 * sizes[0]
-    assert all(after <= before + 1e-4 for before, after in zip(sizes, sizes[1:], strict=False))
+    assert all(after <= before + 1e-4 for before, after in pairwise(sizes))
 
 
 def test_a_checkpoint_is_complete(store, tmp_path):
@@ -106,21 +107,21 @@ def test_a_checkpoint_is_complete(store, tmp_path):
     [
         (
             {"prediction": "damped"},
-            "model.prediction=damped needs anomalies; found model.normalization.subtract=mean. "
+            "prediction=damped needs anomalies; found normalization.subtract=mean. "
             "Set model.normalization.subtract=climatology.",
         ),
         (
             {"climatology_input": True},
-            "model.climatology_input=true needs anomalies; found model.normalization.subtract=mean. "
+            "climatology_input=true needs anomalies; found normalization.subtract=mean. "
             "Set model.normalization.subtract=climatology.",
         ),
         (
             {"damping": {"factor": 0.5}},
-            "model.damping is for model.prediction=damped; found tendency. Leave it out, or change that.",
+            "damping is for prediction=damped; found tendency. Leave it out, or change that.",
         ),
         (
             {"noise": {"scales": [4, 1]}},
-            "noise.scales: model.noise.scales: expected ascending numbers of cells from 1 on, found [4, 1].",
+            "noise.scales: expected ascending numbers of cells from 1 on, found [4, 1].",
         ),
     ],
 )
@@ -132,9 +133,11 @@ def test_what_does_not_fit_together_is_refused(values, message):
 
 def test_too_few_data_are_refused(weather):
     config = DampingConfig()
-    with pytest.raises(UserError, match="needs at least 30 pairs .* found 27"):
+    with pytest.raises(UserError, match=r"needs at least 30 pairs .* found 27"):
         training_statistics(
-            weather, ModelConfig(network=TINY_NETWORK, normalization=ANOMALIES).normalization, config
+            weather,
+            ModelConfig(network=TINY_NETWORK, normalization=ANOMALIES).normalization,
+            config,
         )
 
 

@@ -102,7 +102,7 @@ def test_other_losses_look_at_each_member_alone():
 
 
 def test_a_score_of_ensembles_needs_members():
-    with pytest.raises(Exception, match=r"train\.loss: crps is a score of ensembles, but there is 1"):
+    with pytest.raises(Exception, match=r"crps is a score of ensembles, but there is 1"):
         TrainConfig(loss="crps")
     stages = ({"from_step": 0, "horizon": 1}, {"from_step": 5, "horizon": 1, "loss": "energy"})
     with pytest.raises(Exception, match="energy is a score of ensembles, but there is 1 member"):
