@@ -7,8 +7,9 @@ from triton_earth.data.sources.shipped import shipped_data
 from triton_earth.data.store import TrainingStore
 
 QUICK = ["train.steps=2", "train.batch_size=2", "train.warmup_steps=1", "train.validate_every=2",
-         "train.validation_windows=2", "model.network.spatial_hidden_dim=8", "model.network.temporal_hidden_dim=8",
+         "train.validation_windows=2", "model.network.temporal_hidden_dim=8", "train.curriculum=[]",
          "model.network.num_temporal_layers=2", "forecast.steps=2", "forecast.init_every=40"]  # fmt: skip
+PLAIN, RESIDUAL = ["model.network.spatial_hidden_dim=8"], ["model.network.widths=[8]"]
 
 SHORT = ["data.splits.train=[2001-03-02, 2001-03-20]", "data.splits.valid=[2001-04-01, 2001-04-10]",
          "data.splits.test=[2001-05-01, 2001-05-10]"]  # fmt: skip
@@ -17,7 +18,7 @@ SHORT = ["data.splits.train=[2001-03-02, 2001-03-20]", "data.splits.valid=[2001-
 @pytest.mark.parametrize(
     ("recipe", "shape", "times", "step"),
     [
-        ("weather_small", (1, 1095, 6, 32, 64), {"train": 729, "valid": 113, "test": 235}, "1 d"),
+        ("weather_small", (1, 1095, 10, 32, 64), {"train": 729, "valid": 113, "test": 235}, "1 d"),
         ("ocean_small", (1, 360, 4, 48, 96), {"train": 240, "valid": 30, "test": 78}, "month"),
         (
             "ocean_forced_small",
@@ -46,10 +47,11 @@ def test_shipped_recipes_prepare(command, tmp_path, recipe, shape, times, step):
 @pytest.mark.parametrize(
     ("recipe", "changes"),
     [
-        ("weather_small", []),
-        ("ocean_small", []),
-        ("ocean_forced_small", []),
-        ("kuroshio_small", ["data.source.snapshots=4", "data.splits.train=1"]),
+        ("weather_small", RESIDUAL),
+        ("weather_small_quick", RESIDUAL),
+        ("ocean_small", PLAIN),
+        ("ocean_forced_small", PLAIN),
+        ("kuroshio_small", [*PLAIN, "data.source.snapshots=4", "data.splits.train=1"]),
     ],
 )
 def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe, changes):
@@ -65,6 +67,7 @@ def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe, changes):
 def test_shipped_data_are_small_and_say_where_they_come_from(command):
     shipped = shipped_data()
     assert list(shipped) == [
+        "speedy_64x32_geography",
         "speedy_64x32_mass",
         "speedy_64x32_wind",
         "sst_anomaly_1979_2008_monthly",

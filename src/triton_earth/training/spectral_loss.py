@@ -10,6 +10,9 @@ from triton_earth.core.grid import LatLonGrid, Padding
 from triton_earth.core.state import State
 from triton_earth.training.losses import ChannelWeights, cell_weights, defined
 
+LEAST_POWER = 1e-12
+"""Keeps the root of a power smooth at 0, in units of the loss."""
+
 FLOOR = 1e-8
 """Power below this part of the truth's total is not told from nothing."""
 
@@ -90,10 +93,9 @@ def adjusted_squared_error(
         def summed(power: Tensor) -> Tensor:
             return power.flatten(-2) @ rings.to(power)
 
-    tiny = torch.finfo(target.dtype).tiny
-    powers = [summed(one.abs().square()) + tiny for one in waves]
+    powers = [summed(one.abs().square()) + LEAST_POWER for one in waves]
     joint = summed((waves[0] * waves[1].conj()).real)
-    product = (powers[0] * powers[1]).sqrt()
+    product = powers[0].sqrt() * powers[1].sqrt()
     amplitude = powers[0] + powers[1] - 2 * product
     phase = 2 * torch.maximum(*powers) * (1 - joint / product)
     by_channel = (amplitude + phase).sum(dim=-1)

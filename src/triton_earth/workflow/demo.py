@@ -16,7 +16,7 @@ logger = logging.getLogger("triton_earth")
 
 TASKS = {
     "turbulence": "turbulence_small",
-    "weather": "weather_small",
+    "weather": "weather_small_quick",
     "ocean": "ocean_small",
     "kuroshio": "kuroshio_small",
 }

@@ -11,9 +11,11 @@ from tests.builders import TINY_NETWORK, ScaledSum, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.data.damping import DampingConfig
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
+from triton_earth.models.damped_linear import DampedLinear, fit_damped_linear
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.noise import NoiseConfig, free_noise, seeded_noise
 from triton_earth.models.training_statistics import training_statistics
+from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
 
 ANOMALIES = {"subtract": "climatology"}
@@ -239,3 +241,29 @@ def test_rows_have_their_own_noise_at_each_application(store):
     assert not torch.equal(first, second)
     assert torch.equal(second, again)
     assert forecaster.noise_seeds is None
+
+
+# --- the linear part alone
+
+
+def test_the_linear_part_is_a_forecaster(store):
+    linear = fit_damped_linear(store, DampingConfig(factor=0.7))
+    forecaster = damped_forecaster(store, damping={"factor": 0.7})
+    forecaster.network = ScaledSum(0.0)
+    window, forcing = windows(store)
+    with torch.no_grad():
+        expected = forecaster(window, forcing).masked()
+    found = linear(window.select(["temperature"])).masked()
+    torch.testing.assert_close(found.data, expected.data, equal_nan=True)
+    assert (found.valid_times == expected.valid_times).all()
+    states = list(rollout(linear, window, None, 5))
+    assert len(states) == 5
+    assert states[-1].variables.names == ["temperature"]
+
+
+def test_the_linear_part_needs_its_parts(store, weather):
+    normalizer = replace(fit_damped_linear(store).normalizer, damping=None)
+    with pytest.raises(ValueError, match="needs a climatology and a damping"):
+        DampedLinear(store.variables, store.grid, store.time_step, normalizer)
+    with pytest.raises(UserError, match="needs at least 30 pairs"):
+        fit_damped_linear(weather)

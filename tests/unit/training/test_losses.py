@@ -14,7 +14,11 @@ from triton_earth.training.losses import (
     mean_squared_error,
     relative_l2,
 )
-from triton_earth.training.spectral_loss import band_power, log_spectrum_error
+from triton_earth.training.spectral_loss import (
+    adjusted_squared_error,
+    band_power,
+    log_spectrum_error,
+)
 
 BOTH = Variables((TEMPERATURE, HUMIDITY))
 SCALE = torch.tensor([2.0, 0.5])[:, None, None]
@@ -263,6 +267,26 @@ def test_the_spectral_loss_is_the_log_ratio_of_powers():
     # cos 9x on 16 cells is cos 7x with the same power: octave 4..8 gets it.
     expected = (np.log(0.25) ** 2 + np.log((0.5 + 0.005 + floor) / 0.5) ** 2) / 4
     assert log_spectrum_error(forecast, truth, mean).item() == pytest.approx(expected, rel=2e-2)
+
+
+@pytest.mark.parametrize("on_sphere", [False, True])
+def test_the_adjusted_error_does_not_reward_a_forecast_that_is_smooth(on_sphere):
+    def error(forecast, truth):
+        states = [box_state(values) for values in (forecast, truth)]
+        if on_sphere:
+            grid = LatLonGrid(tuple(np.linspace(-75, 75, 16)), tuple(np.arange(16) * 22.5))
+            states = [State(one.data, one.variables, grid, one.valid_times) for one in states]
+        return adjusted_squared_error(*states, torch.ones(1, 1, 1)).item()
+
+    truth = wave(3)
+    assert error(truth, truth) == pytest.approx(0, abs=1e-6)
+    # The amplitude alone is wrong: as the squared error.
+    assert error(2 * truth, truth) == pytest.approx(0.5, rel=1e-4)
+    # The phase alone is wrong: as the squared error, 2 · ½.
+    late = wave(3, phase=np.pi / 2)
+    assert error(late, truth) == pytest.approx(1.0, rel=1e-4)
+    # Out of phase and smooth: the squared error falls to ½ (1 + ¼), but this does not fall.
+    assert error(0.5 * late, truth) == pytest.approx(0.5 * 0.25 + 1.0, rel=1e-4)
 
 
 def test_a_border_that_is_not_periodic_makes_no_small_scales():
