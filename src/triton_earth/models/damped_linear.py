@@ -20,8 +20,8 @@ class DampedLinear(Forecaster):
 
         x(t + Δt) = c(t + Δt) + ρ [x(t) − c(t)]
 
-    Its anomalies fade at the rate of the training data, wave by wave where ρ is by wave; it is what a network must beat,
-    and keeps no weather of its own.
+    Its anomalies fade at the rate of the training data, wave by wave where ρ is by wave; it is what a network must
+    beat, and keeps no weather of its own.
 
     Attributes:
         normalizer: Has the climatology c and the damping ρ.
