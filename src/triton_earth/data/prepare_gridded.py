@@ -82,6 +82,7 @@ def prepare_gridded(
             source.name,
             recorded=source.recorded,
             breaks=data.gaps == "split",
+            lead_in=source.lead_in,
         )
         missing = int((~source.recorded).sum())
         if missing:

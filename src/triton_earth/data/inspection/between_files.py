@@ -8,8 +8,9 @@ import numpy as np
 
 from triton_earth.core.time import describe_time
 from triton_earth.data.inspection.field_checks import FieldSummary
-from triton_earth.data.inspection.file_checks import FileSummary, are_months, describe_period
+from triton_earth.data.inspection.file_checks import FileSummary
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.time_checks import are_months, describe_period
 from triton_earth.data.sources.names import known_in_file
 from triton_earth.data.sources.units import conversion
 

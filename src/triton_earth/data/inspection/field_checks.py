@@ -17,7 +17,7 @@ from triton_earth.data.sources.coordinates import find_axis
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import require_chunks
 from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.time_axis import find_time
+from triton_earth.data.sources.times.axis import find_time
 
 
 @dataclass(frozen=True)
