@@ -1,6 +1,7 @@
 """Inspecting the times of one file: their calendar, order, steps, and what they say of the intervals."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -57,6 +58,10 @@ def inspect_times(
             f"{describe_time(told.within[0])}, the only one; with other such files a record"
         )
     elif told.stamps.size:
+        with contextlib.suppress(UserError):  # what follows says it
+            if np.all(np.diff(told.within) > np.timedelta64(0)) and len(told.within) > 1:
+                times, _ = equal_steps(told.within, "", max(told.rounding, _A_SECOND))
+                told = replace(told, stamps=times) if told.lies_on_date else told
         inspection.facts["period"] = describe_period(told.within)
         _check_order(inspection, told)
     _check_meaning(inspection, told)
@@ -104,8 +109,6 @@ def _check_steps(inspection: Inspection, told: FileTimes) -> None:
         if _one_in_each(times, unit):
             inspection.facts["step"] = name
             return
-    with contextlib.suppress(UserError):  # what follows says it
-        times, _ = equal_steps(times, "", max(told.rounding, _A_SECOND))
     steps = np.diff(times).astype(np.int64)
     usual = int(np.median(steps))
     inspection.facts["step"] = describe_duration(np.timedelta64(usual, "ns"))

@@ -12,6 +12,7 @@ from triton_earth.core.variables import Role, Variable
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.coordinates import (
+    NEAR_GROUND,
     Axis,
     find_axis,
     level_indices,
@@ -25,9 +26,6 @@ from triton_earth.data.sources.names import is_vague, known_in_file, known_varia
 from triton_earth.data.sources.times.axis import bare_time, find_time, without_coordinate
 from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
 from triton_earth.data.sources.units import canonical_units, conversion
-
-_NEAR_GROUND = 3.0
-"""Metres up to which heights of one variable may differ between files: models have it at 1.5, 2 or 2.5."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +283,7 @@ def _require_same_kind(name: str, first: str, one: Layout, source: str, other: L
             f"{lacking}: variable '{name}' has no time, but in {having} it has. Leave one of the files out."
         )
     heights = (one.only_level, other.only_level)
-    if None in heights or max(abs(float(height or 0.0)) for height in heights) <= _NEAR_GROUND:
+    if None in heights or max(abs(float(height or 0.0)) for height in heights) <= NEAR_GROUND:
         return
     if one.only_level != other.only_level:
         raise UserError(

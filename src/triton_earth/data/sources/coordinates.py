@@ -69,6 +69,8 @@ _LEVEL_UNITS = {"hPa": ("Pa", "kPa"), "m": ("cm", "km")}
 _RADIANS = ("radian", "radians", "rad")
 _RANK = {1: 0, 0: 2}
 """One dimension, then several, then none."""
+NEAR_GROUND = 3.0
+"""Metres up to which heights of one variable may differ between files: models have it at 1.5, 2 or 2.5."""
 _ROUNDING = 1e-3
 """Part of a step by which angles in single precision, or made by adding up steps, may be off."""
 
