@@ -320,13 +320,15 @@ def lies_under_water(dataset: xr.Dataset, dimensions: Iterable[Hashable]) -> boo
     return length and text_of(variable, "positive") == "down"
 
 
-def require_places(dataset: xr.Dataset, source: str) -> None:
+def require_places(
+    dataset: xr.Dataset, source: str, kinds: tuple[str, ...] = ("latitude", "longitude")
+) -> None:
     """Refuse a file that has no latitudes or no longitudes of any kind.
 
     Raises:
         UserError: naming what it has.
     """
-    for kind in ("latitude", "longitude"):
+    for kind in kinds:
         if find_axis(dataset, kind) is None:
             raise UserError(
                 f"{source}: there is no {kind}, a coordinate of that name or with units "
@@ -341,7 +343,7 @@ def _coordinate(
     name = find_axis(dataset, kind, dimensions)
     if name is None:
         name = find_axis(dataset, kind)
-    require_places(dataset, source)
+    require_places(dataset, source, (kind,))
     assert name is not None
     variable: Any = dataset.variables[name]
     other = find_axis(dataset, "longitude" if kind == "latitude" else "latitude", dimensions)
