@@ -65,6 +65,7 @@ def write_forecast(
     guard: GuardConfig | None = None,
     stabilizers: StabilizersConfig | None = None,
     device: torch.device | str = "cpu",
+    forcings_beyond: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> ForecastStore:
@@ -90,6 +91,7 @@ def write_forecast(
         stabilizers: What corrects each state before it is fed back; None: nothing does. How much each of them changes
             is stored with the forecast.
         device: Where the forecaster's weights are.
+        forcings_beyond: What stands in for forcings after their end, as `forecast` says; stored with the forecast.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
 
@@ -117,13 +119,17 @@ def write_forecast(
         guard=guard,
         stabilizers=stabilizers,
         device=device,
+        forcings_beyond=forcings_beyond,
     )
+    if batches.forcings.remark is not None:
+        provenance = {**provenance, "forcings_beyond": batches.forcings.remark}
     chosen = _output(forecaster, store, asked, steps, ensemble.members)
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
         "store_hash": store.content_hash,
         "forcings_hash": (forcings or store).content_hash,
+        **({} if forcings_beyond is None else {"forcings_beyond": forcings_beyond}),
         "trajectories": trajectories,
         "starts": starts,
         "steps": steps,
