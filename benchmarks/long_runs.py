@@ -131,9 +131,8 @@ def climate_of(
     power, began = [], time.perf_counter()
     for init in range(len(starts)):
         run = reference.run(1)
-        with torch.inference_mode():
-            for state in asked.start(slice(init, init + 1)).states():
-                run.add(state.valid_times[:, 0], state.select(names).data[:, 0].numpy())
+        for state in asked.start(slice(init, init + 1)).states():
+            run.add(state.valid_times[:, 0], state.select(names).data[:, 0].numpy())
         records.put(0, np.array([init]), run, setting)
         columns = slice(BANDS, BANDS + reference.measures.bands)
         expected = reference.expectation.at(run.valid_times[0])[..., columns].mean(axis=0)
@@ -214,6 +213,7 @@ def main() -> None:
     parser.add_argument("--long-starts", type=int, default=4)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
     store = TrainingStore.open(arguments.store)
     results: dict[str, Any] = {}
     for folder in arguments.runs:
