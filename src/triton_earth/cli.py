@@ -19,6 +19,7 @@ from triton_earth.options import (
     Eddies,
     Forcings,
     ForcingsBeyond,
+    ForecastSteps,
     Guard,
     GuardOrNone,
     HeatWaves,
@@ -210,12 +211,7 @@ def forecast(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Run folder or forecaster.")],
     store: StoreArgument,
     out: Out,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            callback=at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
-        ),
-    ] = None,
+    steps: ForecastSteps = None,
     split: Split = "test",
     init: Init = None,
     forcings: Forcings = None,
