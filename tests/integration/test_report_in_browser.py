@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.example_eddies import with_eddies
+from triton_earth.evaluation.example import with_eddies
 from triton_earth.plots import write_report
 from triton_earth.plots.ensembles import ENSEMBLE
 from triton_earth.plots.score_grid import EDDIES, HEAT_WAVES

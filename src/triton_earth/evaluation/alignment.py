@@ -11,6 +11,9 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.time import Duration, describe_duration
 from triton_earth.core.variables import Variables
 
+MOST_LEADS = 12
+"""Leads at which things are kept that cost much, evenly spread, the first and the last among them."""
+
 
 @runtime_checkable
 class Forecasts(Protocol):
@@ -123,6 +126,95 @@ class Alignment:
         return replace(self, starts=self.starts[rows], available=self.available[rows])
 
 
+class TruthReader:
+    """Reads the truth of forecasts and refuses values that are not finite.
+
+    Attributes:
+        valid_mask: Cells in which every value must be finite, of each variable; None: all.
+    """
+
+    def __init__(
+        self,
+        truth: Truth,
+        alignment: Alignment,
+        names: list[str],
+        trajectories: np.ndarray,
+        valid_mask: Bool[np.ndarray, "channel y x"] | None,
+    ) -> None:
+        """Say what to read: the forecasts' variables, in their order."""
+        self._truth, self._alignment = truth, alignment
+        self._names, self._trajectories = names, trajectories
+        self.valid_mask = valid_mask
+
+    def read_initial(self, row: int) -> Float32[np.ndarray, "1 channel y x"]:
+        """Read the truth at the initial time of one forecast; NaN where it is not there."""
+        if self._alignment.starts[row] >= 0:
+            return self.read(row, np.zeros(1, np.int64))
+        return np.full((1, len(self._names), *self._truth.grid.shape), np.nan, np.float32)
+
+    def read_available(
+        self, row: int, columns: slice
+    ) -> Float32[np.ndarray, "available channel y x"]:
+        """Read the truth at those of some leads at which it has a state."""
+        there = self._alignment.available[row, columns]
+        return self.read(row, self._alignment.offsets[columns][there])
+
+    def read(
+        self, row: int, offsets: Int[np.ndarray, " lead"]
+    ) -> Float32[np.ndarray, "lead channel y x"]:
+        """Read the truth of one forecast, the forecast's variables in its order.
+
+        Args:
+            row: Number of the forecast.
+            offsets: Steps of the truth since the initial time.
+
+        Raises:
+            UserError: if a value in a valid cell is not finite; the message names the place.
+        """
+        trajectory = int(self._trajectories[row])
+        times = self._alignment.starts[row] + offsets
+        runs = np.split(times, np.flatnonzero(np.diff(times) != 1) + 1)
+        fields = [
+            self._truth.read(trajectory, slice(int(run[0]), int(run[-1]) + 1))
+            for run in runs
+            if run.size
+        ]
+        if not fields:
+            return np.empty((0, len(self._names), *self._truth.grid.shape), np.float32)
+        chosen = np.concatenate(fields)[:, self._alignment.channels]
+        self.require_finite(chosen, row, offsets)
+        return chosen
+
+    def require_finite(
+        self,
+        fields: Float32[np.ndarray, "lead channel y x"],
+        row: int,
+        offsets: Int[np.ndarray, " lead"],
+    ) -> None:
+        """Refuse a truth that is not finite in a valid cell.
+
+        Args:
+            fields: The truth of one forecast.
+            row: Number of the forecast.
+            offsets: Steps of the truth since the initial time.
+
+        Raises:
+            UserError: if a value is not finite; the message names the place.
+        """
+        bad = ~np.isfinite(fields)
+        if self.valid_mask is not None:
+            bad &= self.valid_mask
+        if not bad.any():
+            return
+        time, channel, y, x = (int(index) for index in np.argwhere(bad)[0])
+        when = self._truth.times[self._alignment.starts[row] + offsets[time]]
+        raise UserError(
+            f"the truth holds {int(bad.sum())} values that are not finite, the first in '{self._names[channel]}' of "
+            f"trajectory {int(self._trajectories[row])} at time {when}, cell ({y}, {x}). "
+            "Repair the store, or mark those cells as undefined in its valid mask."
+        )
+
+
 def align(forecast: Forecasts, truth: Truth) -> Alignment:
     """Find the truth of every forecast.
 
@@ -178,6 +270,13 @@ def describe_numbers(numbers: Int[np.ndarray, " lead"]) -> str:
         return f"{numbers[0]} to {numbers[-1]}{by}"
     shown = ", ".join(str(number) for number in numbers[:8])
     return shown if len(numbers) <= 8 else f"{shown}, … {numbers[-1]}"
+
+
+def spread_leads(count: int, most: int = MOST_LEADS) -> Int[np.ndarray, " chosen"]:
+    """Return at most so many of some leads, evenly spread, the last and the first among them."""
+    if most == 1:
+        return np.array([count - 1])
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _channels(forecast: Forecasts, truth: Truth) -> list[int]:

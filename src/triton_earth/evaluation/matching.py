@@ -10,7 +10,6 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.alignment import Ensembles, Forecasts, describe_numbers, lead_numbers
-from triton_earth.evaluation.passing import read_members
 from triton_earth.rollout.member_mean import mean_over_members
 
 
@@ -148,3 +147,12 @@ def _keys(forecast: Forecasts) -> dict[tuple[int, Any], int]:
     plain = times.astype(np.int64) if times.dtype.kind == "M" else np.round(times, 9)
     pairs = zip(np.asarray(forecast.trajectories).tolist(), plain.tolist(), strict=True)
     return {pair: row for row, pair in enumerate(pairs)}
+
+
+def read_members(
+    forecast: Forecasts, inits: slice, lead: int
+) -> Float32[np.ndarray, "init member channel y x"]:
+    """Read one lead of all members of some initial conditions; a single forecast is a member too."""
+    if isinstance(forecast, Ensembles):
+        return forecast.read_members(inits, lead)
+    return forecast.read(inits, lead)[:, None]

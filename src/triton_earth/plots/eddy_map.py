@@ -18,7 +18,7 @@ def eddy_maps(example: xr.Dataset) -> Figure:
 
     Args:
         example: `truth` and `forecast` (variable, lead_time, y, x) with eddies as
-            `triton_earth.evaluation.example_eddies.with_eddies` gives them.
+            `triton_earth.evaluation.example.with_eddies` gives them.
 
     Returns:
         A figure with two rows and one column per lead. Circles have the radius of the eddy; solid: anticyclonic,

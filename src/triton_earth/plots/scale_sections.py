@@ -14,7 +14,7 @@ from triton_earth.evaluation.spectra.names import (
     DEGREES,
     ISOTROPIC,
     ISOTROPIC_ENERGY,
-    Family,
+    SpectrumNames,
 )
 from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.labels import long_name, one_variable, variable_names
@@ -77,7 +77,7 @@ def _zonal(scores: xr.Dataset) -> str:
     return "".join(parts) + left_out(variables)
 
 
-def _of_variables(scores: xr.Dataset, family: Family) -> str:
+def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> str:
     """Return spectra and scales of each variable that has them."""
     variables = variable_names(scores)
     having = [
@@ -101,7 +101,7 @@ def _of_variables(scores: xr.Dataset, family: Family) -> str:
     return "".join(parts) + left_out(having)
 
 
-def _of_velocities(scores: xr.Dataset, families: tuple[Family, ...]) -> str:
+def _of_velocities(scores: xr.Dataset, families: tuple[SpectrumNames, ...]) -> str:
     """Return spectra and scales of each velocity."""
     parts = []
     names = scores["velocity"].values.tolist() if "velocity" in scores.coords else []
@@ -114,7 +114,7 @@ def _of_velocities(scores: xr.Dataset, families: tuple[Family, ...]) -> str:
     return "".join(parts) + left_out(names)
 
 
-def _spectra(scores: xr.Dataset, families: tuple[Family, ...], of: str) -> str:
+def _spectra(scores: xr.Dataset, families: tuple[SpectrumNames, ...], of: str) -> str:
     """Return spectra at several leads and, of enstrophy, the one at the last lead."""
     parts = []
     for family in families:
@@ -142,7 +142,7 @@ def _spectra(scores: xr.Dataset, families: tuple[Family, ...], of: str) -> str:
     return "".join(parts)
 
 
-def _scales(scores: xr.Dataset, family: Family, of: str) -> str:
+def _scales(scores: xr.Dataset, family: SpectrumNames, of: str) -> str:
     words = long_name(scores[str(scores[family.ratio].dims[-1])])
     maps = [
         Picture(

@@ -8,7 +8,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.evaluation.spectra.names import Family
+from triton_earth.evaluation.spectra.names import SpectrumNames
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.labels import axis_title
 from triton_earth.plots.lead_times import lead_times
@@ -47,7 +47,7 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     return figure
 
 
-def scale_curves(scores: xr.Dataset, names: Family, largest: float) -> Figure:
+def scale_curves(scores: xr.Dataset, names: SpectrumNames, largest: float) -> Figure:
     """Draw the scales at which forecasts decorrelate, and up to which their spectra hold, over lead time.
 
     Args:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.evaluation.spectra.names import Family
+from triton_earth.evaluation.spectra.names import SpectrumNames
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.labels import (
     axis_title,
@@ -54,7 +54,7 @@ def spectra(
     return figure
 
 
-def final_spectrum(scores: xr.Dataset, family: Family) -> Figure:
+def final_spectrum(scores: xr.Dataset, family: SpectrumNames) -> Figure:
     """Draw one spectrum of every source at the last lead, and its ratio to the truth's.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import align
-from triton_earth.evaluation.example_case import example_case
+from triton_earth.evaluation.example import example_case
 from triton_earth.plots.page import Section
 from triton_earth.plots.stabilizers import stabilizers
 from triton_earth.plots.triage import first_trips, steps_around, triage

@@ -7,7 +7,7 @@ from tests.ocean import PERIOD, ocean_forecast, ocean_store
 from triton_earth.core.region import Region
 from triton_earth.core.tasks import tasks
 from triton_earth.evaluation.alignment import align
-from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.evaluate import evaluate_forecast, evaluate_forecasts
 from triton_earth.evaluation.matching import match
 from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
 from triton_earth.evaluation.named_regions import named_regions
@@ -66,8 +66,11 @@ def test_members_heat_waves_and_eddies_are_shared_too(address, tmp_path):
         names,
     )
     asked = {"heat_waves": f"sst:{PERIOD}", "eddies": "ssh", "names": names, "resamples": 10}
-    alone = evaluate_forecast(models[0], store, others=models[1:], **asked)
-    shared = evaluate_forecast(models[0], store, others=models[1:], **asked, dask=address)
+    alone = evaluate_forecasts(models, store, **asked, examples=True)
+    shared = evaluate_forecasts(models, store, **asked, examples=True, dask=address)
+    for one, other in zip(alone.examples, shared.examples, strict=True):
+        xr.testing.assert_identical(one, other)
+    alone, shared = alone.scores, shared.scores
     xr.testing.assert_allclose(shared, alone, rtol=1e-12)
     kinds = ("ensemble_", "spread_", "rank_", "finite_", "heat_wave_", "eddy_")
     same = [str(name) for name in alone if str(name).startswith(kinds)]

@@ -7,8 +7,8 @@ import scoringrules
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.metrics.ensembles import (
     fair_crps,
+    member_variance,
     rank_histogram,
-    spread,
     spread_skill_ratio,
 )
 
@@ -55,7 +55,7 @@ def test_reliable_ensembles():
         truth = centre + generator.standard_normal(cases)
         members = centre + generator.standard_normal((size, cases))
         error = np.mean((members.mean(axis=0) - truth) ** 2, keepdims=True)
-        ratio = spread_skill_ratio(spread(members).mean(keepdims=True), error, size)
+        ratio = spread_skill_ratio(member_variance(members).mean(keepdims=True), error, size)
         assert ratio == pytest.approx(1, abs=0.02)
         counts = rank_histogram(members, truth)
         assert counts.sum() == cases
@@ -72,7 +72,7 @@ def test_ranks_among_equal_members_are_drawn():
     np.testing.assert_allclose(counts / 50_000, 0.2, atol=0.01)
 
 
-@pytest.mark.parametrize("score", [fair_crps, lambda members, _: spread(members)])
+@pytest.mark.parametrize("score", [fair_crps, lambda members, _: member_variance(members)])
 def test_one_member_is_refused(score):
     with pytest.raises(UserError, match="needs at least two ensemble members; found 1"):
         score(np.zeros((1, 3)), np.zeros(3))

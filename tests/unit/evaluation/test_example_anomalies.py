@@ -1,7 +1,7 @@
 import numpy as np
 import xarray as xr
 
-from triton_earth.evaluation.example_anomalies import with_anomalies
+from triton_earth.evaluation.example import with_anomalies
 from triton_earth.models.climatology import fit_climatology
 
 

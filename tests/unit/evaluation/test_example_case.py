@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.evaluation.example_case import example_case
+from triton_earth.evaluation.example import example_case
 
 
 @pytest.fixture

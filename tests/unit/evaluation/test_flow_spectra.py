@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from tests.cases import kept_of
 
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
-from triton_earth.evaluation.metrics.totals import Totals
+from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.spectra.flow import ENERGY, ENSTROPHY, FlowSpectra, flow_spectra
 
 TEMPERATURE = Variable("temperature", "K")
@@ -86,16 +87,17 @@ def test_units_of_a_dimensionless_flow():
     assert units == ["1", "1"]
 
 
-def test_totals_of_each_forecast():
-    kind = FlowSpectra(PeriodicGrid(16, 16))
-    totals = Totals.empty(sources=2, inits=3, leads=2)
+def test_totals_of_each_forecast(forecasts_of, truth_of):
     large, small = _wave(16, 0, 2), _wave(16, 6, 0)
-    states = np.stack([large, large + small])[:, None]
-    totals.put(np.array([0, 2]), 1, kind, kind.spectra([states, 2 * states]))
-    np.testing.assert_allclose(totals.enstrophy[0, :, 1], [0.25, np.nan, 0.5])
-    np.testing.assert_allclose(totals.enstrophy[1, :, 1], [1, np.nan, 2])
-    np.testing.assert_allclose(totals.energy[0, :, 1], [0.25 / 4, np.nan, 0.25 / 4 + 0.25 / 36])
-    np.testing.assert_allclose(totals.small_scale_enstrophy[0, :, 1], [0, np.nan, 0.25], atol=1e-15)
-    assert np.isnan(totals.energy[:, :, 0]).all()
-    twice = Totals.join([totals, totals])
+    true = np.stack([large, large, large + small])[:, None, None]
+    forecast = forecasts_of(2 * true, trajectories=np.array([0, 1, 2]))
+    forecast.lead_times = np.array([0.5])
+    truth = truth_of(np.concatenate([true, true], axis=1))
+    (totals,) = kept_of(forecast, truth, lambda case: spectra(case)[0])
+    np.testing.assert_allclose(totals.enstrophy[-1, :, 0], [0.25, 0.25, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(totals.enstrophy[0, :, 0], [1, 1, 2], rtol=1e-6)
+    energy = [0.25 / 4, 0.25 / 4, 0.25 / 4 + 0.25 / 36]
+    np.testing.assert_allclose(totals.energy[-1, :, 0], energy, rtol=1e-6)
+    np.testing.assert_allclose(totals.small_scale_enstrophy[-1, :, 0], [0, 0, 0.25], atol=1e-7)
+    twice = totals.merge(totals)
     np.testing.assert_array_equal(twice.energy[:, 3:], totals.energy)

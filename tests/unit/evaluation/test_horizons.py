@@ -1,6 +1,6 @@
 import numpy as np
 
-from triton_earth.evaluation.metrics.first_lead import (
+from triton_earth.evaluation.metrics.horizons import (
     first_lead,
     loses_correlation,
     loses_to,

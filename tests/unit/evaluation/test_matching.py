@@ -4,7 +4,7 @@ import pytest
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
-from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.evaluate import evaluate_forecast, evaluate_forecasts
 from triton_earth.evaluation.matching import describe_match, match
 
 WARM = Variable("temperature", "K")
@@ -60,7 +60,7 @@ def test_the_same_forecast_stored_at_other_leads_does_not_differ(flow, forecasts
     some = [1, 2, 3, 4], [2, 4, 6]
     both = [forecasts_of(stored[:, np.array(leads) - 1], leads=leads) for leads in some]
     first, second = match(both, NAMES)
-    scores = evaluate_forecast(first, truth_of(flow), others=[second], names=NAMES, resamples=20)
+    scores = evaluate_forecasts([first, second], truth_of(flow), names=NAMES, resamples=20).scores
     assert scores["lead"].values.tolist() == [2, 4]
     np.testing.assert_array_equal(scores["mse_minus_a"].sel(forecast="b"), 0)
 
@@ -116,7 +116,7 @@ def test_scores_of_two_are_those_of_each_and_their_difference(flow, forecasts_of
     noise = np.random.default_rng(1).standard_normal(flow[:, 1:].shape)
     good, bad = (forecasts_of(flow[:, 1:] + size * noise) for size in (0.001, 0.002))
     first, second = match([good, bad], NAMES)
-    scores = evaluate_forecast(first, truth, others=[second], names=NAMES, resamples=200)
+    scores = evaluate_forecasts([first, second], truth, names=NAMES, resamples=200).scores
     assert scores["forecast"].values.tolist() == ["a", "b", "persistence"]
     assert scores["source"].values.tolist() == ["a", "b", "persistence", "truth"]
     for name, forecast in (("a", good), ("b", bad)):
@@ -133,6 +133,6 @@ def test_scores_of_two_are_those_of_each_and_their_difference(flow, forecasts_of
 
 def test_equal_names_are_told_apart(flow, forecasts_of, truth_of):
     pair = match([forecasts_of(flow[:, 1:])] * 2, NAMES)
-    scores = evaluate_forecast(pair[0], truth_of(flow), others=pair[1:], resamples=20)
+    scores = evaluate_forecasts(pair, truth_of(flow), resamples=20).scores
     assert scores["forecast"].values.tolist() == ["triton", "triton (2)", "persistence"]
     assert "mse_minus_triton_2" in scores

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.bootstrap import Bootstrap
 
 AVAILABLE = np.array([[True, True], [True, False], [True, False]])
 
 
 def drawn(count, leads, *, single=False, spacing=1.0, resamples=400, available=None):
     """Resamples of forecasts of `leads` steps of 1."""
-    return Resampling.draw(
+    return Bootstrap.draw(
         np.zeros(count, int) if single else np.arange(count),
         spacing * np.arange(count),
         np.arange(1.0, leads + 1),
@@ -21,7 +21,7 @@ def drawn(count, leads, *, single=False, spacing=1.0, resamples=400, available=N
 def test_first_sample_is_the_estimate_over_what_is_available():
     weights = np.array([[[0.0, 3, 0], [3, 0, 0]]])
     one = np.ones(1, int)
-    resampling = Resampling(weights, one, np.zeros(2, int), np.array([3.0, 1]), AVAILABLE)
+    resampling = Bootstrap(weights, one, np.zeros(2, int), np.array([3.0, 1]), AVAILABLE)
     values = np.array([[1.0, 5.0], [2.0, 9.0], [6.0, 9.0]])
     np.testing.assert_array_equal(resampling.means(values), [[3, 5], [2, np.nan], [1, 5]])
     np.testing.assert_array_equal(resampling.means(values, np.sqrt)[0], np.sqrt([3, 5]))

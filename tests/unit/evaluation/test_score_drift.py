@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.metrics.drift import doubling_time, growth_rate, trend
 from triton_earth.evaluation.metrics.extremes import QUANTILES, weighted_quantiles
-from triton_earth.evaluation.metrics.growth import doubling_time, growth_rate
-from triton_earth.evaluation.metrics.trend import trend
 from triton_earth.evaluation.scores_file import scores_as_json
 
 

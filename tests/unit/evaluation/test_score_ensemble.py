@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triton_earth.evaluation import records
+from triton_earth.evaluation import streaming
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import scores_as_json
 
@@ -107,7 +107,7 @@ def test_members_count_for_what_is_in_memory(
 ):
     members, truth = fields
     forecast = ensembles_of(members)
-    monkeypatch.setattr(records, "VALUES_IN_MEMORY", 16 * room * 6 * 144)
+    monkeypatch.setattr(streaming, "VALUES_IN_MEMORY", 16 * room * 6 * 144)
     asked, read = set(), forecast.read_members
     forecast.read_members = lambda inits, lead: (
         asked.add(inits.stop - inits.start) or read(inits, lead)

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 import xarray as xr
 from tests.builders import tiny_forecaster, weather_store
+from tests.cases import case_of
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.core.tasks import InThisProcess
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.evaluation.alignment import align
-from triton_earth.evaluation.baselines import fit_baselines
-from triton_earth.evaluation.distributed import Recording, record_with
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics import region_records
+from triton_earth.evaluation.metrics import by_region as by_region_module
+from triton_earth.evaluation.metrics.by_region import ByRegion
 from triton_earth.evaluation.metrics.error_metrics import METRICS
 from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import find_place
 from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.evaluation.streaming import aggregate
 from triton_earth.rollout.writer import write_forecast
 
 GRID = LatLonGrid(tuple(np.arange(-75.0, 90, 30)), tuple(np.arange(0.0, 360, 30)))
@@ -139,7 +139,7 @@ def test_nothing_is_kept_without_regions(truth, forecast, monkeypatch):
     def refuse(*_):
         raise AssertionError("sums of regions")
 
-    monkeypatch.setattr(region_records, "error_sums", refuse)
+    monkeypatch.setattr(by_region_module, "put_sums", refuse)
     assert "region" not in evaluate_forecast(forecast, truth, resamples=20).dims
     with pytest.raises(AssertionError, match="sums of regions"):
         by_region(["sea"], forecast, truth)
@@ -157,13 +157,9 @@ class _InTurn(InThisProcess):
 
 def test_in_pieces_the_same(truth, forecast):
     regions = named_regions(TEXTS, forecast, truth, None)
-    alignment = align(forecast, truth)
-    baselines = fit_baselines(forecast, truth, alignment)
-    work = Recording(
-        (forecast,), truth, alignment, baselines, None, "cell_area", by_region=tuple(regions)
-    )
-    whole = record_with(InThisProcess(), work).regions
-    found = record_with(_InTurn(), work).regions
+    case, families = case_of([forecast], truth), [ByRegion(tuple(regions))]
+    (whole,) = aggregate(case, families, InThisProcess())
+    (found,) = aggregate(case, families, _InTurn())
     assert whole.sums.shape == (4, 8, 2, 8, 3, 2)
     np.testing.assert_allclose(found.sums, whole.sums, rtol=1e-12, atol=1e-12)
     assert found.regions == tuple(regions)

@@ -7,7 +7,7 @@ import xarray as xr
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.spectra import records as spectrum_records
+from triton_earth.evaluation.spectra import scores as spectrum_scores
 from triton_earth.evaluation.spectra.names import BOX, BOX_ENERGY, DEGREES, ISOTROPIC, ZONAL
 
 GLOBE = LatLonGrid(tuple(np.arange(-85.0, 90, 10)), tuple(np.arange(0, 360, 15.0)))
@@ -101,7 +101,7 @@ def test_energy_has_an_interval_of_its_spectrum_alone(score):
 def test_what_is_too_large_has_intervals_at_the_last_lead_only(score, monkeypatch):
     """The estimates are those of all forecasts still."""
     whole = score(GLOBE, HEIGHT, 0.5, resamples=20)
-    monkeypatch.setattr(spectrum_records, "APART_VALUES", 100)
+    monkeypatch.setattr(spectrum_scores, "VALUES_PER_INIT", 100)
     part = score(GLOBE, HEIGHT, 0.5, resamples=20)
     for name in names(DEGREES):
         xr.testing.assert_equal(part[name], whole[name])

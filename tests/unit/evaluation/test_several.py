@@ -1,7 +1,7 @@
 import numpy as np
 import xarray as xr
 
-from triton_earth.evaluation.metrics.several import by_ensemble
+from triton_earth.evaluation.metrics.ensembles import by_ensemble
 
 
 def test_ensembles_of_different_sizes():

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from tests.cases import case_of
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
-from triton_earth.evaluation import records as records_module
-from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation import streaming
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.records import record
+from triton_earth.evaluation.metrics.errors import Errors
+from triton_earth.evaluation.spectra.family import spectra
+from triton_earth.evaluation.streaming import stream
 from triton_earth.rollout.forecast_store import (
     ForecastStore,
     create_forecast_store,
@@ -80,18 +82,17 @@ class _Endless:
 
 
 def _peak(leads):
-    store = _Endless(leads)
-    alignment = align(store, store)
+    case = case_of([_Endless(leads)], _Endless(leads))
     tracemalloc.start()
-    kept = record(store, store, alignment)
+    aggregators = [Errors(case), *spectra(case)]
+    stream(case, aggregators)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    flow = kept.spectra["flow"]
-    results = [kept.sums, *vars(kept.totals).values(), flow.total, flow.each]
-    return peak - sum(array.nbytes for array in results)
+    results = [getattr(one, name) for one in aggregators for name in one.INIT_AXES]
+    return peak - sum(array.nbytes for array in results if array is not None)
 
 
 def test_memory_for_fields_does_not_grow_with_leads(monkeypatch):
-    monkeypatch.setattr(records_module, "VALUES_IN_MEMORY", 2**14)
+    monkeypatch.setattr(streaming, "VALUES_IN_MEMORY", 2**14)
     _peak(1)
     assert _peak(50) < _peak(10) + 2**17  # 40 more leads of truth alone are 5 · 2**17 bytes

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.patches import Ellipse
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.example_eddies import with_eddies
+from triton_earth.evaluation.example import with_eddies
 from triton_earth.plots.eddy_map import eddy_maps
 from triton_earth.plots.event_sections import event_sections
 from triton_earth.plots.score_grid import EDDIES

@@ -18,7 +18,7 @@ from triton_earth.evaluation.climate.scores import (
 )
 from triton_earth.evaluation.climate.setting import ClimateSetting
 from triton_earth.evaluation.climate.stability import FAILURES, judge
-from triton_earth.evaluation.metrics.trend import trend
+from triton_earth.evaluation.metrics.drift import trend
 
 STATISTICS = tuple(DEFINITIONS)
 

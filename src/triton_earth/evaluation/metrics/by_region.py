@@ -1,104 +1,123 @@
-"""Scores by region: those that follow from sums over cells, in each of several regions."""
+"""Error metrics in each of several regions: the same sums as everywhere, over the cells of each."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
-from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics.error_metrics import METRICS
-from triton_earth.evaluation.metrics.errors import (
-    Scores,
-    difference_attributes,
-    difference_name,
-    difference_scores,
-    interval_attributes,
-    metric_attributes,
-    metric_scores,
-)
-from triton_earth.evaluation.metrics.region_records import RegionRecords
-from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
+from triton_earth.evaluation.metrics.error_sums import COUNT
+from triton_earth.evaluation.metrics.errors import Sums, error_scores, put_sums
+from triton_earth.evaluation.named_regions import NamedRegion, describe_regions
+from triton_earth.evaluation.results import Results
 
-DIMENSIONS = ("region", "forecast", "variable", "lead_time")
+DIMENSIONS = ("region", "forecast", "lead_time", "variable")
 
 SUFFIX = "_by_region"
 """What the name of a score ends in that has a dimension `region`."""
 
 
-def score_regions(
-    records: RegionRecords,
-    names: Sequence[str],
-    rivals: Sequence[int],
-    variables: Variables,
-    resampling: Resampling,
-) -> xr.Dataset:
-    """Return every metric of `METRICS` and the paired differences of mse in each region, with intervals.
+@dataclass(frozen=True)
+class ByRegion(Family):
+    """Scores of regions.
 
-    Args:
-        records: What was kept in each region.
-        names: Names of the forecasts and references.
-        rivals: Which of them the others are compared with.
-        variables: Variables of the forecast.
-        resampling: Bootstrap of the initial conditions, the same as everywhere.
-
-    Returns:
-        NAME_by_region (region, forecast, variable, lead_time) and NAME_by_region_interval (…, bound), NaN where a
-        variable is not defined in a region; `region`, and in words `region_description` (region).
+    Attributes:
+        regions: The regions, in order.
     """
-    attributes = {
-        name: metric_attributes(metric, variables) for name, metric in METRICS.items()
-    } | {
-        difference_name(names[rival]): difference_attributes(names[rival], variables)
-        for rival in rivals
-    }
-    parts: dict[str, list[Scores]] = {}
-    for number, region in enumerate(records.regions):
-        there = [variable.name not in region.without for variable in variables]
-        channels = np.flatnonzero(there).tolist()
-        errors = records.errors(number, channels)
-        scores = metric_scores(errors, records.anomalies(number, channels), resampling)
-        for rival in rivals:
-            scores[difference_name(names[rival])] = difference_scores(errors, rival, resampling)
-        for name, (estimates, intervals) in scores.items():
-            parts.setdefault(name, []).append(
-                (_of_all(estimates, there), _of_all(intervals, there))
+
+    regions: tuple[NamedRegion, ...]
+
+    def check(self, case: Case) -> list[str]:
+        """Say which regions have scores, and what is not defined there."""
+        return describe_regions(self.regions)
+
+    def start(self, case: Case) -> list[Aggregator]:
+        """Return what keeps the sums of each region."""
+        return [ErrorsByRegion(case, self.regions)]
+
+
+class ErrorsByRegion(Aggregator):
+    """Keeps the sums that error metrics follow from, of each region.
+
+    Attributes:
+        regions: The regions, in order.
+        sums: Sums of the fields; zero where there is no truth.
+        anomaly_sums: The same of the departures from climatology, or None where there is none.
+    """
+
+    INIT_AXES: ClassVar = {"sums": 3, "anomaly_sums": 3}
+
+    def __init__(self, case: Case, regions: tuple[NamedRegion, ...]) -> None:
+        """Begin without sums."""
+        self._weights, self._valid_mask = case.weights, case.valid_mask
+        self.regions = regions
+        sources, variables = len(case.forecasts), len(case.variables)
+        shape = (len(regions), COUNT, sources, *case.shape, variables)
+        self.sums: Float64[np.ndarray, "region sum source init lead variable"] = np.zeros(shape)
+        self.anomaly_sums: Float64[np.ndarray, "region sum source init lead variable"] | None = None
+        if case.baselines.climatology is not None:
+            self.anomaly_sums = np.zeros(shape)
+
+    def add(self, batch: Batch) -> None:
+        """Keep the sums over the cells of each region of some initial conditions at one lead."""
+        for number, region in enumerate(self.regions):
+            cells = np.broadcast_to(region.cells, batch.truth.shape[1:])
+            mask = cells if self._valid_mask is None else self._valid_mask & cells
+            put_sums(batch, self._weights, mask, self.sums[number], self._anomalies(number))
+
+    def scores(self, finished: Finished) -> xr.Dataset:
+        """Return every metric and paired difference as NAME_by_region (region, forecast, variable, lead_time).
+
+        They are NaN where a variable is not defined in a region; `region_description` (region) says which cells it has.
+        """
+        case, bootstrap, results = finished.case, finished.bootstrap, Results(finished.bootstrap)
+        estimates: list[list[np.ndarray]] = []
+        bounds: list[list[np.ndarray]] = []
+        for number, region in enumerate(self.regions):
+            there = np.array([variable.name not in region.without for variable in case.variables])
+            sums, anomaly_sums = self._of(number, there)
+            estimates.append([])
+            bounds.append([])
+            for score in error_scores(case, sums, anomaly_sums):
+                pairs = [(one[0], bootstrap.interval(one)) for one in score.samples(bootstrap)]
+                values, intervals = (np.stack(part) for part in zip(*pairs, strict=True))
+                estimates[-1].append(_of_all(values, there))
+                bounds[-1].append(_of_all(intervals, there))
+        for position, score in enumerate(error_scores(case, self.sums[0], self._anomalies(0))):
+            results.add_with_bounds(
+                f"{score.name}{SUFFIX}",
+                DIMENSIONS,
+                np.stack([of_region[position] for of_region in estimates]),
+                np.stack([of_region[position] for of_region in bounds]),
+                long_name=f"{score.long_name} by region",
+                units=score.units(case.variables),
+                definition=f"{score.name} over the cells of each region",
             )
-    data: dict[str, tuple] = {}
-    for name, each in parts.items():
-        own = f"{name}{SUFFIX}"
-        words = {
-            **attributes[name],
-            "long_name": f"{attributes[name]['long_name']} by region",
-            "definition": f"{name} over the cells of each region",
-        }
-        estimates, intervals = (
-            np.stack(values).swapaxes(2, 3) for values in zip(*each, strict=True)
+        names = [region.name for region in self.regions]
+        descriptions = [region.description for region in self.regions]
+        return results.dataset(
+            {
+                "region": ("region", names, {"long_name": "region"}),
+                "region_description": ("region", descriptions, {"long_name": "which cells it has"}),
+            }
         )
-        data[own] = (DIMENSIONS, estimates, words)
-        data[f"{own}_interval"] = (
-            (*DIMENSIONS, "bound"),
-            intervals,
-            interval_attributes(own, words),
-        )
-    descriptions = [region.description for region in records.regions]
-    return xr.Dataset(
-        data,
-        coords={
-            "region": (
-                "region",
-                [region.name for region in records.regions],
-                {"long_name": "region"},
-            ),
-            "region_description": ("region", descriptions, {"long_name": "which cells it has"}),
-        },
-    )
+
+    def _anomalies(self, number: int) -> Sums | None:
+        return None if self.anomaly_sums is None else self.anomaly_sums[number]
+
+    def _of(self, number: int, there: Bool[np.ndarray, " all"]) -> tuple[Sums, Sums | None]:
+        """Return the sums of those variables that are defined in a region."""
+        anomaly_sums = self._anomalies(number)
+        chosen = None if anomaly_sums is None else anomaly_sums[..., there]
+        return self.sums[number][..., there], chosen
 
 
 def _of_all(
-    values: Float64[np.ndarray, "forecast lead some *bound"], there: Sequence[bool]
+    values: Float64[np.ndarray, "forecast lead some *bound"], there: Bool[np.ndarray, " variable"]
 ) -> Float64[np.ndarray, "forecast lead variable *bound"]:
     """Return values of some variables as values of all, NaN of the others."""
     filled = np.full((*values.shape[:2], len(there), *values.shape[3:]), np.nan)
-    filled[:, :, np.asarray(there)] = values
+    filled[:, :, there] = values
     return filled

@@ -1,175 +1,206 @@
-"""Scores of long runs: means, variances and extremes against truth and seasonal cycle, growth of errors."""
+"""How means and variances of long runs drift against truth and seasonal cycle, and how fast errors grow."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
-from triton_earth.core.variables import Variables
-from triton_earth.evaluation.intervals import over_leads, overall
+from triton_earth.evaluation.aggregator import Finished
 from triton_earth.evaluation.metrics.error_metrics import (
-    METRICS,
     bias,
     forecast_variance,
     mean_square_error,
     truth_variance,
 )
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
-from triton_earth.evaluation.metrics.extremes import QUANTILES
-from triton_earth.evaluation.metrics.growth import FEWEST_LEADS, doubling_time, growth_rate
-from triton_earth.evaluation.metrics.trend import trend
-from triton_earth.evaluation.records import FORECAST, Records
-from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.metrics.errors import Errors
+from triton_earth.evaluation.results import Results, squared_units
 
-BY_LEAD = ("source", "variable", "lead_time")
-OVERALL = ("forecast", "variable")
+SMALL = 0.5
+"""Part of the truth's standard deviation below which an error counts as small, not yet saturated."""
+
+FEWEST_LEADS = 3
+"""Leads with a small error below which no rate is fitted."""
 
 
-def score_drift(
-    records: Records,
-    variables: Variables,
-    resampling: Resampling,
-    leads: Int[np.ndarray, " lead"],
-    lead_times: np.ndarray,
-) -> xr.Dataset:
-    """Return how means, variances and extremes drift, and how fast errors grow.
+def growth_rate(
+    rmse: Float64[np.ndarray, "*batch lead"],
+    deviation: Float64[np.ndarray, "*batch lead"],
+    times: Float64[np.ndarray, " lead"],
+) -> Float64[np.ndarray, "*batch"]:
+    """Return the rate at which a small error grows.
+
+        ln E(t) ≈ ln E₀ + λ t    by least squares over the leads before E first reaches ½ σ_t
+
+    (Lorenz 1982, Tellus 34, 505: errors grow exponentially until they saturate.)
 
     Args:
-        records: What was kept of the forecasts.
-        variables: Variables of the forecast.
-        resampling: Bootstrap of the initial conditions.
-        leads: Number of each scored lead; the first step is 1.
-        lead_times: Lead times that were scored.
+        rmse: E, root mean square error at each lead.
+        deviation: σ_t, standard deviation of the truth over the cells, in the same units.
+        times: Lead times t, ascending.
+
+    Returns:
+        λ in the inverse unit of `times`; NaN where fewer than `FEWEST_LEADS` leads have a small, positive error.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        small = np.isfinite(rmse) & (rmse < SMALL * deviation)
+        used = np.cumprod(small, axis=-1).astype(bool) & (rmse > 0)
+        logarithm = np.where(used, np.log(np.where(used, rmse, 1.0)), 0.0)
+        count = used.sum(axis=-1)
+        centred = used * (times - (used * times).sum(axis=-1, keepdims=True) / count[..., None])
+        slope = (centred * logarithm).sum(axis=-1) / (centred**2).sum(axis=-1)
+    return np.where(count >= FEWEST_LEADS, slope, np.nan)
+
+
+def doubling_time(rate: Float64[np.ndarray, "*batch"]) -> Float64[np.ndarray, "*batch"]:
+    """Return the time ln 2 / λ in which an error doubles; +∞ where it does not grow.
+
+    Args:
+        rate: λ of `growth_rate`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(rate > 0, np.log(2) / rate, np.where(np.isnan(rate), np.nan, np.inf))
+
+
+def trend(
+    departure: Float64[np.ndarray, "*batch lead"], times: Float64[np.ndarray, " lead"]
+) -> Float64[np.ndarray, "*batch"]:
+    """Return the least-squares slope of a departure over lead time.
+
+        Σ (t − t̄)(d − d̄) / Σ (t − t̄)²
+
+    Args:
+        departure: d at each lead.
+        times: Lead times t.
+
+    Returns:
+        In units of the departure per unit of `times`; NaN where a departure is not finite or there is a single lead.
+    """
+    centred = times - times.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (centred * departure).sum(axis=-1) / (centred**2).sum()
+    return np.where(np.isfinite(slope), slope, np.nan)
+
+
+def drift(finished: Finished) -> xr.Dataset:
+    """Return how means and variances drift, and how fast errors grow.
 
     Returns:
         `area_mean`, `variance` and, with a calendar and a climatology, `seasonal_departure` (source, variable,
-        lead_time);
-        `drift_rate`, `variance_drift_rate`, `error_growth_rate`, `error_doubling_time` (forecast, variable); each with
-        NAME_interval (…, bound), as has `extreme` (source, variable, extreme_lead_time, quantile).
+        lead_time); `drift_rate`, `variance_drift_rate`, `error_growth_rate`, `error_doubling_time` (forecast,
+        variable); each with NAME_interval (…, bound).
     """
-    numbers = leads.astype(np.float64)
-    units = [variable.units for variable in variables]
-    squared = [METRICS["mse"].units(unit) for unit in units]
-    data: dict[str, tuple] = {}
-    means, variances, departures = [], [], []
-    for source in records.forecasts:
-        sums = records.errors(source)
-        means.append(_mean(sums.forecast, sums.weight))
-        variances.append(forecast_variance(sums))
-    sums = records.errors(FORECAST)
-    means.append(_mean(sums.truth, sums.weight))
-    variances.append(truth_variance(sums))
-    data |= over_leads(
+    case, bootstrap = finished.case, finished.bootstrap
+    results, errors = Results(bootstrap), finished.get(Errors)
+    each = [errors.of(source) for source in case.forecasts]
+    units = [variable.units for variable in case.variables]
+    by_lead = ("source", "lead_time", "variable")
+    means = [
+        *(_mean(sums.forecast, sums.weight) for sums in each),
+        _mean(each[0].truth, each[0].weight),
+    ]
+    results.add(
         "area_mean",
-        BY_LEAD,
-        means,
-        resampling,
-        "area mean",
-        "area-weighted mean over the valid cells, averaged over initial conditions; minus that of the truth it is the "
-        "bias, the drift of the mean",
-        units,
+        by_lead,
+        (bootstrap.means(one) for one in means),
+        long_name="area mean",
+        units=units,
+        definition="area-weighted mean over the valid cells, averaged over initial conditions; minus that of the truth "
+        "it is the bias, the drift of the mean",
     )
-    data |= over_leads(
+    variances = [*(forecast_variance(sums) for sums in each), truth_variance(each[0])]
+    results.add(
         "variance",
-        BY_LEAD,
-        variances,
-        resampling,
-        "variance over the cells",
-        "area-weighted variance over the valid cells, averaged over initial conditions",
-        squared,
+        by_lead,
+        (bootstrap.means(one) for one in variances),
+        long_name="variance over the cells",
+        units=[squared_units(unit) for unit in units],
+        definition="area-weighted variance over the valid cells, averaged over initial conditions",
     )
-    if records.anomaly_sums is not None and lead_times.dtype.kind == "m":  # with a calendar
-        for source in records.forecasts:
-            anomalies = ErrorSums(*records.anomaly_sums[:, source])
-            departures.append(_mean(anomalies.forecast, anomalies.weight))
-        truth_anomalies = ErrorSums(*records.anomaly_sums[:, FORECAST])
-        departures.append(_mean(truth_anomalies.truth, truth_anomalies.weight))
-        data |= over_leads(
+    departures = list(_departures(finished, errors))
+    if departures:
+        results.add(
             "seasonal_departure",
-            BY_LEAD,
-            departures,
-            resampling,
-            "departure of the area mean from the seasonal cycle",
-            "area-weighted mean of (field - climatology of the training split at the valid time), averaged over "
-            "initial conditions",
-            units,
+            by_lead,
+            (bootstrap.means(one) for one in departures),
+            long_name="departure of the area mean from the seasonal cycle",
+            units=units,
+            definition="area-weighted mean of (field - climatology of the training split at the valid time), averaged "
+            "over initial conditions",
         )
+    _rates(results, each, case.alignment.numbers.astype(np.float64), units)
+    return results.dataset()
+
+
+def _rates(
+    results: Results, each: list[ErrorSums], numbers: Float64[np.ndarray, " lead"], units: list[str]
+) -> None:
+    """Add what joins all leads: slopes over them."""
+    bootstrap, over_leads = results.bootstrap, ("forecast", "variable")
+    deviation = np.sqrt(bootstrap.means(truth_variance(each[0]), joined=True))
     drifts, spreads, rates = [], [], []
-    deviation = np.sqrt(resampling.means(truth_variance(sums), joined=True))
-    for source in records.forecasts:
-        errors = records.errors(source)
-        drifts.append(_trend(resampling.means(bias(errors), joined=True), numbers))
-        ratio = _ratio(forecast_variance(errors), truth_variance(errors))
-        spreads.append(_trend(resampling.means(ratio, joined=True), numbers))
-        rmse = np.sqrt(resampling.means(mean_square_error(errors), joined=True))
+    for sums in each:
+        drifts.append(_trend(bootstrap.means(bias(sums), joined=True), numbers))
+        ratio = _ratio(forecast_variance(sums), truth_variance(sums))
+        spreads.append(_trend(bootstrap.means(ratio, joined=True), numbers))
+        rmse = np.sqrt(bootstrap.means(mean_square_error(sums), joined=True))
         rates.append(growth_rate(np.swapaxes(rmse, 1, 2), np.swapaxes(deviation, 1, 2), numbers))
-    data |= overall(
+    results.add(
         "drift_rate",
-        OVERALL,
+        over_leads,
         drifts,
-        resampling,
-        "drift of the area mean per time step",
-        "least-squares slope of the bias over lead, per time step",
-        units,
+        joined=True,
+        long_name="drift of the area mean per time step",
+        units=units,
+        definition="least-squares slope of the bias over lead, per time step",
     )
-    data |= overall(
+    results.add(
         "variance_drift_rate",
-        OVERALL,
+        over_leads,
         spreads,
-        resampling,
-        "drift of the variance ratio per time step",
-        "least-squares slope over lead of the variance over the cells divided by the truth's, per time step",
-        ["1"],
+        joined=True,
+        long_name="drift of the variance ratio per time step",
+        units="1",
+        definition="least-squares slope over lead of the variance over the cells divided by the truth's, per time step",
     )
-    data |= overall(
+    results.add(
         "error_growth_rate",
-        OVERALL,
+        over_leads,
         rates,
-        resampling,
-        "growth rate of errors per time step",
-        "least-squares slope of ln rmse over the leads before the rmse first reaches half of the truth's standard "
-        f"deviation over the cells, per time step; missing where that are fewer than {FEWEST_LEADS} leads",
-        ["1"],
+        joined=True,
+        long_name="growth rate of errors per time step",
+        units="1",
+        definition="least-squares slope of ln rmse over the leads before the rmse first reaches half of the truth's "
+        "standard deviation over the cells, per time step; missing where fewer than "
+        f"{FEWEST_LEADS} leads come before",
     )
-    data |= overall(
+    results.add(
         "error_doubling_time",
-        OVERALL,
+        over_leads,
         [doubling_time(rate) for rate in rates],
-        resampling,
-        "doubling time of errors in time steps",
-        "ln 2 divided by error_growth_rate; infinite where the error does not grow",
-        ["1"],
+        joined=True,
+        long_name="doubling time of errors in time steps",
+        units="1",
+        definition="ln 2 divided by error_growth_rate; infinite where the error does not grow",
     )
-    dataset = xr.Dataset(data)
-    return dataset.assign(_extremes(records, resampling, units, lead_times).variables)
 
 
-def _extremes(
-    records: Records, resampling: Resampling, units: list[str], lead_times: np.ndarray
-) -> xr.Dataset:
-    kept = records.extremes
-    return xr.Dataset(
-        over_leads(
-            "extreme",
-            ("source", "variable", "extreme_lead_time", "quantile"),
-            list(kept.quantiles),
-            resampling.at(kept.leads),
-            "quantile of the field",
-            "value below which the given part of the valid area lies, averaged over initial conditions, at some leads",
-            units,
-        ),
-        coords={
-            "extreme_lead_time": (
-                "extreme_lead_time",
-                lead_times[kept.leads],
-                {"long_name": "lead time of the quantiles"},
-            ),
-            "quantile": (
-                "quantile",
-                list(QUANTILES),
-                {"long_name": "part of the area below", "units": "1"},
-            ),
-        },
-    )
+def _departures(
+    finished: Finished, errors: Errors
+) -> Iterator[Float64[np.ndarray, "init lead variable"]]:
+    """Yield the mean departure of every source from climatology; nothing without one or without a calendar."""
+    if finished.case.lead_times.dtype.kind != "m":
+        return
+    sums = None
+    for source in finished.case.forecasts:
+        sums = errors.anomalies_of(source)
+        if sums is None:
+            return
+        yield _mean(sums.forecast, sums.weight)
+    sums = errors.anomalies_of(0)
+    if sums is not None:
+        yield _mean(sums.truth, sums.weight)
 
 
 def _mean(total: np.ndarray, weight: np.ndarray) -> Float64[np.ndarray, "init lead variable"]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
+from triton_earth.evaluation.results import squared_units
 
 Values = Float64[np.ndarray, "*shape"]
 
@@ -110,9 +111,9 @@ class Metric:
 
     def units(self, variable: str) -> str:
         """Return the units of the metric of a variable with units `variable`."""
-        if self.power == 0 or variable == "1":
+        if self.power == 0:
             return "1"
-        return variable if self.power == 1 else f"({variable}){self.power}"
+        return variable if self.power == 1 else squared_units(variable)
 
 
 def _as_it_is(value: np.ndarray) -> np.ndarray:

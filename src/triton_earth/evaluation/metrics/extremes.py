@@ -1,16 +1,22 @@
 """Extremes of fields: area-weighted quantiles of many forecasts at a few leads."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+import xarray as xr
+from jaxtyping import Bool, Float, Float64
+
+from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
+from triton_earth.evaluation.alignment import spread_leads
+from triton_earth.evaluation.results import Results
 
 QUANTILES = (0.001, 0.01, 0.99, 0.999)
 """Parts of the area below each quantile."""
 
-MOST_LEADS = 12
-"""Leads at which quantiles are kept, evenly spread, the first and the last among them."""
+QUANTILE_AXIS = {
+    "quantile": ("quantile", list(QUANTILES), {"long_name": "part of the area below", "units": "1"})
+}
+"""The coordinate of the quantiles."""
 
 
 def weighted_quantiles(
@@ -43,44 +49,68 @@ def weighted_quantiles(
     return found
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """Quantiles of every source (forecasts, references, truth) and initial condition.
+class Extremes(Aggregator):
+    """Keeps quantiles of every source (models, baselines, truth).
 
     Attributes:
         leads: Positions of the leads that quantiles are kept of.
         quantiles: Values of `weighted_quantiles`; NaN where there is no truth.
     """
 
-    leads: Int[np.ndarray, " chosen"]
-    quantiles: Float64[np.ndarray, "source init chosen variable quantile"]
+    INIT_AXES: ClassVar = {"quantiles": 1}
 
-    @classmethod
-    def empty(cls, *, sources: int, inits: int, leads: int, variables: int) -> "Extremes":
-        """Return records to put quantiles into."""
-        chosen = np.unique(np.linspace(0, leads - 1, MOST_LEADS).round().astype(np.int64))
-        shape = (sources, inits, len(chosen), variables, len(QUANTILES))
-        return cls(chosen, np.full(shape, np.nan))
+    def __init__(self, case: Case) -> None:
+        """Begin without quantiles."""
+        self._weights, self._valid_mask = case.weights, case.valid_mask
+        inits, leads = case.shape
+        self.leads = spread_leads(leads)
+        self.quantiles = no_quantiles(case.sources, inits, len(self.leads), len(case.variables))
 
-    @classmethod
-    def join(cls, parts: Sequence["Extremes"]) -> "Extremes":
-        """Return the quantiles of consecutive initial conditions."""
-        return cls(parts[0].leads, np.concatenate([part.quantiles for part in parts], axis=1))
+    def add(self, batch: Batch) -> None:
+        """Keep the quantiles of some initial conditions, where the lead is one of those kept."""
+        for position in np.flatnonzero(self.leads == batch.lead).tolist():
+            for source, field in enumerate(batch.sources):
+                found = field_quantiles(field, self._weights, self._valid_mask)
+                self.quantiles[source, batch.rows, position] = found
 
-    def put(
-        self,
-        source: int,
-        forecasts: Int[np.ndarray, " batch"],
-        lead: int,
-        states: Float[np.ndarray, "batch channel y x"],
-        weights: Float64[np.ndarray, "y x"],
-        valid_mask: Bool[np.ndarray, "channel y x"] | None,
-    ) -> None:
-        """Keep the quantiles of some forecasts at one lead, where that lead is one of those kept."""
-        for position in np.flatnonzero(self.leads == lead).tolist():
-            for channel in range(states.shape[1]):
-                valid = np.ones(weights.shape, bool) if valid_mask is None else valid_mask[channel]
-                if valid.any():
-                    self.quantiles[source, forecasts, position, channel] = weighted_quantiles(
-                        states[:, channel][:, valid], weights[valid]
-                    )
+    def scores(self, finished: Finished) -> xr.Dataset:
+        """Return `extreme` (source, variable, extreme_lead_time, quantile) with its interval."""
+        results, there = Results(finished.bootstrap), finished.bootstrap.at(self.leads)
+        results.add(
+            "extreme",
+            ("source", "extreme_lead_time", "variable", "quantile"),
+            (there.means(one) for one in self.quantiles),
+            at=there,
+            long_name="quantile of the field",
+            units=[variable.units for variable in finished.case.variables],
+            definition="value below which the given part of the valid area lies, averaged over initial conditions, at "
+            "some leads",
+        )
+        lead_times = finished.case.lead_times[self.leads]
+        title = {"long_name": "lead time of the quantiles"}
+        return results.dataset(
+            {"extreme_lead_time": ("extreme_lead_time", lead_times, title), **QUANTILE_AXIS}
+        )
+
+
+def no_quantiles(
+    sources: int, inits: int, leads: int, variables: int
+) -> Float64[np.ndarray, "source init lead variable quantile"]:
+    """Return an array for quantiles, all NaN."""
+    return np.full((sources, inits, leads, variables, len(QUANTILES)), np.nan)
+
+
+def field_quantiles(
+    fields: Float[np.ndarray, "batch channel y x"],
+    weights: Float64[np.ndarray, "y x"],
+    valid_mask: Bool[np.ndarray, "channel y x"] | None,
+) -> Float64[np.ndarray, "batch channel quantile"]:
+    """Return the quantiles of each field over its valid cells; NaN of one without any."""
+    batch, channels = fields.shape[:2]
+    found = np.full((batch, channels, len(QUANTILES)), np.nan)
+    for channel in range(channels):
+        valid = np.ones(weights.shape, bool) if valid_mask is None else valid_mask[channel]
+        if valid.any():
+            values = fields[:, channel][:, valid]
+            found[:, channel] = weighted_quantiles(values, weights[valid])
+    return found

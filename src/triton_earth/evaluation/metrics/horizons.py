@@ -1,24 +1,18 @@
-"""Scores: how long forecasts stay stable and useful."""
+"""How long forecasts stay stable and useful: the first lead at which something happens, with intervals."""
 
 import json
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float64
 
-from triton_earth.core.variables import Variables
+from triton_earth.evaluation.aggregator import Finished
+from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
-from triton_earth.evaluation.metrics.first_lead import (
-    SKILL_ACC,
-    SKILL_CORRELATION,
-    first_lead,
-    loses_correlation,
-    loses_to,
-    median_horizon,
-)
+from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.stability import (
     NO_TRUTH,
     STABLE,
@@ -26,311 +20,289 @@ from triton_earth.evaluation.metrics.stability import (
     StabilityBands,
     departures,
     first_departure,
+    first_lead,
     ratio_to_truth,
 )
-from triton_earth.evaluation.records import TRUTH, Records
-from triton_earth.evaluation.resampling import Resampling
+from triton_earth.evaluation.metrics.totals import Totals
+from triton_earth.evaluation.results import Results
+
+TRUTH = -1
+"""Position of the truth among the sources."""
 
 NOT_REACHED = "missing where it is not reached within the evaluated leads"
 
+SKILL_CORRELATION = 0.5
+"""Pattern correlation below which a forecast is no longer useful."""
 
-def score_horizons(
-    records: Records,
-    names: list[str],
-    variables: Variables,
-    resampling: Resampling,
-    leads: Int[np.ndarray, " lead"],
-    bands: StabilityBands,
-) -> xr.Dataset:
-    """Return stability and skill horizons, in time steps.
+
+SKILL_ACC = 0.6
+"""Anomaly correlation below which a forecast is no longer useful, by the custom of weather forecasting."""
+
+
+def median_horizon(
+    horizons: Float64[np.ndarray, " init"], weights: Float64[np.ndarray, "resample init"]
+) -> Float64[np.ndarray, " resample"]:
+    """Return the weighted median of horizons, of which some were not reached.
+
+        median_r = min { h : Σ_{h_i ≤ h} W_ri ≥ ½ Σ_i W_ri }
+
+    Unlike a mean it needs no assumption about forecasts that outlast the evaluation: they count as later than all.
 
     Args:
-        records: What was kept of the forecasts.
-        names: Names of the forecast and the references.
-        variables: Variables of the forecast.
-        resampling: Bootstrap of the initial conditions.
-        leads: Number of each scored lead; the first step is 1.
-        bands: Reference bands of the stability horizon.
+        horizons: Horizon of each initial condition in leads; +∞ where it was not reached.
+        weights: Weights W of `resampling_weights`; one row of ones gives the plain (lower) median.
 
     Returns:
-        `stability_horizon`, `stable_fraction`, `skill_horizon`, `acc_horizon`, `persistence_horizon` and the like of
-        every other reference (forecast), each with NAME_interval (forecast, bound); each horizon of single variables as
-        NAME_by_variable (forecast, variable), and the worst of them as NAME_variable (forecast); `stability_criterion`
-        (forecast);
-        `initial_stability_horizon`, `initial_stable` and `initial_stability_criterion` (forecast, init). A horizon
-        that is not reached is NaN.
+        Median in leads; +∞ where fewer than half of the initial conditions reached it, NaN where the weights are NaN.
     """
-    each = [
-        _stability(records, source, variables, resampling, leads, bands)
-        for source in records.forecasts
-    ]
-    data: dict[str, tuple] = {}
-    median = [median_horizon(one.horizon, resampling.weights_and_plain) for one in each]
-    data |= _horizon(
-        "stability_horizon",
-        np.stack(median, axis=1),
-        resampling,
-        "stability horizon",
-        "first lead at which the forecast is not finite, or a mean, variance, the energy or the small-scale enstrophy "
-        f"is outside the band around the truth {_words(bands)}; median over initial conditions, of which those that "
-        f"stay inside count as later than all; {NOT_REACHED} by half of the initial conditions",
-    )
-    data |= _stability_by_variable(records, variables, resampling, leads, bands)
-    data |= _stable_fraction(each, resampling)
-    data["stability_criterion"] = (
-        "forecast",
-        np.array([_commonest(one) for one in each]),
-        {
-            "long_name": "criterion that trips first",
-            "definition": "commonest first criterion among the initial conditions that leave the band; "
-            f"'{STABLE}' where none does",
-            "counts": json.dumps([Counter(one.criterion) for one in each]),
-        },
-    )
-    data |= _initial_conditions(each)
-    data |= _skill(records, variables, resampling, leads)
-    data |= _anomaly_skill(records, variables, resampling, leads)
-    for source in records.references:
-        data |= _beaten(records, source, names[source], variables, resampling, leads)
-    return xr.Dataset(data)
+    order = np.argsort(horizons)
+    shares = np.cumsum(weights[:, order], axis=1)
+    reached = shares >= 0.5 * shares[:, -1:]
+    median = horizons[order][np.argmax(reached, axis=1)]
+    return np.where(np.isnan(shares[:, -1]), np.nan, median)
 
 
-def _stability(
-    records: Records,
-    source: int,
-    variables: Variables,
-    resampling: Resampling,
-    leads: np.ndarray,
-    bands: StabilityBands,
-) -> Stability:
-    ratios = {}
-    if records.totals is not None:
-        totals = records.totals
-        for name, whole in (("energy", "energy"), ("small_scale_enstrophy", "enstrophy")):
-            quantity, total = getattr(totals, name), getattr(totals, whole)
-            ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])
-    outside = departures(records.errors(source), variables.names, ratios, bands)
-    return first_departure(outside, resampling.available, leads)
+def loses_correlation(
+    correlation: Float64[np.ndarray, "*batch"], least: float = SKILL_CORRELATION
+) -> Bool[np.ndarray, "*batch"]:
+    """Return where the mean correlation is below `least`, or undefined."""
+    return ~(correlation >= least)
 
 
-def _stability_by_variable(
-    records: Records,
-    variables: Variables,
-    resampling: Resampling,
-    leads: np.ndarray,
-    bands: StabilityBands,
-) -> dict[str, tuple]:
-    """Return the stability horizon of each variable, judged by what is its own: finite, mean, variance."""
-    medians: list[list[np.ndarray]] = []
-    for source in records.forecasts:
-        medians.append([])
-        for index, name in enumerate(variables.names):
-            sums = ErrorSums(*records.sums[:, source, ..., index : index + 1])
-            outside = departures(sums, [name], {}, bands)
-            horizon = first_departure(outside, resampling.available, leads).horizon
-            medians[-1].append(median_horizon(horizon, resampling.weights_and_plain))
-    return _horizon(
-        "stability_horizon_by_variable",
-        np.moveaxis(np.array(medians), -1, 0),
-        resampling,
-        "stability horizon of each variable",
-        "first lead at which the variable is not finite, or its mean or variance is outside the band around the truth "
-        f"{_words(bands)}; median over initial conditions as stability_horizon; {NOT_REACHED} by half of them",
-    )
+def loses_to(
+    error: Float64[np.ndarray, "*batch"], baseline: Float64[np.ndarray, "*batch"]
+) -> Bool[np.ndarray, "*batch"]:
+    """Return where an error is not smaller than the baseline's, or undefined."""
+    return ~(error < baseline)
 
 
-def _stable_fraction(each: list[Stability], resampling: Resampling) -> dict[str, tuple]:
-    stable = np.stack([one.stable for one in each], axis=1).astype(np.float64)
-    weights = resampling.weights_and_plain
-    samples = weights @ stable / weights.sum(axis=1, keepdims=True)
-    attributes = {
-        "long_name": "stable fraction",
-        "units": "1",
-        "definition": "fraction of the initial conditions whose forecast stays inside the stability bands at every "
-        "lead that was scored for it",
-    }
-    return _values("stable_fraction", samples, resampling, attributes)
+@dataclass(frozen=True)
+class Horizons:
+    """The horizons of every forecast.
 
+    Attributes:
+        bands: Reference bands of the stability horizon.
+    """
 
-def _initial_conditions(each: list[Stability]) -> dict[str, tuple]:
-    dimensions = ("forecast", "init")
-    return {
-        "initial_stability_horizon": (
-            dimensions,
-            _finite_or_nan(np.stack([one.horizon for one in each])),
-            {
-                "long_name": "stability horizon of each initial condition",
-                "units": "1",
-                "definition": f"as stability_horizon, of one initial condition; {NOT_REACHED}",
-            },
-        ),
-        "initial_stable": (
-            dimensions,
-            np.stack([one.stable for one in each]),
-            {
-                "long_name": "stable at every scored lead",
-                "definition": "whether the forecast never leaves the stability bands",
-            },
-        ),
-        "initial_stability_criterion": (
-            dimensions,
-            np.array([one.criterion for one in each]),
-            {
-                "long_name": "criterion that trips first",
-                "definition": f"criterion outside its band at the stability horizon; '{STABLE}' where stable",
-            },
-        ),
-    }
+    bands: StabilityBands
 
+    def __call__(self, finished: Finished) -> xr.Dataset:
+        """Return stability and skill horizons, in time steps.
 
-def _skill(
-    records: Records, variables: Variables, resampling: Resampling, leads: np.ndarray
-) -> dict[str, tuple]:
-    samples = [
-        _first(
-            loses_correlation(resampling.means(correlation(records.errors(source)), joined=True)),
-            resampling,
-            leads,
+        Returns:
+            `stability_horizon`, `stable_fraction`, `skill_horizon`, `acc_horizon`, `persistence_horizon` and the like
+            of every other baseline (forecast), each with NAME_interval (forecast, bound); each horizon of single
+            variables as NAME_by_variable (forecast, variable), and the worst of them as NAME_variable (forecast);
+            `stability_criterion` (forecast); `initial_stability_horizon`, `initial_stable` and
+            `initial_stability_criterion` (forecast, init). A horizon that is not reached is NaN.
+        """
+        case, bootstrap = finished.case, finished.bootstrap
+        results, errors = Results(bootstrap), finished.get(Errors)
+        each = [self._stability(finished, source) for source in case.forecasts]
+        median = [median_horizon(one.horizon, bootstrap.samples) for one in each]
+        words = _words(self.bands)
+        _add(
+            results,
+            "stability_horizon",
+            median,
+            "stability horizon",
+            "first lead at which the forecast is not finite, or a mean, variance, the energy or the small-scale "
+            f"enstrophy is outside the band around the truth {words}; median over initial conditions, of which those "
+            f"that stay inside count as later than all; {NOT_REACHED} by half of the initial conditions",
         )
-        for source in records.forecasts
-    ]
-    return _by_variable(
-        "skill_horizon",
-        samples,
-        variables,
-        resampling,
-        "useful-skill horizon",
-        f"first lead at which the correlation (averaged over initial conditions) is below {SKILL_CORRELATION}",
-    )
+        _add(
+            results,
+            "stability_horizon_by_variable",
+            [self._by_variable(finished, errors.of(source)) for source in case.forecasts],
+            "stability horizon of each variable",
+            "first lead at which the variable is not finite, or its mean or variance is outside the band around the "
+            f"truth {words}; median over initial conditions as stability_horizon; {NOT_REACHED} by half of them",
+        )
+        _add_stability(results, each)
+        horizon = _Horizon(finished, results)
+        horizon.add(
+            "skill_horizon",
+            [
+                loses_correlation(_joined(bootstrap, correlation(errors.of(source))))
+                for source in case.forecasts
+            ],
+            "useful-skill horizon",
+            f"first lead at which the correlation (averaged over initial conditions) is below {SKILL_CORRELATION}",
+        )
+        anomalies = [errors.anomalies_of(source) for source in case.forecasts]
+        with_climatology = [sums for sums in anomalies if sums is not None]
+        if with_climatology:
+            horizon.add(
+                "acc_horizon",
+                [
+                    loses_correlation(_joined(bootstrap, correlation(sums)), SKILL_ACC)
+                    for sums in with_climatology
+                ],
+                "anomaly-correlation horizon",
+                "first lead at which the anomaly correlation (averaged over initial conditions) is below "
+                f"{SKILL_ACC}",
+            )
+        rmse = METRICS["rmse"]
+        means = [
+            bootstrap.means(rmse.of_one(errors.of(source)), rmse.finish, joined=True)
+            for source in case.forecasts
+        ]
+        for baseline in case.forecasts[len(case.models) :]:
+            name = case.names[baseline]
+            horizon.add(
+                f"{name.replace(' ', '_')}_horizon",
+                [
+                    loses_to(mean, means[baseline]) & (source != baseline)
+                    for source, mean in enumerate(means)
+                ],
+                f"lead at which {name} wins",
+                f"first lead at which the rmse is not smaller than that of {name}",
+            )
+        return results.dataset()
+
+    def _stability(self, finished: Finished, source: int) -> Stability:
+        case, ratios = finished.case, {}
+        totals = finished.find(Totals)
+        if totals is not None:
+            for name, whole in (("energy", "energy"), ("small_scale_enstrophy", "enstrophy")):
+                quantity, total = getattr(totals, name), getattr(totals, whole)
+                ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])
+        sums = finished.get(Errors).of(source)
+        outside = departures(sums, case.variables.names, ratios, self.bands)
+        return first_departure(outside, finished.bootstrap.available, case.alignment.numbers)
+
+    def _by_variable(
+        self, finished: Finished, sums: ErrorSums
+    ) -> Float64[np.ndarray, "sample variable"]:
+        """Return the stability horizon of each variable, judged by what is its own: finite, mean, variance."""
+        medians, bootstrap = [], finished.bootstrap
+        for index, name in enumerate(finished.case.variables.names):
+            one = ErrorSums(*sums.to_array()[..., index : index + 1])
+            outside = departures(one, [name], {}, self.bands)
+            leads = finished.case.alignment.numbers
+            horizon = first_departure(outside, bootstrap.available, leads).horizon
+            medians.append(median_horizon(horizon, bootstrap.samples))
+        return np.stack(medians, axis=1)
 
 
-def _anomaly_skill(
-    records: Records, variables: Variables, resampling: Resampling, leads: np.ndarray
-) -> dict[str, tuple]:
-    """Return the lead at which the anomaly correlation is lost; nothing where there is no climatology."""
-    samples = []
-    for source in records.forecasts:
-        sums = records.anomalies(source)
-        if sums is None:
-            return {}
-        lost = loses_correlation(resampling.means(correlation(sums), joined=True), SKILL_ACC)
-        samples.append(_first(lost, resampling, leads))
-    return _by_variable(
-        "acc_horizon",
-        samples,
-        variables,
-        resampling,
-        "anomaly-correlation horizon",
-        f"first lead at which the anomaly correlation (averaged over initial conditions) is below {SKILL_ACC}",
-    )
+class _Horizon:
+    """Adds horizons of which each variable has one."""
 
+    def __init__(self, finished: Finished, results: Results) -> None:
+        self._leads, self._results = finished.case.alignment.numbers, results
+        self._variables, self._scored = finished.case.variables.names, results.bootstrap.scored
 
-def _beaten(
-    records: Records,
-    baseline: int,
-    name: str,
-    variables: Variables,
-    resampling: Resampling,
-    leads: np.ndarray,
-) -> dict[str, tuple]:
-    """Return the lead at which a baseline wins."""
-    rmse = METRICS["rmse"]
-    means = [
-        resampling.means(rmse.of_one(records.errors(source)), rmse.finish, joined=True)
-        for source in records.forecasts
-    ]
-    samples = [
-        _first(loses_to(mean, means[baseline]) & (source != baseline), resampling, leads)
-        for source, mean in enumerate(means)
-    ]
-    return _by_variable(
-        f"{name.replace(' ', '_')}_horizon",
-        samples,
-        variables,
-        resampling,
-        f"lead at which {name} wins",
-        f"first lead at which the rmse is not smaller than that of {name}",
-    )
-
-
-def _first(
-    happens: Bool[np.ndarray, "sample lead variable"], resampling: Resampling, leads: np.ndarray
-) -> Float64[np.ndarray, "sample variable"]:
-    """Return the first lead at which something happens, of those that were scored in each sample."""
-    there = happens & resampling.scored[..., None]
-    return first_lead(np.swapaxes(there, 1, 2), leads)
-
-
-def _by_variable(
-    name: str,
-    samples: list[Float64[np.ndarray, "sample variable"]],
-    variables: Variables,
-    resampling: Resampling,
-    long_name: str,
-    definition: str,
-) -> dict[str, tuple]:
-    """Return a horizon of each variable, that of the worst of them, and which that is."""
-    each = np.stack(samples, axis=1)
-    worst = each.min(axis=-1)
-    named = np.where(np.isinf(worst[0]), STABLE, np.array(variables.names)[each[0].argmin(axis=-1)])
-    return {
-        **_horizon(
-            name,
-            worst,
-            resampling,
-            long_name,
-            f"{definition} for any variable; {NOT_REACHED}",
-        ),
-        f"{name}_variable": (
-            "forecast",
+    def add(
+        self,
+        name: str,
+        happens: list[Bool[np.ndarray, "sample lead variable"]],
+        long_name: str,
+        definition: str,
+    ) -> None:
+        """Add a horizon of each variable, that of the worst of them, and which that is."""
+        samples = np.stack([self._first(one) for one in happens], axis=1)
+        worst = samples.min(axis=-1)
+        named = np.where(
+            np.isinf(worst[0]), STABLE, np.array(self._variables)[samples[0].argmin(axis=-1)]
+        )
+        words = f"{definition} for any variable; {NOT_REACHED}"
+        _add(self._results, name, list(worst.T), long_name, words)
+        self._results.add_plain(
+            f"{name}_variable",
+            ("forecast",),
             named,
-            {
-                "long_name": f"variable of the {long_name}",
-                "definition": f"the variable that reaches {name} first; '{STABLE}' where none does",
-            },
-        ),
-        **_horizon(
+            long_name=f"variable of the {long_name}",
+            definition=f"the variable that reaches {name} first; '{STABLE}' where none does",
+        )
+        _add(
+            self._results,
             f"{name}_by_variable",
-            each,
-            resampling,
+            list(samples.swapaxes(0, 1)),
             f"{long_name} of each variable",
             f"{definition}; {NOT_REACHED}",
-        ),
-    }
+        )
+
+    def _first(
+        self, happens: Bool[np.ndarray, "sample lead variable"]
+    ) -> Float64[np.ndarray, "sample variable"]:
+        """Return the first lead at which something happens, of those that were scored in each sample."""
+        there = happens & self._scored[..., None]
+        return first_lead(np.swapaxes(there, 1, 2), self._leads)
 
 
-def _horizon(
+def _joined(bootstrap: Bootstrap, values: np.ndarray) -> np.ndarray:
+    return bootstrap.means(values, joined=True)
+
+
+def _add(
+    results: Results,
     name: str,
-    samples: Float64[np.ndarray, "sample forecast *variable"],
-    resampling: Resampling,
+    samples: list[Float64[np.ndarray, "sample *variable"]],
     long_name: str,
     definition: str,
-) -> dict[str, tuple]:
-    attributes = {"long_name": f"{long_name} in time steps", "units": "1", "definition": definition}
-    return _values(name, samples, resampling, attributes)
+) -> None:
+    """Add a horizon of every forecast, with NaN, the missing value of files, in place of +∞."""
+    bounds = [results.bootstrap.joined_interval(one) for one in samples]
+    dimensions = ("forecast", "variable")[: samples[0].ndim]
+    results.add_with_bounds(
+        name,
+        dimensions,
+        _finite_or_nan(np.stack([one[0] for one in samples])),
+        _finite_or_nan(np.stack(bounds)),
+        long_name=f"{long_name} in time steps",
+        units="1",
+        definition=definition,
+        note="; a bound that is missing is not reached within the evaluated leads",
+    )
 
 
-def _values(
-    name: str,
-    samples: Float64[np.ndarray, "sample forecast *variable"],
-    resampling: Resampling,
-    attributes: dict[str, Any],
-) -> dict[str, tuple]:
-    interval = {
-        **attributes,
-        "long_name": f"95 % interval of the {attributes['long_name']}",
-        "definition": f"95 % bootstrap interval of {name} over initial conditions; of a horizon, a bound that is "
-        "missing is not reached within the evaluated leads",
-    }
-    dimensions = ("forecast", "variable")[: samples.ndim - 1]
-    return {
-        name: (dimensions, _finite_or_nan(samples[0]), attributes),
-        f"{name}_interval": (
-            (*dimensions, "bound"),
-            _finite_or_nan(resampling.joined_interval(samples)),
-            interval,
-        ),
-    }
+def _add_stability(results: Results, each: list[Stability]) -> None:
+    """Add which forecasts stay inside the bands, and what those that do not lose first."""
+    weights = results.bootstrap.samples
+    stable = np.stack([one.stable for one in each], axis=1).astype(np.float64)
+    fractions = weights @ stable / weights.sum(axis=1, keepdims=True)
+    results.add(
+        "stable_fraction",
+        ("forecast",),
+        list(fractions.T),
+        joined=True,
+        long_name="stable fraction",
+        units="1",
+        definition="fraction of the initial conditions whose forecast stays inside the stability bands at every lead "
+        "that was scored for it",
+    )
+    results.add_plain(
+        "stability_criterion",
+        ("forecast",),
+        np.array([_commonest(one) for one in each]),
+        long_name="criterion that trips first",
+        definition="commonest first criterion among the initial conditions that leave the band; "
+        f"'{STABLE}' where none does",
+        counts=json.dumps([Counter(one.criterion) for one in each]),
+    )
+    dimensions = ("forecast", "init")
+    results.add_plain(
+        "initial_stability_horizon",
+        dimensions,
+        _finite_or_nan(np.stack([one.horizon for one in each])),
+        long_name="stability horizon of each initial condition",
+        units="1",
+        definition=f"as stability_horizon, of one initial condition; {NOT_REACHED}",
+    )
+    results.add_plain(
+        "initial_stable",
+        dimensions,
+        np.stack([one.stable for one in each]),
+        long_name="stable at every scored lead",
+        definition="whether the forecast never leaves the stability bands",
+    )
+    results.add_plain(
+        "initial_stability_criterion",
+        dimensions,
+        np.array([one.criterion for one in each]),
+        long_name="criterion that trips first",
+        definition=f"criterion outside its band at the stability horizon; '{STABLE}' where stable",
+    )
 
 
 def _finite_or_nan(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Eddies in maps of sea level: centre, amplitude, radius; pairs of eddies; tracks."""
+"""Eddies in maps of sea level: centre, amplitude, radius; which eddies of two maps belong together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

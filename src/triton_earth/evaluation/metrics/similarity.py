@@ -1,7 +1,15 @@
 """Likeness of pictures: structural similarity (SSIM), and the range of values that it and PSNR are relative to."""
 
+from typing import ClassVar
+
 import numpy as np
+import xarray as xr
 from jaxtyping import Bool, Float, Float64
+
+from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
+from triton_earth.evaluation.metrics.error_metrics import mean_square_error
+from triton_earth.evaluation.metrics.errors import DIMENSIONS, Errors
+from triton_earth.evaluation.results import Results
 
 WIDTH, RADIUS = 1.5, 5
 """Standard deviation and radius of the Gaussian window, in cells: it is 11 x 11."""
@@ -94,3 +102,57 @@ def _weights(size: int) -> Float64[np.ndarray, "window cell"]:
     offsets = np.arange(size)[None] - np.arange(RADIUS, size - RADIUS)[:, None]
     weights = np.exp(-0.5 * (offsets / WIDTH) ** 2) * (np.abs(offsets) <= RADIUS)
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+class Similarity(Aggregator):
+    """Keeps how alike fields are as pictures.
+
+    Attributes:
+        similarity: Structural similarity of models and baselines; NaN where it does not exist.
+        truth_range: Largest minus smallest value of each field of the truth; NaN where there is none.
+    """
+
+    INIT_AXES: ClassVar = {"similarity": 1, "truth_range": 0}
+
+    def __init__(self, case: Case) -> None:
+        """Begin without fields."""
+        self._valid_mask = case.valid_mask
+        shape = (*case.shape, len(case.variables))
+        self.similarity: Float64[np.ndarray, "source init lead variable"] = np.full(
+            (len(case.forecasts), *shape), np.nan
+        )
+        self.truth_range: Float64[np.ndarray, "init lead variable"] = np.full(shape, np.nan)
+
+    def add(self, batch: Batch) -> None:
+        """Compare some fields with the truth."""
+        at, mask = (batch.rows, batch.lead), self._valid_mask
+        for source, field in enumerate(batch.fields):
+            self.similarity[source, *at] = structural_similarity(field, batch.truth, mask)
+        self.truth_range[at] = value_range(batch.truth, mask)
+
+    def scores(self, finished: Finished) -> xr.Dataset:
+        """Return `psnr` and `ssim` (forecast, variable, lead_time) with intervals."""
+        results, errors = Results(finished.bootstrap), finished.get(Errors)
+        noise = (
+            peak_signal_to_noise(mean_square_error(errors.of(source)), self.truth_range)
+            for source in finished.case.forecasts
+        )
+        results.add(
+            "psnr",
+            DIMENSIONS,
+            (finished.bootstrap.means(one) for one in noise),
+            long_name="peak signal-to-noise ratio",
+            units="dB",
+            definition="10 log10 of (range of the truth's field squared / mean square error), for each initial "
+            "condition, then averaged over initial conditions",
+        )
+        results.add(
+            "ssim",
+            DIMENSIONS,
+            (finished.bootstrap.means(one) for one in self.similarity),
+            long_name="structural similarity",
+            units="1",
+            definition="mean over Gaussian windows of 11 x 11 cells (Wang et al. 2004), relative to the range of the "
+            "truth's field; windows with cells that are not valid are left out; averaged over initial conditions",
+        )
+        return results.dataset()

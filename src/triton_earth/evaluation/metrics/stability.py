@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from triton_earth.core.config import StrictConfig
 from triton_earth.evaluation.metrics.error_metrics import forecast_variance, truth_variance
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
-from triton_earth.evaluation.metrics.first_lead import first_lead
 
 Ratio = Float64[np.ndarray, "init lead"]
 
@@ -129,6 +128,18 @@ def departures(
         inside = getattr(bands, name).contains(ratio)
         outside[TOTALS[name]] = finite & ~np.isnan(ratio) & ~inside
     return outside
+
+
+def first_lead(
+    happens: Bool[np.ndarray, "*batch lead"], leads: Int[np.ndarray, " lead"]
+) -> Float64[np.ndarray, "*batch"]:
+    """Return the number of the first lead at which something happens; +∞ where it never does.
+
+    Args:
+        happens: Whether it happens at each lead.
+        leads: Number of each lead, ascending.
+    """
+    return np.where(happens.any(axis=-1), leads[happens.argmax(axis=-1)].astype(np.float64), np.inf)
 
 
 def first_departure(

@@ -1,62 +1,70 @@
-"""Energy and enstrophy of many forecasts, in total and at the small scales."""
+"""Energy and enstrophy of flows, in total and at the small scales, from their spectra."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Int
+import xarray as xr
+from jaxtyping import Float64
 
-from triton_earth.evaluation.spectra.flow import ENERGY, ENSTROPHY, FlowSpectra
-from triton_earth.evaluation.spectra.records import Spectra
+from triton_earth.core.variables import VORTICITY
+from triton_earth.evaluation.aggregator import Batch, Case, Finished
+from triton_earth.evaluation.results import Results
+from triton_earth.evaluation.spectra.flow import ENERGY, ENSTROPHY, SMALL_SCALES, FlowSpectra
+from triton_earth.evaluation.spectra.scores import SpectrumSums
+from triton_earth.evaluation.spectra.transform import Spectra
+
+WORDS = {
+    "energy": ("kinetic energy", "half the mean square velocity, from vorticity"),
+    "enstrophy": ("enstrophy", "half the mean square vorticity"),
+    "small_scale_enstrophy": ("small-scale enstrophy", SMALL_SCALES),
+}
+"""Title and definition of each total."""
+
+Total = Float64[np.ndarray, "source init lead"]
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Totals of each forecast at each lead; NaN where there is no truth to compare with.
+class Totals(SpectrumSums):
+    """Keeps the spectra of flows on a doubly periodic box at every lead, and the totals of each initial condition.
 
     Attributes:
-        energy: Kinetic energy ½⟨|u|²⟩.
+        energy: Kinetic energy ½⟨|u|²⟩; NaN, as all totals, where there is no truth to compare with.
         enstrophy: Enstrophy ½⟨ω²⟩.
         small_scale_enstrophy: Enstrophy of the upper half of the resolved wavenumbers.
     """
 
-    energy: Float64[np.ndarray, "source init lead"]
-    enstrophy: Float64[np.ndarray, "source init lead"]
-    small_scale_enstrophy: Float64[np.ndarray, "source init lead"]
+    INIT_AXES: ClassVar = {**SpectrumSums.INIT_AXES, **dict.fromkeys(WORDS, 1)}
 
-    @classmethod
-    def names(cls) -> list[str]:
-        """Return the names of the totals."""
-        return [field.name for field in fields(cls)]
+    def __init__(self, case: Case, transform: FlowSpectra) -> None:
+        """Begin without spectra."""
+        super().__init__(case, transform, np.arange(case.shape[1]))
+        self._small_scales = transform.small_scales
+        shape = (case.sources, *case.shape)
+        self.energy: Total = np.full(shape, np.nan)
+        self.enstrophy: Total = np.full(shape, np.nan)
+        self.small_scale_enstrophy: Total = np.full(shape, np.nan)
 
-    @classmethod
-    def empty(cls, *, sources: int, inits: int, leads: int) -> "Totals":
-        """Return records to put totals into."""
-        return cls(*(np.full((sources, inits, leads), np.nan) for _ in cls.names()))
+    def put(self, batch: Batch, spectra: Spectra) -> None:
+        """Keep spectra and totals of some initial conditions at one lead."""
+        super().put(batch, spectra)
+        energy, enstrophy = spectra[0, :, ENERGY], spectra[0, :, ENSTROPHY]
+        self.energy[:, batch.rows, batch.lead] = energy.sum(axis=-1)
+        self.enstrophy[:, batch.rows, batch.lead] = enstrophy.sum(axis=-1)
+        small = enstrophy[..., self._small_scales].sum(axis=-1)
+        self.small_scale_enstrophy[:, batch.rows, batch.lead] = small
 
-    @classmethod
-    def join(cls, parts: Sequence["Totals"]) -> "Totals":
-        """Return the totals of consecutive initial conditions."""
-        return cls(
-            *(
-                np.concatenate([getattr(part, name) for part in parts], axis=1)
-                for name in cls.names()
+    def scores(self, finished: Finished) -> xr.Dataset:
+        """Return `energy`, `enstrophy` and `small_scale_enstrophy` (source, lead_time) beside the spectra."""
+        results, bootstrap = Results(finished.bootstrap), finished.bootstrap
+        (vorticity,) = finished.case.variables.select([VORTICITY.name])
+        for name, (long_name, definition) in WORDS.items():
+            # Of a dimensionless flow all units are 1.
+            units = "m2 s-2" if name == "energy" else "s-2"
+            results.add(
+                name,
+                ("lead_time", "source"),
+                bootstrap.means(np.moveaxis(getattr(self, name), 0, -1)),
+                long_name=long_name,
+                units=units if vorticity.units == VORTICITY.units else "1",
+                definition=f"{definition}; averaged over initial conditions",
             )
-        )
-
-    def put(
-        self, inits: Int[np.ndarray, " batch"], lead: int, kind: FlowSpectra, found: Spectra
-    ) -> None:
-        """Keep the totals of some forecasts at one lead.
-
-        Args:
-            inits: Which forecasts.
-            lead: Position of the lead.
-            kind: What gave the spectra.
-            found: Their spectra.
-        """
-        energy, enstrophy = found[0, :, ENERGY], found[0, :, ENSTROPHY]
-        self.energy[:, inits, lead] = energy.sum(axis=-1)
-        self.enstrophy[:, inits, lead] = enstrophy.sum(axis=-1)
-        small = enstrophy[..., kind.small_scales].sum(axis=-1)
-        self.small_scale_enstrophy[:, inits, lead] = small
+        return results.dataset().merge(super().scores(finished))

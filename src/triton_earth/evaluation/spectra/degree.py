@@ -9,15 +9,21 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.metrics.error_metrics import METRICS
+from triton_earth.evaluation.results import squared_units
 from triton_earth.evaluation.spectra.names import (
     DEGREE_ENERGY,
     DEGREE_ENSTROPHY,
     DEGREE_ROTATIONAL_ENERGY,
     DEGREES,
 )
-from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
-from triton_earth.evaluation.spectra.whole_fields import whole_channels, whole_velocities
+from triton_earth.evaluation.spectra.transform import (
+    Scale,
+    Spectra,
+    SpectralQuantity,
+    paired,
+    whole_channels,
+    whole_velocities,
+)
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.physics.spherical_harmonics import SphericalTransform, cross_by_degree
 
@@ -70,22 +76,22 @@ class DegreeSpectra:
         return whole_velocities(self.variables, self.channels)
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def quantities(self) -> tuple[SpectralQuantity, ...]:
         """The variables, then what there is of each velocity."""
         each = [list(self.variables)[channel] for channel in self.channels]
         return (
             *(
-                Quantity(
+                SpectralQuantity(
                     DEGREES,
                     variable.name,
-                    METRICS["mse"].units(variable.units),
+                    squared_units(variable.units),
                     "mean square at each degree of the spherical harmonics; all degrees add up to the mean square over "
                     "the globe",
                 )
                 for variable in each
             ),
             *(
-                Quantity(family, self.variables.names[east], units, words)
+                SpectralQuantity(family, self.variables.names[east], units, words)
                 for east, _ in self.velocities
                 for family, units, words in _OF_VELOCITIES
             ),

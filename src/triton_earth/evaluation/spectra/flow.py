@@ -12,7 +12,12 @@ from torch import Tensor
 from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
 from triton_earth.evaluation.spectra.names import BOX, BOX_ENERGY
-from triton_earth.evaluation.spectra.records import Quantity, Scale, Spectra, paired
+from triton_earth.evaluation.spectra.transform import (
+    Scale,
+    Spectra,
+    SpectralQuantity,
+    paired,
+)
 from triton_earth.physics.spectral import isotropic_sum, isotropic_wavenumbers, wavenumbers
 
 SMALL_SCALES = (
@@ -62,12 +67,12 @@ class FlowSpectra:
         )
 
     @property
-    def quantities(self) -> tuple[Quantity, Quantity]:
+    def quantities(self) -> tuple[SpectralQuantity, SpectralQuantity]:
         """Kinetic energy and enstrophy."""
         units = ("1", "1") if self.dimensionless else ("m2 s-2", "s-2")
         return (
-            Quantity(BOX_ENERGY, "", units[0], f"kinetic energy {_BINS} kinetic energy"),
-            Quantity(BOX, "", units[1], f"enstrophy {_BINS} enstrophy"),
+            SpectralQuantity(BOX_ENERGY, "", units[0], f"kinetic energy {_BINS} kinetic energy"),
+            SpectralQuantity(BOX, "", units[1], f"enstrophy {_BINS} enstrophy"),
         )
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Family:
+class SpectrumNames:
     """Names of scores that belong to one spectrum.
 
     Attributes:
@@ -32,7 +32,7 @@ class Family:
     decorrelation: str = ""
 
 
-BOX = Family(
+BOX = SpectrumNames(
     "enstrophy_spectrum",
     "enstrophy spectrum",
     "lead_time",
@@ -46,12 +46,14 @@ BOX = Family(
 )
 """Enstrophy of vorticity on a doubly periodic box."""
 
-BOX_ENERGY = Family("energy_spectrum", "kinetic energy spectrum", "lead_time", "wavenumber", "")
+BOX_ENERGY = SpectrumNames(
+    "energy_spectrum", "kinetic energy spectrum", "lead_time", "wavenumber", ""
+)
 """Kinetic energy of the same; its ratio, error and coherence are those of the enstrophy but for the width of bins."""
 
 _ISOTROPIC = ("isotropic_lead_time", "isotropic_wavenumber")
 
-ISOTROPIC = Family(
+ISOTROPIC = SpectrumNames(
     "isotropic_spectrum",
     "isotropic spectrum",
     *_ISOTROPIC,
@@ -64,12 +66,12 @@ ISOTROPIC = Family(
 )
 """A variable in a region or on a box."""
 
-ISOTROPIC_ENERGY = Family(
+ISOTROPIC_ENERGY = SpectrumNames(
     "isotropic_kinetic_energy", "kinetic energy spectrum", *_ISOTROPIC, "velocity"
 )
 """A velocity in a region or on a box."""
 
-ZONAL = Family(
+ZONAL = SpectrumNames(
     "zonal_spectrum",
     "zonal spectrum",
     "zonal_lead_time",
@@ -85,7 +87,7 @@ ZONAL = Family(
 
 _DEGREES = ("degree_lead_time", "degree")
 
-DEGREES = Family(
+DEGREES = SpectrumNames(
     "degree_spectrum",
     "spherical-harmonic spectrum",
     *_DEGREES,
@@ -98,10 +100,12 @@ DEGREES = Family(
 )
 """A variable on the globe."""
 
-DEGREE_ENERGY = Family("degree_kinetic_energy", "kinetic energy spectrum", *_DEGREES, "velocity")
+DEGREE_ENERGY = SpectrumNames(
+    "degree_kinetic_energy", "kinetic energy spectrum", *_DEGREES, "velocity"
+)
 """A velocity on the globe."""
 
-DEGREE_ROTATIONAL_ENERGY = Family(
+DEGREE_ROTATIONAL_ENERGY = SpectrumNames(
     "degree_rotational_kinetic_energy",
     "rotational energy spectrum",
     *_DEGREES,
@@ -109,7 +113,7 @@ DEGREE_ROTATIONAL_ENERGY = Family(
 )
 """The rotational part of a velocity on the globe; its ratio, error and coherence are those of the enstrophy."""
 
-DEGREE_ENSTROPHY = Family(
+DEGREE_ENSTROPHY = SpectrumNames(
     "degree_enstrophy",
     "enstrophy spectrum",
     *_DEGREES,
