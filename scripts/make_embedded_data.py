@@ -57,7 +57,7 @@ def speedy(source: Path, name: str, steps: dict[str, float]) -> None:
     """Average fields of the model conservatively onto 32 x 64 cells and pack them into 16 bits."""
     with xr.open_dataset(source) as data:
         grid = LatLonGrid(tuple(data["lat"].values), tuple(data["lon"].values))
-        regrid = conservative(grid, equal_angle_grid(grid, 32, 64, pole_to_pole=True))
+        regrid = conservative(grid, equal_angle_grid(grid, 32, 64))
         fields = {
             variable: (("time", "latitude", "longitude"), regrid(data[variable].values), attributes(data[variable]))
             for variable in steps

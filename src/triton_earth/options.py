@@ -68,6 +68,16 @@ Init = Annotated[
 Forcings = Annotated[
     Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
 ]
+ForecastSteps = Annotated[
+    int | None,
+    typer.Option(
+        callback=at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
+    ),
+]
+ForcingsBeyond = Annotated[
+    str | None,
+    typer.Option(help="After the end of the forcings: repeat their last year, or a year as 2002."),
+]
 _MEMBERS = typer.Option(callback=at_least(1, "--members"), help="Per time.")
 Members = Annotated[int, _MEMBERS]
 MembersOrNone = Annotated[int | None, _MEMBERS]

@@ -276,7 +276,7 @@ SPOILED = {
     "undeclared fill value": (lambda d: at(d, "flux", 9.96921e36), {}, "looks like a missing value"),
     "region at sea": (lambda d: d, {"region": {"latitude": [1, 2]}}, "fewer than two cells"),
     "region upside down": (lambda d: d, {"region": {"latitude": [2, 1]}}, "latitude is (south, north)"),
-    "step that is none": (lambda d: d, {"step": "fortnight"}, "expected for example '6 h', '1 d' or 'month'"),
+    "step that is none": (lambda d: d, {"step": "fortnight"}, "expected for example '6 h', '1 d', 'month' or 'year'"),
     "step between the times": (lambda d: d, {"step": "36 h"}, "no multiple"),
     "finer grid": (
         lambda d: d, {"grid": {"latitudes": 90, "longitudes": 180}},

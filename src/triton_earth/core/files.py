@@ -1,10 +1,10 @@
-"""Outputs that are whole or absent: written under a temporary name beside the final one, then renamed."""
+"""Files that are whole or absent: written under a temporary name beside the final one, then renamed."""
 
-import itertools
+import errno
 import json
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,43 +12,13 @@ from typing import Any
 
 from triton_earth.core.errors import UserError
 
+_TEMPORARY = re.compile(r"\..*\.[0-9]+\.tmp|.*\.[0-9a-f]{32}\.partial", re.DOTALL)
+"""Names of temporary files: those of `write_bytes`, those of Zarr."""
+
 
 def partial_path(path: Path) -> Path:
     """Return the temporary name under which an output grows until it is complete."""
     return path.with_name(path.name + ".partial")
-
-
-def claim_output(path: Path, *, resume: bool, overwrite: bool) -> Path:
-    """Return the temporary path for a new output, or refuse to touch what is there.
-
-    Args:
-        path: Final path of the output, a file or folder.
-        resume: Go on with a partial output if there is one.
-        overwrite: Replace a complete output, but only once the new one is complete.
-
-    Returns:
-        The temporary path; a left-over one has been removed unless `resume`.
-
-    Raises:
-        UserError: if `path` or a partial output exists and neither option allows it, if both options are given, or if
-            the folder above cannot be made or written.
-    """
-    if resume and overwrite:
-        raise UserError("--resume and --overwrite exclude each other; give one of them.")
-    partial = partial_path(path)
-    if path.exists() and not overwrite and not resume:
-        raise UserError(
-            f"{path} exists already. Choose another path, or add --overwrite to replace it."
-        )
-    if partial.exists() and not (resume or overwrite):
-        raise UserError(
-            f"{partial} is an unfinished output of an earlier run. "
-            "Add --resume to go on with it, or --overwrite to start again."
-        )
-    require_writable(path)
-    if partial.exists() and not resume:
-        remove(partial)
-    return partial
 
 
 def require_apart(out: Path, inputs: Iterable[str | Path]) -> None:
@@ -61,52 +31,19 @@ def require_apart(out: Path, inputs: Iterable[str | Path]) -> None:
     Raises:
         UserError: naming the output and the input; or if the output has no name of its own, such as ``..``.
     """
+    if out.name in ("", ".."):
+        raise UserError(f"{out} is no name for a new output. Choose another path.")
+    with writing(out):
+        final = out.resolve()
     for given in inputs:
         if not Path(given).exists():
             continue
         source = Path(given).resolve()
-        for target in (out.resolve(), partial_path(out.resolve())):
+        for target in (final, partial_path(final)):
             if source.is_relative_to(target) or target.is_relative_to(source):
                 raise UserError(
                     f"{out} is, holds or lies within {given}, which this command reads. Choose another path."
                 )
-    if out.name in ("", ".."):
-        raise UserError(f"{out} is no name for a new output. Choose another path.")
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a path that nothing can be written to; nothing stays on disk.
-
-    Raises:
-        UserError: if the nearest folder above that exists is no folder, or may not be written.
-    """
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise UserError(f"{path} cannot be made: {above} is no folder. Choose another path.")
-    try:
-        # Permissions do not tell: the folder may be the system's own, or of a read-only disk.
-        os.rmdir(tempfile.mkdtemp(dir=above))
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be made: {above} may not be written. Choose another path."
-        ) from error
-
-
-def publish(partial: Path, path: Path) -> None:
-    """Give a complete output its final name; an old output of that name goes away only then."""
-    if path.exists():
-        old = set_aside(path)
-        partial.rename(path)
-        remove(old)
-    else:
-        partial.rename(path)
-
-
-def set_aside(path: Path) -> Path:
-    """Rename an output to a hidden name beside it that nothing else has, and return that name."""
-    names = (f".{path.name}.{os.getpid()}.{number}.old" for number in itertools.count())
-    with _writing(path):
-        return path.rename(next(p for name in names if not (p := path.with_name(name)).exists()))
 
 
 def make_folder(path: Path) -> None:
@@ -115,7 +52,7 @@ def make_folder(path: Path) -> None:
     Raises:
         UserError: if the system does not let us.
     """
-    with _writing(path):
+    with writing(path):
         path.mkdir(parents=True)
 
 
@@ -127,11 +64,54 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a process that was killed while it wrote: ours, and those of Zarr."""
-    for pattern in (".*.tmp", "*.partial"):
-        for left in folder.rglob(pattern):
-            remove(left)
+def remove_leftovers(folder: Path, *, below: bool = True) -> None:
+    """Remove the temporary files of a process that was killed while it wrote: ours, and those of Zarr.
+
+    Args:
+        folder: Where to look.
+        below: Look in the folders in it too.
+    """
+    for above, folders, files in os.walk(folder):
+        for name in files:
+            if _TEMPORARY.fullmatch(name):
+                remove(Path(above, name))
+        if not below:
+            folders.clear()
+
+
+def require_no_links(folder: Path) -> None:
+    """Refuse a folder that holds links: what is written through them changes what lies elsewhere.
+
+    Raises:
+        UserError: naming the first.
+    """
+    for above, below, files in os.walk(folder):
+        for name in (*below, *files):
+            if Path(above, name).is_symlink():
+                raise UserError(
+                    f"{Path(above, name)} is a link, and nothing is written through links. Replace it by what it "
+                    "stands for, or start again with --overwrite."
+                )
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before anything that is done later."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that does not know it of folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have all files below a folder on the disk, then the names in it and below."""
+    for above, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            sync(Path(above, name))
+        sync(Path(above))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -146,26 +126,36 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _writing(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
+            sync(path.parent)
     finally:
         if path.parent.is_dir():
             temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line what the system has against writing a path.
+
+    Raises:
+        UserError: in place of an OSError.
+    """
     try:
         yield
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}). Choose another place."
-        ) from error
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # pathlib says of a loop of links that it is a RuntimeError
+        if isinstance(error, RuntimeError) and "loop" not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be written ({reason}). Choose another place.") from error
 
 
 def write_text(path: Path, text: str) -> None:

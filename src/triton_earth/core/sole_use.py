@@ -1,48 +1,122 @@
-"""Sole use of a folder: of two processes that would write into one, the second is refused."""
+"""Sole use of an output: of two processes that would write it, on one machine or several, the second is refused."""
 
 import fcntl
 import os
+import shlex
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from triton_earth.core.errors import UserError
 
+_MAGIC = "triton-earth"
 
-class SoleUse:
-    """Folders that no other process may claim until the block ends, however this one ends.
 
-    File systems without locks refuse nobody. A folder that is renamed stays claimed.
+def lock_path(path: Path) -> Path:
+    """Return the file beside an output by whose lock it is claimed."""
+    return path.with_name(f".{path.name}.{_MAGIC}.lock")
+
+
+@contextmanager
+def sole_use(path: Path) -> Iterator[None]:
+    """Claim an output until the block or the process ends, however it ends; nothing need be there yet.
+
+    The claim is a lock (flock) of a file beside the output, which goes away with the claim. What a killed process
+    leaves of it claims nothing. Where a file system has no locks nobody is refused. Folders above that are not there
+    are made, and go away again if nothing is written into them.
+
+    Args:
+        path: File or folder that is written, by whatever name.
+
+    Raises:
+        UserError: saying who has it, or why the folder above cannot be written.
     """
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[int, int], int] = {}
-
-    def claim(self, folder: Path) -> None:
-        """Claim a folder; one that is claimed here already stays so.
-
-        Raises:
-            UserError: if another process has it.
-        """
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        status = os.fstat(descriptor)
-        which = status.st_dev, status.st_ino
-        if which in self._held:
-            os.close(descriptor)
-            return
+    made = _make_parents(path)
+    lock = lock_path(path.parent.resolve() / path.name)
+    try:
+        descriptor = _locked(path, lock)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+            yield
+        finally:
+            try:
+                lock.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+    finally:
+        for folder in made:
+            try:
+                folder.rmdir()
+            except OSError:
+                break  # it holds something
+
+
+def _make_parents(path: Path) -> list[Path]:
+    """Make the folders above a path and return those that were not there, the lowest first."""
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    above = path.absolute().parents[len(missing)]
+    if not above.is_dir():
+        raise UserError(f"{path} cannot be made: {above} is no folder. Choose another path.")
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be made: {above} may not be written ({error.strerror}). Choose another path."
+        ) from error
+    return missing
+
+
+def _locked(path: Path, lock: Path) -> int:
+    """Return an open descriptor of the lock file that holds its lock."""
+    while True:
+        try:
+            descriptor = os.open(
+                lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666
+            )
+        except OSError as error:
             raise UserError(
-                f"{folder}: another process is writing into it. Wait for its end, stop it, or choose another folder."
-            ) from None
-        except OSError:
-            pass  # network file systems may have no locks for folders
-        self._held[which] = descriptor
+                f"{path} cannot be made: {lock.parent} may not be written ({error.strerror}). Choose another path."
+            ) from error
+        kept = False
+        try:
+            _lock(descriptor, path, lock)
+            # Who had it before may have removed the file that we opened.
+            kept = lock.exists() and os.path.samestat(os.fstat(descriptor), lock.lstat())
+            if kept:
+                _sign(descriptor)
+                return descriptor
+        finally:
+            if not kept:
+                os.close(descriptor)
 
-    def __enter__(self) -> "SoleUse":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        for descriptor in self._held.values():
-            os.close(descriptor)
-        self._held.clear()
+def _lock(descriptor: int, path: Path, lock: Path) -> None:
+    content = b""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        content = os.pread(descriptor, 4096, 0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or (
+        content and not content.startswith(_MAGIC.encode())
+    ):
+        raise UserError(f"{lock} is in the way and is not ours. Remove it, or choose another path.")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = content.decode("utf-8", "replace").removeprefix(_MAGIC).strip()
+        raise UserError(
+            f"{path}: another process is writing it ({who or 'it has just begun'}). Wait for its end, stop it, or "
+            "choose another path."
+        ) from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def _sign(descriptor: int) -> None:
+    """Write into the lock file who has it."""
+    words = " ".join(map(shlex.quote, sys.argv[1:]))[:500]
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    text = f"{_MAGIC} process {os.getpid()} on {socket.gethostname()} since {since}: {words}\n"
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode("utf-8", "replace"), 0)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import partial_path, remove, require_apart
+from triton_earth.core.files import require_apart
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.compression import Compression
@@ -108,20 +108,16 @@ def prepare_archive(
             )
         return fields[:, :, None]
 
-    try:
-        return prepare_trajectories(
-            out,
-            wanted,
-            count=len(splits),
-            batch_size=data.batch_size,
-            create=create,
-            trajectories=trajectories,
-            resume=resume,
-            overwrite=overwrite,
-        )
-    except UnsoundDataError:
-        remove(partial_path(out))
-        raise
+    return prepare_trajectories(
+        out,
+        wanted,
+        count=len(splits),
+        batch_size=data.batch_size,
+        create=create,
+        trajectories=trajectories,
+        resume=resume,
+        overwrite=overwrite,
+    )
 
 
 def archive_arrays(path: Path) -> dict[str, Any]:

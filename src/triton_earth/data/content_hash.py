@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import zarr.errors
 from zarr.storage import LocalStore
+
+from triton_earth.data.groups import beside_other_files
 
 
 def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
@@ -20,11 +20,11 @@ def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
         path: A store made by `create_store`.
         trajectory_hashes: SHA-256 of the values of each trajectory, in order.
     """
-    with warnings.catch_warnings():
-        # The list of finished pieces lies in the group while it is prepared.
-        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        with xr.open_zarr(LocalStore(path), consolidated=False, zarr_format=3) as opened:
-            store = opened.drop_vars("state").load()
+    with (
+        beside_other_files(),
+        xr.open_zarr(LocalStore(path), consolidated=False, zarr_format=3) as opened,
+    ):
+        store = opened.drop_vars("state").load()
     times = store["time"].values
     calendar = times.dtype.kind == "M"
     split = store["split"].values.astype(object)

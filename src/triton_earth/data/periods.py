@@ -90,6 +90,7 @@ def split_of_times(
     *,
     recorded: Bool[np.ndarray, " time"] | None = None,
     breaks: bool = False,
+    lead_in: np.timedelta64 | None = None,
 ) -> np.ndarray:
     """Return the split of each time, "" for times of none and times without a state.
 
@@ -100,6 +101,7 @@ def split_of_times(
         source: Where the times come from, for messages.
         recorded: Where there is a state; everywhere if not given.
         breaks: Whether a period may lack some of its times; windows do not cross them.
+        lead_in: How long before the first time begins what it stands for.
 
     Returns:
         Array of str, [time].
@@ -111,6 +113,7 @@ def split_of_times(
     there = np.ones(len(times), dtype=bool) if recorded is None else recorded
     split = np.full(len(times), "", dtype=object)
     step = times[1] - times[0]
+    begins = times[0] if lead_in is None else times[0] - lead_in
     for name in SPLITS:
         for start, end in getattr(splits, name):
             first, last = first_moment(start), last_moment(end)
@@ -120,7 +123,7 @@ def split_of_times(
                     f"{source}: no time lies in the {name} period {start} to {end}; times are "
                     f"{describe_time(times[0])} to {describe_time(times[-1])}. Correct data.splits.{name}."
                 )
-            if times[0] - first >= step or last - times[-1] >= step + np.timedelta64(1, "D"):
+            if begins - first >= step or last - times[-1] >= step + np.timedelta64(1, "D"):
                 raise UserError(
                     f"{source}: the {name} period {start} to {end} reaches beyond the times there are, "
                     f"{describe_time(times[0])} to {describe_time(times[-1])}. Shorten data.splits.{name}, "

@@ -1,7 +1,7 @@
 """Preparing a training store from a simulation: batch by batch, resumable, whole or absent."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, read_json, remove_leftovers, write_json
+from triton_earth.core.files import read_json, sync_tree, write_json
 from triton_earth.core.progress import progress
 from triton_earth.data.compression import Compression
+from triton_earth.data.groups import create_again, is_sealed, seal
 from triton_earth.data.simulations import AnySimulation
+from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.store import (
+    FORMAT,
     TrainingStore,
     create_store,
     finish_store,
@@ -23,10 +27,14 @@ from triton_earth.data.store import (
     read_trajectory,
     write_trajectory,
 )
+from triton_earth.data.store_writer import FIELDS
 
 logger = logging.getLogger("triton_earth")
 
 PROGRESS = "progress.json"
+
+TRAINING_STORE = Kind("training store", ("zarr.json",), FORMAT, working=(PROGRESS,))
+"""What `prepare` makes."""
 
 
 class Splits(StrictConfig):
@@ -164,28 +172,80 @@ def prepare_trajectories(
     Raises:
         UserError: if `out` exists and neither option allows it, or the store there is of another recipe.
     """
-    partial = claim_output(out, resume=resume, overwrite=overwrite)
-    if resume and out.exists():
-        finished = TrainingStore.open(out)
-        require_same_recipe(finished.provenance.get("data"), wanted, out)
-        logger.info("%s is complete; nothing to resume.", out)
-        return finished
-    remove_leftovers(partial)
-    if not (resume and (partial / PROGRESS).exists()):
-        create(partial)
-        write_json(partial / PROGRESS, {"data": wanted, "hashes": {}})
-    hashes = _verified(partial, wanted)
-    missing = [number for number in range(count) if number not in hashes]
-    with progress("prepare", count, done=len(hashes)) as advance:
-        for batch in _same_batches(missing, count, batch_size):
-            for number, fields in zip(batch, trajectories(batch), strict=True):
-                hashes[number] = write_trajectory(partial, number, fields)
-            write_json(partial / PROGRESS, {"data": wanted, "hashes": hashes})
-            advance(len(batch))
-    finish_store(partial, [hashes[number] for number in range(count)])
-    (partial / PROGRESS).unlink()
-    publish(partial, out)
+
+    def require_same(found: Any, path: Path) -> None:
+        require_same_recipe(found, wanted, path)
+
+    with Claim(out, TRAINING_STORE, resume=resume, overwrite=overwrite) as claim:
+        partial = claim.partial
+        if not claim.goes_on(require_same):
+            if claim.is_complete:
+                return complete_store(claim.path, ("data",), {"data": wanted})
+            claim.begin(wanted)
+        create_where_needed(claim, create)
+        hashes = _verified(partial)
+        missing = [number for number in range(count) if number not in hashes]
+        try:
+            with progress("prepare", count, done=len(hashes)) as advance:
+                for batch in _same_batches(missing, count, batch_size):
+                    for number, fields in zip(batch, trajectories(batch), strict=True):
+                        hashes[number] = write_trajectory(partial, number, fields)
+                    write_json(partial / PROGRESS, {"hashes": hashes})
+                    advance(len(batch))
+        except UnsoundDataError:
+            claim.discard()  # with which repaired files could not go on
+            raise
+        finish_store(partial, [hashes[number] for number in range(count)])
+        publish_store(claim)
     return TrainingStore.open(out)
+
+
+def create_where_needed(claim: Claim, create: Callable[[Path], None]) -> None:
+    """Write the empty store of a claim, or what is lost or damaged of its description.
+
+    Args:
+        claim: An output that was begun.
+        create: Writes the empty store at a path.
+    """
+    partial = claim.partial
+    if not claim.is_created:
+        claim.clear()
+        create(partial)
+        write_json(partial / PROGRESS, {"hashes": {}})
+    elif not is_sealed(partial, claim.notes.get("seal")):
+        logger.warning("%s: its description is damaged and is made again.", partial)
+        create_again(partial, FIELDS, create)
+    else:
+        return
+    sync_tree(partial)
+    claim.created(seal=seal(partial, FIELDS))
+
+
+def complete_store(path: Path, keys: Sequence[str], wanted: dict[str, Any]) -> TrainingStore:
+    """Return a complete store that a command was to go on with.
+
+    Args:
+        path: The store.
+        keys: What of its provenance tells how it was made.
+        wanted: What this command would write there.
+
+    Raises:
+        UserError: if it was made in another way.
+    """
+    finished = TrainingStore.open(path)
+    require_same_recipe({key: finished.provenance.get(key) for key in keys}, wanted, path)
+    logger.info("%s is complete; nothing to resume.", path)
+    return finished
+
+
+def publish_store(claim: Claim) -> None:
+    """Give a finished store its name, after it has been opened under its temporary one.
+
+    Raises:
+        UserError: if a part of it is lost or damaged; the same command without `--resume` makes it again.
+    """
+    TrainingStore.open(claim.partial)
+    claim.publish()
 
 
 def _same_batches(missing: list[int], total: int, batch_size: int) -> list[list[int]]:
@@ -196,18 +256,31 @@ def _same_batches(missing: list[int], total: int, batch_size: int) -> list[list[
     return [batch for batch in batches if set(batch) & set(missing)]
 
 
-def _verified(partial: Path, wanted: dict[str, Any]) -> dict[int, str]:
+def _verified(partial: Path) -> dict[int, str]:
     """Return the checksums of the trajectories whose values still have them."""
-    state = read_json(partial / PROGRESS, "unfinished training store")
-    require_same_recipe(state["data"], wanted, partial)
     verified = {}
-    for number, checksum in state["hashes"].items():
+    for number, checksum in written(partial).items():
         fields = read_trajectory(partial, int(number))
         if fields is not None and hash_fields(np.asarray(fields)) == checksum:
             verified[int(number)] = checksum
         else:
             logger.warning("%s: trajectory %s is damaged and is made again.", partial, number)
     return verified
+
+
+def written(partial: Path) -> dict[str, str]:
+    """Return the checksums of what an unfinished store holds, by the number of its first time or of its trajectory.
+
+    Raises:
+        UserError: if they are damaged.
+    """
+    state = read_json(partial / PROGRESS, "unfinished training store")
+    try:
+        return {str(int(number)): str(checksum) for number, checksum in state["hashes"].items()}
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{partial / PROGRESS} is damaged: the unfinished training store is made again with --overwrite."
+        ) from error
 
 
 def require_same_recipe(found: Any, wanted: dict[str, Any], path: Path) -> None:

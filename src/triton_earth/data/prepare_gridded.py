@@ -7,16 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from triton_earth.core.claim import Claim
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import (
-    claim_output,
-    publish,
-    read_json,
-    remove,
-    remove_leftovers,
-    require_apart,
-    write_json,
-)
+from triton_earth.core.files import require_apart, write_json
 from triton_earth.core.progress import progress
 from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
@@ -25,7 +18,15 @@ from triton_earth.data.fingerprints import fingerprints, without_folders
 from triton_earth.data.periods import split_of_times
 from triton_earth.data.piece_plan import pieces_of
 from triton_earth.data.pieces import Piece, PieceWork, finish_piece, require_mask
-from triton_earth.data.prepare import PROGRESS, require_same_recipe
+from triton_earth.data.prepare import (
+    PROGRESS,
+    TRAINING_STORE,
+    complete_store,
+    create_where_needed,
+    publish_store,
+    require_same_recipe,
+    written,
+)
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.sources.gridded import GriddedSource
@@ -82,6 +83,7 @@ def prepare_gridded(
             source.name,
             recorded=source.recorded,
             breaks=data.gaps == "split",
+            lead_in=source.lead_in,
         )
         missing = int((~source.recorded).sum())
         if missing:
@@ -94,29 +96,39 @@ def prepare_gridded(
             "data": data.model_dump(mode="json"),
             "files": fingerprints(source.files),
         }
-        partial = claim_output(out, resume=resume, overwrite=overwrite)
-        if resume and out.exists():
-            finished = TrainingStore.open(out)
-            made_from = {key: finished.provenance.get(key) for key in ("data", "files")}
-            shown = {"data": identity["data"], "files": without_folders(identity["files"])}
-            require_same_recipe(made_from, shown, out)
-            logger.info("%s is complete; nothing to resume.", out)
-            return finished
-        remove_leftovers(partial)
-        if not (resume and (partial / PROGRESS).exists()):
-            files = without_folders(identity["files"])
-            origin = {**provenance, "data": identity["data"], "files": files}
-            _create(partial, source, split, valid, origin, pieces[0].stop, data.compression)
-            write_json(partial / PROGRESS, {"identity": identity, "hashes": {}})
-        work = PieceWork(data, identity["files"], source.climatology, valid, partial, source)
-        try:
-            digests = _finish_pieces(place, work, pieces, identity)
-        except UnsoundDataError:
-            remove(partial)  # with which repaired files could not go on
-            raise
-    finish_store(partial, [hash_digests(digests)])
-    (partial / PROGRESS).unlink()
-    publish(partial, out)
+        files = without_folders(identity["files"])
+
+        def require_same(found: Any, path: Path) -> None:
+            require_same_recipe(found, identity, path)
+
+        with Claim(out, TRAINING_STORE, resume=resume, overwrite=overwrite) as claim:
+            if not claim.goes_on(require_same):
+                if claim.is_complete:
+                    shown = {"data": identity["data"], "files": files}
+                    return complete_store(claim.path, ("data", "files"), shown)
+                claim.begin(identity)
+            create_where_needed(
+                claim,
+                lambda partial: _create(
+                    partial,
+                    source,
+                    split,
+                    valid,
+                    {**provenance, "data": identity["data"], "files": files},
+                    pieces[0].stop,
+                    data.compression,
+                ),
+            )
+            work = PieceWork(
+                data, identity["files"], source.climatology, valid, claim.partial, source
+            )
+            try:
+                digests = _finish_pieces(place, work, pieces)
+            except UnsoundDataError:
+                claim.discard()  # with which repaired files could not go on
+                raise
+            finish_store(claim.partial, [hash_digests(digests)])
+            publish_store(claim)
     return TrainingStore.open(out)
 
 
@@ -147,13 +159,9 @@ def _create(
         write_climatology(partial, names, source.climatology, source.grid.axes)
 
 
-def _finish_pieces(
-    place: Tasks, work: PieceWork, pieces: list[slice], identity: dict[str, Any]
-) -> list[bytes]:
+def _finish_pieces(place: Tasks, work: PieceWork, pieces: list[slice]) -> list[bytes]:
     """Verify the pieces that are there, make the others, and return the digest of each time."""
-    state = read_json(work.partial / PROGRESS, "unfinished training store")
-    require_same_recipe(state.get("identity"), identity, work.partial)
-    hashes: dict[str, str] = state["hashes"]
+    hashes = written(work.partial)
     todo = [Piece(times, hashes.get(str(times.start))) for times in pieces]
     digests: list[bytes] = []
     with progress("prepare", pieces[-1].stop) as advance:
@@ -166,7 +174,7 @@ def _finish_pieces(
             checksum = hash_digests(done.digests)
             if checksum != piece.checksum:
                 hashes[str(piece.times.start)] = checksum
-                write_json(work.partial / PROGRESS, {"identity": identity, "hashes": hashes})
+                write_json(work.partial / PROGRESS, {"hashes": hashes})
             digests += done.digests
             advance(piece.times.stop - piece.times.start)
     return digests

@@ -37,18 +37,15 @@ class Regrid:
         return np.where(covered >= 0.5 - 1e-9, sums / np.maximum(covered, 1e-300), np.nan)
 
 
-def equal_angle_grid(
-    source: LatLonGrid, latitudes: int, longitudes: int, *, pole_to_pole: bool
-) -> LatLonGrid:
+def equal_angle_grid(source: LatLonGrid, latitudes: int, longitudes: int) -> LatLonGrid:
     """Return a grid of equal angles over the area of another.
 
     Args:
         source: Grid whose area it covers.
         latitudes: Rows.
         longitudes: Columns; around a whole circle the first centre is at 0.
-        pole_to_pole: Whether the rows reach from pole to pole, even where the source does not.
     """
-    south, north = (-90.0, 90.0) if pole_to_pole else _latitude_borders(source.y)[[0, -1]]
+    south, north = _latitude_borders(source.y)[[0, -1]]
     height = (north - south) / latitudes
     rows = south + height * (np.arange(latitudes) + 0.5)
     if source.is_global_in_longitude:

@@ -26,12 +26,12 @@ from triton_earth.core.state import State
 from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
 from triton_earth.data.codecs import require_format_3
+from triton_earth.data.groups import require_sealed
 from triton_earth.data.missing_chunks import missing_chunks
 from triton_earth.data.periods import gaps_between_splits
 from triton_earth.data.shards import Shards
 from triton_earth.data.store_writer import (
     FORMAT,
-    consolidate,
     create_store,
     finish_store,
     hash_fields,
@@ -45,7 +45,6 @@ from triton_earth.data.windows import Segment, consecutive
 __all__ = [
     "FORMAT",
     "TrainingStore",
-    "consolidate",
     "create_store",
     "finish_store",
     "hash_fields",
@@ -132,7 +131,9 @@ class TrainingStore:
             with xr.open_zarr(LocalStore(path), zarr_format=3) as dataset:
                 coordinates = dataset.drop_vars("state").load()
             _require_sound(coordinates)
-            return cls(path, state, coordinates)
+            opened = cls(path, state, coordinates)
+            require_sealed(path, group.attrs.asdict())
+            return opened
         except UserError:
             raise
         except DAMAGE as error:

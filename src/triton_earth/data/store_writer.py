@@ -1,27 +1,27 @@
 """Writing a training store: the empty store, its trajectories piece by piece, and the finish; see `store.py`."""
 
 import hashlib
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 import zarr
-import zarr.errors
 from jaxtyping import Bool, Float32
 from zarr.codecs import Crc32cCodec
 from zarr.storage import LocalStore
 
-from triton_earth.core.errors import UserError
-from triton_earth.core.files import remove
+from triton_earth.core.errors import DAMAGE, UserError
+from triton_earth.core.files import remove, sync, sync_tree
 from triton_earth.core.grid import Grid
 from triton_earth.core.variables import Variables
 from triton_earth.data.climatology import Climatology
 from triton_earth.data.compression import CODECS, Compression
 from triton_earth.data.content_hash import content_hash
+from triton_earth.data.groups import consolidate, write_group, write_seal
 
 FORMAT = "triton-earth training store 1"
+FIELDS = ("state",)
+"""Arrays whose values have checksums of their own."""
 
 
 def create_store(
@@ -41,7 +41,7 @@ def create_store(
     """Write an empty store: coordinates, attributes and the array that trajectories are then written into.
 
     Args:
-        path: New folder.
+        path: Folder without a group.
         variables: Channels of the state.
         grid: Cells of the state.
         times: Times of every trajectory, datetime64 or float64.
@@ -55,7 +55,7 @@ def create_store(
         time_units: Units of times without a calendar.
 
     Raises:
-        UserError: if the disk is full or fails; nothing is left behind.
+        UserError: if the disk is full or fails.
     """
     y_name, x_name = grid.axes
     coordinates: dict[str, Any] = {
@@ -90,9 +90,7 @@ def create_store(
     }
     one_time = (1, 1, len(variables), *grid.shape)
     try:
-        xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-            LocalStore(path), mode="w", zarr_format=3, consolidated=False
-        )
+        write_group(path, coordinates, attributes)
         zarr.open_group(LocalStore(path), mode="r+").create_array(
             "state",
             shape=(len(splits), len(times), len(variables), *grid.shape),
@@ -104,7 +102,6 @@ def create_store(
             dimension_names=["trajectory", "time", "channel", y_name, x_name],
         )
     except OSError as error:
-        remove(path)
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command."
         ) from error
@@ -162,10 +159,15 @@ def write_times(
         )
         in_file = (array.shards or array.chunks)[1]
         start, stop, _ = times.indices(array.shape[1])
-        for number in range(start // in_file, -(-stop // in_file)):
+        folder = path / "state" / "c" / str(trajectory)
+        numbers = range(start // in_file, -(-stop // in_file))
+        for number in numbers:
             # Zarr reads a file before it writes into it, and fails if that file is damaged.
-            remove(path / "state" / "c" / str(trajectory) / str(number))
+            remove(folder / str(number))
         array[trajectory, times] = fields
+        for number in numbers:  # on the disk before anything says that it is there
+            sync_tree(folder / str(number))
+        sync(folder)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command with --resume."
@@ -186,7 +188,7 @@ def read_times(
         return np.asarray(
             zarr.open_array(LocalStore(path), path="state", mode="r")[trajectory, times]
         )
-    except (OSError, ValueError, RuntimeError):
+    except DAMAGE:
         return None
 
 
@@ -223,12 +225,5 @@ def finish_store(path: Path, hashes: list[str]) -> str:
     group.attrs["trajectory_hashes"] = hashes
     group.attrs["content_hash"] = found
     consolidate(path)
+    write_seal(path, FIELDS)
     return found
-
-
-def consolidate(path: Path) -> None:
-    """Write consolidated metadata, so that `xarray.open_zarr` opens the group with one read."""
-    with warnings.catch_warnings():
-        # Zarr v3 has not yet specified consolidated metadata; readers that do not know it ignore it.
-        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        zarr.consolidate_metadata(LocalStore(path))

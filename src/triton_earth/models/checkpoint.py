@@ -1,6 +1,9 @@
 """Forecasters on disk: a folder with weights as safetensors and everything else as JSON; loading runs no code."""
 
 import hashlib
+import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +12,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from triton_earth.core.errors import UserError
-from triton_earth.core.files import (
-    claim_output,
-    make_folder,
-    publish,
-    read_json,
-    write_bytes,
-    write_json,
-)
+from triton_earth.core.claim import Claim, Kind
+from triton_earth.core.errors import DAMAGE, UserError, first_line
+from triton_earth.core.files import write_bytes, write_json
 from triton_earth.core.grid import grid_from_dict
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
@@ -26,6 +23,13 @@ from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FORMAT = "triton-earth forecaster 1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "forecaster.json"
+SEAL = "seal"
+ATTEMPTS = 3
+"""How often a forecaster is opened anew that was replaced while it was read."""
+
+SAVED = Kind("forecaster", (DESCRIPTION,), FORMAT, resumable=False)
+"""What `save_forecaster` makes."""
+
 _MASK, _FORCING_MASK = "valid_mask", "forcing_mask"
 _NETWORK = "network."
 
@@ -47,8 +51,6 @@ def save_forecaster(
     Raises:
         UserError: if the folder cannot be made or written.
     """
-    partial = claim_output(folder, resume=False, overwrite=True)
-    make_folder(partial)
     state = forecaster.network.state_dict() if weights is None else weights
     tensors = {
         _NETWORK + name: tensor.detach().cpu().contiguous() for name, tensor in state.items()
@@ -58,21 +60,23 @@ def save_forecaster(
         {name: mask.cpu().contiguous() for name, mask in masks.items() if mask is not None}
     )
     tensors.update(forecaster.normalizer.tensors)
-    write_bytes(partial / WEIGHTS, safetensors.torch.save(tensors))
-    write_json(
-        partial / DESCRIPTION,
-        {
-            "format": FORMAT,
-            "model": forecaster.config.model_dump(mode="json"),
-            "precision": forecaster.precision,
-            "variables": forecaster.variables.to_list(),
-            "grid": forecaster.grid.to_dict(),
-            "time_step": encode_duration(forecaster.time_step),
-            **forecaster.normalizer.to_dict(),
-            "provenance": provenance,
-        },
-    )
-    publish(partial, folder)
+    content = safetensors.torch.save(tensors)
+    description = {
+        "format": FORMAT,
+        "weights": hashlib.sha256(content).hexdigest(),
+        "model": forecaster.config.model_dump(mode="json"),
+        "precision": forecaster.precision,
+        "variables": forecaster.variables.to_list(),
+        "grid": forecaster.grid.to_dict(),
+        "time_step": encode_duration(forecaster.time_step),
+        **forecaster.normalizer.to_dict(),
+        "provenance": provenance,
+    }
+    with Claim(folder, SAVED, resume=False, overwrite=True) as claim:
+        partial = claim.begin()
+        write_bytes(partial / WEIGHTS, content)
+        write_json(partial / DESCRIPTION, {**description, SEAL: _seal(description)})
+        claim.publish()
 
 
 def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> NetworkForecaster:
@@ -91,14 +95,12 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
         model.predicted.names, model.history, model.time_step
     """
     folder = forecaster_folder(folder)
-    description = read_json(folder / DESCRIPTION, "forecaster")
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise UserError(f"{folder / DESCRIPTION}: not the description of a forecaster.")
+    description, content = _read(folder)
     try:
-        tensors = safetensors.torch.load_file(folder / WEIGHTS)
-    except (OSError, safetensors.SafetensorError) as error:
+        tensors = safetensors.torch.load(content)
+    except (*DAMAGE, safetensors.SafetensorError) as error:
         raise UserError(
-            f"{folder / WEIGHTS} cannot be read ({error}); train the model again."
+            f"{folder / WEIGHTS} cannot be read ({first_line(error)}); train the model again."
         ) from error
     try:
         forecaster = NetworkForecaster(
@@ -115,9 +117,9 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
         forecaster.network.load_state_dict(weights)
     except UserError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except DAMAGE as error:
         raise UserError(
-            f"{folder}: weights and description do not belong together ({str(error).splitlines()[0]})."
+            f"{folder}: weights and description do not belong together ({first_line(error)}). Train the model again."
         ) from error
     forecaster.network.to(device).eval()
     return forecaster
@@ -125,11 +127,76 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
 
 def load_provenance(folder: str | Path) -> dict[str, Any]:
     """Return how a saved forecaster was trained, and the SHA-256 of its weights as `model_hash`."""
-    folder = forecaster_folder(folder)
+    description, content = _read(forecaster_folder(folder))
     return {
-        "model_hash": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
-        "training": read_json(folder / DESCRIPTION, "forecaster")["provenance"],
+        "model_hash": hashlib.sha256(content).hexdigest(),
+        "training": description["provenance"],
     }
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the description and the bytes of the weights of one forecaster, also while another replaces it.
+
+    Raises:
+        UserError: if one of them is missing or not what was written.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            described, content = _files_of(folder)
+            break
+        except FileNotFoundError:
+            continue  # it was replaced, and its files have gone
+    else:
+        missing = next((n for n in (DESCRIPTION, WEIGHTS) if not (folder / n).exists()), WEIGHTS)
+        raise UserError(f"{folder / missing} is missing: this is not a complete forecaster.")
+    path = folder / DESCRIPTION
+    try:
+        description = json.loads(described)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} cannot be read ({first_line(error)}): the forecaster is damaged; train the model again."
+        ) from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise UserError(f"{path}: not the description of a forecaster.")
+    told = {key: value for key, value in description.items() if key != SEAL}
+    # Those of older versions have no seal.
+    if description.get(SEAL, _seal(told)) != _seal(told):
+        raise UserError(f"{path} is not what was written: it is damaged. Train the model again.")
+    if description.get("weights") not in (None, hashlib.sha256(content).hexdigest()):
+        raise UserError(
+            f"{folder / WEIGHTS} are not the weights that were written: the file is damaged. Train the model again."
+        )
+    if "provenance" not in description:
+        raise UserError(f"{path}: 'provenance' is missing; the forecaster is damaged.")
+    return description, content
+
+
+def _files_of(folder: Path) -> tuple[bytes, bytes]:
+    """Return the two files of the folder that has the name now, though another may get it meanwhile."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        contents = []
+        for name in (DESCRIPTION, WEIGHTS):
+            descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=opened)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise UserError(f"{folder / name} is no file. Train the model again.")
+                contents.append(file.read())
+        return contents[0], contents[1]
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}). Change its permissions, or choose another model."
+        ) from error
+    finally:
+        os.close(opened)
+
+
+def _seal(description: dict[str, Any]) -> str:
+    """Return the SHA-256 of a description, as it is once it has been written and read."""
+    read = json.loads(json.dumps(description))
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def forecaster_folder(folder: str | Path) -> Path:

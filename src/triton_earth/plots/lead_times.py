@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from triton_earth.data.sources.time_axis import MEAN_MONTH
+from triton_earth.data.sources.times.steps import MEAN_MONTH, MEAN_YEAR
 from triton_earth.plots.labels import pretty_units, shortened
 
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
@@ -39,7 +39,7 @@ class LeadTimes:
 
     def words(self, value: float) -> str:
         """Return a value in these units with its units."""
-        singular = self.units in ("days", "months", "time units") and value == 1
+        singular = self.units in ("days", "months", "years", "time units") and value == 1
         return f"{value:.4g} {self.units[:-1] if singular else self.units}"
 
     def title(self, index: int) -> str:
@@ -86,9 +86,10 @@ def lead_times(coordinate: xr.DataArray) -> LeadTimes:
 
 
 def _calendar_units(seconds: Float64[np.ndarray, " lead_time"]) -> tuple[str, float]:
-    month = float(MEAN_MONTH / np.timedelta64(1, "s"))
-    if seconds.any() and np.allclose(seconds / month, (seconds / month).round(), atol=1e-4):
-        return "months", month
+    for name, length in (("years", MEAN_YEAR), ("months", MEAN_MONTH)):
+        unit = float(length / np.timedelta64(1, "s"))
+        if seconds.any() and np.allclose(seconds / unit, (seconds / unit).round(), atol=1e-4):
+            return name, unit
     longest = float(seconds.max(initial=0.0))
     for name, code, at_least in _CALENDAR_UNITS:
         if longest >= at_least * _SECONDS[code]:

@@ -1,5 +1,6 @@
 """Rollouts of batches: initial states, forcings, stabilisers and guard of every batch, set up in one place."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from triton_earth.rollout.guard import Guard, GuardConfig
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
 from triton_earth.rollout.stabilizers import Correction, Stabilizer, StabilizersConfig
+
+logger = logging.getLogger("triton_earth")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Batches:
         guard: GuardConfig | None,
         stabilizers: StabilizersConfig,
         device: torch.device | str,
+        forcings_beyond: str | None = None,
     ) -> "Batches":
         """Look everything up before the first step.
 
@@ -77,6 +81,7 @@ class Batches:
             guard: What watches the states; None: nothing does.
             stabilizers: What corrects each state before it is fed back.
             device: Where the forecaster's weights are.
+            forcings_beyond: What stands in for forcings after their end, as `forecast` says.
 
         Raises:
             UserError: if model and store do not fit, an initial state is not finite, or the forcings do not fit or end
@@ -86,7 +91,11 @@ class Batches:
         ensemble.require_different_members(forecaster)
         forecaster.require_fit(store.variables, store.grid, store.time_step, str(store.path))
         init_times = store.times[np.array(starts) + forecaster.history - 1]
-        source = Forcings(forecaster, forcings or store, trajectories, init_times, steps)
+        source = Forcings(
+            forecaster, forcings or store, trajectories, init_times, steps, forcings_beyond
+        )
+        if source.remark is not None:
+            logger.info("%s", source.remark)
         initial = InitialStates(
             forecaster,
             store,

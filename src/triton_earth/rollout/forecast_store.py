@@ -11,8 +11,8 @@ there may be ``NAME_mean`` and ``NAME_spread`` ``(init, lead_time, y, x)`` too, 
 prognostic variable.
 """
 
+import json
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-import zarr.errors
 from jaxtyping import Float32
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore
@@ -31,7 +30,13 @@ from triton_earth.core.grid import Grid, grid_from_dict
 from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.codecs import require_format_3
-from triton_earth.data.store import consolidate
+from triton_earth.data.groups import (
+    beside_other_files,
+    consolidate,
+    require_sealed,
+    write_group,
+    write_seal,
+)
 from triton_earth.rollout.lost_files import require_files
 from triton_earth.rollout.member_mean import mean_over_members
 
@@ -75,7 +80,7 @@ def create_forecast_store(
     """Write an empty forecast store: coordinates, attributes and the arrays that leads are written into.
 
     Args:
-        path: New folder.
+        path: Folder without a group.
         variables: What is stored.
         grid: Where the cells are.
         time_step: Step of the model.
@@ -125,9 +130,7 @@ def create_forecast_store(
         "time_step": encode_duration(time_step),
         "provenance": provenance,
     }
-    xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
-        LocalStore(path), mode="w", zarr_format=3, consolidated=False
-    )
+    write_group(path, coordinates, attributes)
     group = zarr.open_group(LocalStore(path), mode="r+")
     lead = _Dimensions(["lead_time"], [len(numbers)], [1])
     leads = _Dimensions(["lead_time"], [len(numbers)], [min(len(numbers), STATISTICS_LEADS)])
@@ -185,9 +188,22 @@ def write_guard(path: Path, record: dict[str, Any]) -> None:
 
 
 def finish_forecast_store(path: Path) -> None:
-    """Declare a forecast store complete and consolidate its metadata."""
-    zarr.open_group(LocalStore(path), mode="r+").attrs["complete"] = True
+    """Declare a forecast store complete, consolidate its metadata and seal them."""
+    group = zarr.open_group(LocalStore(path), mode="r+")
+    group.attrs["complete"] = True
     consolidate(path)
+    write_seal(path, field_names(path))
+
+
+def field_names(path: Path) -> list[str]:
+    """Return the arrays of a forecast store that leads are written into: those that a lead time is a dimension of."""
+    described = {file.parent.name: file for file in path.glob("*/zarr.json")}
+    return sorted(
+        name
+        for name, file in described.items()
+        if name != "lead_time"
+        and "lead_time" in (json.loads(file.read_bytes()).get("dimension_names") or ())
+    )
 
 
 class ForecastStore:
@@ -256,12 +272,13 @@ class ForecastStore:
                 raise UserError(
                     f"{path}: the forecast is unfinished; run the same command with --resume."
                 )
-            with warnings.catch_warnings():
-                # An unfinished forecast holds a progress file, which is no part of the group.
-                warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            with beside_other_files():
                 dataset = xr.open_zarr(LocalStore(path), consolidated=False, zarr_format=3)
             fields = [name for name, array in dataset.data_vars.items() if name not in SERIES]
-            return cls(path, dataset.drop_vars(fields).load())
+            opened = cls(path, dataset.drop_vars(fields).load())
+            if complete:
+                require_sealed(path, group.attrs.asdict())
+            return opened
         except UserError:
             raise
         except DAMAGE as error:
@@ -359,6 +376,30 @@ def write_lead(
         for inside, inits, chosen in boxes(rows, members):
             box = (inits.stop - inits.start, chosen.stop - chosen.start, *value.shape[1:])
             array[inits, chosen, lead] = value[inside].reshape(box)
+
+
+def chunk_files(array: zarr.Array, rows: slice, members: int, lead: int) -> Iterator[str]:
+    """Yield the files of a store that one lead of some rows lies in, beginning with the name of the array.
+
+    Args:
+        array: One that leads are written into.
+        rows: Which forecasts, counted over initial conditions and members.
+        members: Members of each ensemble.
+        lead: Index into the lead times.
+    """
+    rest = [0] * (array.ndim - (2 if members == 1 else 3))
+    parts = [(rows, slice(0, 1))] if members == 1 else [(i, m) for _, i, m in boxes(rows, members)]
+    for inits, chosen in parts:
+        for init in range(inits.start // array.chunks[0], (inits.stop - 1) // array.chunks[0] + 1):
+            if members == 1:
+                places = [[init, lead // array.chunks[1]]]
+            else:
+                first, last = (at // array.chunks[1] for at in (chosen.start, chosen.stop - 1))
+                places = [
+                    [init, member, lead // array.chunks[2]] for member in range(first, last + 1)
+                ]
+            for place in places:
+                yield "/".join([array.basename, "c", *map(str, place + rest)])
 
 
 def write_mean_and_spread(path: Path) -> None:

@@ -52,6 +52,7 @@ class LiveForecasts:
         guard: GuardConfig | None = None,
         stabilizers: StabilizersConfig | None = None,
         device: torch.device | str = "cpu",
+        forcings_beyond: str | None = None,
     ) -> None:
         """Say what to forecast; nothing is computed yet.
 
@@ -68,6 +69,7 @@ class LiveForecasts:
             guard: What watches the states; None: nothing does.
             stabilizers: What corrects each state before it is fed back; None: nothing does.
             device: Where the forecaster's weights are.
+            forcings_beyond: What stands in for forcings after their end, as `forecast` says.
 
         Raises:
             UserError: if model and store do not fit, an initial state is not finite, or the forcings do not fit or end
@@ -85,6 +87,7 @@ class LiveForecasts:
             guard=guard,
             stabilizers=self._stabilizers,
             device=device,
+            forcings_beyond=forcings_beyond,
         )
         self.members = self._batches.ensemble.members
         size = batch_size or find_batch_size(forecaster, self._batches.rows, self._batches.device)

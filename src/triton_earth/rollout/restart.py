@@ -2,15 +2,16 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 from torch import Tensor
 
-from triton_earth.core.errors import UserError
+from triton_earth.core import sealed_tensors
+from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.files import write_bytes
 
 NAME = "restart.safetensors"
@@ -38,18 +39,14 @@ class Restart:
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write the restart file; it is replaced as a whole."""
+        """Write the restart file; it is replaced as a whole, and tells whether it is what was written."""
         position = {
             "identity": self.identity,
             "batch": self.batch,
             "step": self.step,
             "trips": self.trips,
         }
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors.items()}
-        write_bytes(
-            folder / NAME,
-            safetensors.torch.save(tensors, metadata={"restart": json.dumps(position)}),
-        )
+        write_bytes(folder / NAME, sealed_tensors.to_bytes(self.tensors, json.dumps(position)))
 
     @classmethod
     def read(cls, folder: Path) -> "Restart":
@@ -60,14 +57,27 @@ class Restart:
         """
         path = folder / NAME
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                position = json.loads(file.metadata()["restart"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return cls(**position, tensors=tensors)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            tensors, text = sealed_tensors.from_bytes(path.read_bytes())
+            return cls(**json.loads(text), tensors=tensors)
+        except (*DAMAGE, safetensors.SafetensorError) as error:
             raise UserError(
-                f"{path} cannot be read ({error}): the unfinished forecast is damaged; start again with --overwrite."
+                f"{path} cannot be used ({first_line(error)}): the restart file is damaged."
             ) from error
+
+    def before(self, batch: int, first_row: int, members: int) -> "Restart":
+        """Return where the forecast was before an earlier batch was begun.
+
+        Args:
+            batch: Number of that batch.
+            first_row: Its first row, counted over initial conditions and members.
+            members: Members of each initial condition.
+        """
+        kept = [
+            trip
+            for trip in self.trips
+            if trip["init"] * members + (trip["member"] or 0) < first_row
+        ]
+        return Restart(self.identity, batch, trips=kept)
 
 
 class Pace:
@@ -81,9 +91,9 @@ class Pace:
         """Whether enough time has gone by since the last file."""
         return time.monotonic() - self._last >= self._took / COST
 
-    def write(self, restart: Restart, folder: Path) -> None:
+    def write(self, save: Callable[[], None]) -> None:
         """Write a restart file and note how long it took."""
         began = time.monotonic()
-        restart.write(folder)
+        save()
         self._last = time.monotonic()
         self._took = self._last - began

@@ -1,8 +1,9 @@
 """The streaming writer: consumes rollouts into a forecast store, lead by lead, and can go on after a crash."""
 
+import functools
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 import torch
 import zarr
 
+from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish
+from triton_earth.core.files import sync, sync_tree
 from triton_earth.core.progress import progress
 from triton_earth.core.state import State
+from triton_earth.data.groups import create_again, is_sealed, seal
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.batch_size import find_batch_size
@@ -21,9 +24,12 @@ from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.forecast_store import (
     CHANGE,
+    FORMAT,
     STATISTICS,
     ForecastStore,
+    chunk_files,
     create_forecast_store,
+    field_names,
     finish_forecast_store,
     open_for_writing,
     write_guard,
@@ -33,10 +39,14 @@ from triton_earth.rollout.forecast_store import (
 from triton_earth.rollout.guard import Guard, GuardConfig, Trip, guard_record
 from triton_earth.rollout.output import STATISTICS as NAMES
 from triton_earth.rollout.output import Output, OutputConfig
+from triton_earth.rollout.recheck import Layout, recheck
 from triton_earth.rollout.restart import NAME, Pace, Restart
 from triton_earth.rollout.stabilizers import Correction, StabilizersConfig
 
 logger = logging.getLogger("triton_earth")
+
+FORECAST = Kind("forecast", ("zarr.json",), FORMAT, working=(NAME,))
+"""What `forecast` makes."""
 
 
 def write_forecast(
@@ -55,6 +65,7 @@ def write_forecast(
     guard: GuardConfig | None = None,
     stabilizers: StabilizersConfig | None = None,
     device: torch.device | str = "cpu",
+    forcings_beyond: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> ForecastStore:
@@ -80,6 +91,7 @@ def write_forecast(
         stabilizers: What corrects each state before it is fed back; None: nothing does. How much each of them changes
             is stored with the forecast.
         device: Where the forecaster's weights are.
+        forcings_beyond: What stands in for forcings after their end, as `forecast` says; stored with the forecast.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
 
@@ -107,13 +119,17 @@ def write_forecast(
         guard=guard,
         stabilizers=stabilizers,
         device=device,
+        forcings_beyond=forcings_beyond,
     )
+    if batches.forcings.remark is not None:
+        provenance = {**provenance, "forcings_beyond": batches.forcings.remark}
     chosen = _output(forecaster, store, asked, steps, ensemble.members)
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
         "store_hash": store.content_hash,
         "forcings_hash": (forcings or store).content_hash,
+        **({} if forcings_beyond is None else {"forcings_beyond": forcings_beyond}),
         "trajectories": trajectories,
         "starts": starts,
         "steps": steps,
@@ -122,50 +138,77 @@ def write_forecast(
         "stabilizers": stabilizers.model_dump(mode="json"),
         "stop": guard is not None and guard.policy == "stop",
     }
-    partial = claim_output(out, resume=resume, overwrite=overwrite)
-    if resume and out.exists():
-        finished = ForecastStore.open(out)
-        _require_same(finished.provenance["identity"], identity, batch_size, out)
-        logger.info("%s is complete; nothing to resume.", out)
-        return finished
-    if resume and (partial / NAME).exists():
-        restart = Restart.read(partial)
-        _require_same(restart.identity, identity, batch_size, partial)
-    else:
-        size = batch_size or find_batch_size(forecaster, batches.rows, batches.device)
-        restart = Restart({**identity, "batch_size": size})
-        create_forecast_store(
-            partial,
-            variables=chosen.variables,
-            grid=chosen.grid,
-            time_step=forecaster.time_step,
-            steps=chosen.leads,
-            init_times=store.times[np.array(starts) + forecaster.history - 1],
-            trajectories=np.array(trajectories),
-            members=ensemble.members,
-            statistics=NAMES if chosen.statistics_only else (),
-            mean_and_spread=chosen.mean_and_spread,
-            corrected=forecaster.prognostic.names,
-            stabilizers=stabilizers.names,
-            provenance={**provenance, "identity": restart.identity},
-        )
-        restart.write(partial)
-    arrays = open_for_writing(
-        partial,
-        [
-            *([STATISTICS] if chosen.statistics_only else chosen.variables.names),
-            *([CHANGE] if batches.stabilizers else []),
-        ],
-    )
-    trips = _Run(batches, chosen, partial, arrays).complete(restart)
-    if chosen.mean_and_spread:
-        write_mean_and_spread(partial)
-    if guard is not None and batches.climate is not None:
-        write_guard(partial, guard_record(guard, batches.climate, trips))
-    (partial / NAME).unlink()
-    finish_forecast_store(partial)
-    publish(partial, out)
+
+    def require_same(found: Any, where: Path) -> None:
+        _require_same(found, identity, batch_size, where)
+
+    with Claim(out, FORECAST, resume=resume, overwrite=overwrite) as claim:
+        if not claim.goes_on(require_same):
+            if claim.is_complete:
+                finished = ForecastStore.open(claim.path)
+                _require_same(finished.provenance["identity"], identity, batch_size, claim.path)
+                logger.info("%s is complete; nothing to resume.", claim.path)
+                return finished
+            size = batch_size or find_batch_size(forecaster, batches.rows, batches.device)
+            claim.begin({**identity, "batch_size": size})
+        fresh = Restart(claim.identity)
+        names = [STATISTICS] if chosen.statistics_only else chosen.variables.names
+        names = [*names, *([CHANGE] if batches.stabilizers else [])]
+
+        def create(folder: Path) -> None:
+            create_forecast_store(
+                folder,
+                variables=chosen.variables,
+                grid=chosen.grid,
+                time_step=forecaster.time_step,
+                steps=chosen.leads,
+                init_times=store.times[np.array(starts) + forecaster.history - 1],
+                trajectories=np.array(trajectories),
+                members=ensemble.members,
+                statistics=NAMES if chosen.statistics_only else (),
+                mean_and_spread=chosen.mean_and_spread,
+                corrected=forecaster.prognostic.names,
+                stabilizers=stabilizers.names,
+                provenance={**provenance, "identity": fresh.identity},
+            )
+
+        _create_where_needed(claim, create, names)
+        arrays = open_for_writing(claim.partial, names)
+        run = _Run(batches, chosen, claim.partial, arrays)
+        trips = run.complete(run.checked(_restart_of(claim.partial, fresh)))
+        if chosen.mean_and_spread:
+            write_mean_and_spread(claim.partial)
+        if guard is not None and batches.climate is not None:
+            write_guard(claim.partial, guard_record(guard, batches.climate, trips))
+        finish_forecast_store(claim.partial)
+        ForecastStore.open(claim.partial)
+        claim.publish()
     return ForecastStore.open(out)
+
+
+def _create_where_needed(claim: Claim, create: Callable[[Path], None], names: list[str]) -> None:
+    """Write the empty forecast of a claim, or what is lost or damaged of its description."""
+    if not claim.is_created:
+        claim.clear()
+        create(claim.partial)
+    elif not is_sealed(claim.partial, claim.notes.get("seal")):
+        logger.warning("%s: its description is damaged and is made again.", claim.partial)
+        create_again(claim.partial, names, create)
+    else:
+        return
+    sync_tree(claim.partial)
+    claim.created(seal=seal(claim.partial, field_names(claim.partial)))
+
+
+def _restart_of(folder: Path, fresh: Restart) -> Restart:
+    """Return where an unfinished forecast is; its beginning where that is not known."""
+    if not (folder / NAME).exists():
+        return fresh
+    try:
+        return Restart.read(folder)
+    except UserError as error:
+        logger.warning("%s The forecast is made again from its beginning.", error)
+        return fresh
 
 
 @dataclass(frozen=True)
@@ -176,6 +219,32 @@ class _Run:
     output: Output
     folder: Path
     arrays: list[zarr.Array]
+    unsynced: set[str] = field(default_factory=set)
+
+    def checked(self, restart: Restart) -> Restart:
+        """Return from where the forecast can go on, after a look at all that has been written."""
+        layout = Layout(
+            self.batches.rows,
+            self.batches.ensemble.members,
+            restart.identity["batch_size"],
+            self.output.leads,
+            self.batches.guard is not None and self.batches.guard.policy == "stop",
+        )
+        there: np.ndarray = np.any(self.output.weights > 0, axis=(-2, -1))
+        has_cells = {
+            name: bool(cells)
+            for name, cells in zip(self.output.variables.names, there, strict=True)
+        }
+        arrays = [array for array in self.arrays if has_cells.get(array.basename, True)]
+        return recheck(self.folder, arrays, layout, restart)
+
+    def save(self, restart: Restart) -> None:
+        """Write a restart file once all that it speaks of is on the disk."""
+        for name in sorted(self.unsynced):
+            if (self.folder / name).exists():
+                sync(self.folder / name)
+        self.unsynced.clear()
+        restart.write(self.folder)
 
     def complete(self, restart: Restart) -> list[Trip]:
         """Make all batches from a restart on, and return what the guard saw in all of them."""
@@ -186,7 +255,7 @@ class _Run:
             for number in range(restart.batch, len(slices)):
                 trips = self._complete_batch(restart, slices[number], advance)
                 restart = Restart(restart.identity, number + 1, trips=trips)
-                restart.write(self.folder)
+                self.save(restart)
         return [Trip(**trip) for trip in restart.trips]
 
     def _complete_batch(
@@ -203,7 +272,7 @@ class _Run:
                     now = Restart(
                         restart.identity, restart.batch, batch.step, trips, batch.memory()
                     )
-                    pace.write(now, self.folder)
+                    pace.write(functools.partial(self.save, now))
                 advance()
         return restart.trips + _plain(batch.guard)
 
@@ -216,7 +285,16 @@ class _Run:
         if self.output.statistics_only:
             values = [self.output.statistics(fields).astype(np.float32)]
         lead = self.output.leads.index(step)
-        write_lead(self.arrays, rows, self.batches.ensemble.members, lead, [*values, *changes])
+        members = self.batches.ensemble.members
+        try:
+            write_lead(self.arrays, rows, members, lead, [*values, *changes])
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written ({error.strerror or error}). Make room, then repeat the command with "
+                "--resume."
+            ) from error
+        for array in self.arrays:
+            self.unsynced.update(chunk_files(array, rows, members, lead))
 
 
 def _output(

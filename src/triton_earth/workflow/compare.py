@@ -5,8 +5,9 @@ from pathlib import Path
 
 import xarray as xr
 
+from triton_earth.core.claim import Claim
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, require_apart
+from triton_earth.core.files import require_apart
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecasts
 from triton_earth.evaluation.matching import describe_match, match
@@ -19,7 +20,7 @@ from triton_earth.plots.report import write_report
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.workflow.about_rollout import about_rollout
 from triton_earth.workflow.command_line import command_line
-from triton_earth.workflow.evaluate import REPORT
+from triton_earth.workflow.evaluate import REPORT, SCORES
 
 
 def compare(
@@ -98,59 +99,60 @@ def compare(
     models, left_out = keep_defined(matched, truth, where, [heat_waves, eddies])
     regions = named_regions(by_region or (), models[0], truth, where)
     normal = None if climatology is None else TrainingStore.open(climatology).on(truth.grid)
-    partial = claim_output(out, resume=False, overwrite=overwrite)
-    evaluation = evaluate_forecasts(
-        models,
-        truth,
-        seed=seed,
-        resamples=resamples,
-        region=where,
-        weights=weights,
-        names=called,
-        heat_waves=heat_waves,
-        eddies=eddies,
-        climatology=normal,
-        workers=workers,
-        dask=dask,
-        remarks=[describe_match(stored, called, models[0]), *left_out],
-        by_region=regions,
-        examples=True,
-    )
-    scores = evaluation.scores
-    scores.attrs["command"] = command_line(
-        "compare",
-        [*paths, store],
-        {
-            "out": out,
-            "name": names,
-            "seed": seed,
-            "resamples": resamples,
-            "title": title,
-            "region": region,
-            "surface": surface,
-            "by-region": by_region,
-            "weights": weights,
-            "heat-waves": heat_waves,
-            "eddies": eddies,
-            "climatology": climatology,
-            "workers": None if workers == 1 else workers,
-            "dask": dask,
-        },
-    )
-    save_scores(scores, partial)
-    examples = evaluation.examples
-    judged = [str(name) for name in scores["forecast"].values[: len(paths)]]
-    write_report(
-        scores,
-        examples[0],
-        partial / REPORT,
-        title or f"{', '.join(judged[:-1])} and {judged[-1]} compared",
-        [
-            section
-            for one, name in zip(stored, judged, strict=True)
-            for section in about_rollout(one, truth, name)
-        ],
-        others=dict(zip(judged[1:], examples[1:], strict=True)),
-    )
-    publish(partial, out)
+    with Claim(out, SCORES, resume=False, overwrite=overwrite) as claim:
+        partial = claim.begin()
+        evaluation = evaluate_forecasts(
+            models,
+            truth,
+            seed=seed,
+            resamples=resamples,
+            region=where,
+            weights=weights,
+            names=called,
+            heat_waves=heat_waves,
+            eddies=eddies,
+            climatology=normal,
+            workers=workers,
+            dask=dask,
+            remarks=[describe_match(stored, called, models[0]), *left_out],
+            by_region=regions,
+            examples=True,
+        )
+        scores = evaluation.scores
+        scores.attrs["command"] = command_line(
+            "compare",
+            [*paths, store],
+            {
+                "out": out,
+                "name": names,
+                "seed": seed,
+                "resamples": resamples,
+                "title": title,
+                "region": region,
+                "surface": surface,
+                "by-region": by_region,
+                "weights": weights,
+                "heat-waves": heat_waves,
+                "eddies": eddies,
+                "climatology": climatology,
+                "workers": None if workers == 1 else workers,
+                "dask": dask,
+            },
+        )
+        save_scores(scores, partial)
+        examples = evaluation.examples
+        judged = [str(name) for name in scores["forecast"].values[: len(paths)]]
+        write_report(
+            scores,
+            examples[0],
+            partial / REPORT,
+            title or f"{', '.join(judged[:-1])} and {judged[-1]} compared",
+            [
+                section
+                for one, name in zip(stored, judged, strict=True)
+                for section in about_rollout(one, truth, name)
+            ],
+            others=dict(zip(judged[1:], examples[1:], strict=True)),
+        )
+        claim.publish()
     return scores

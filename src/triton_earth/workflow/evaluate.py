@@ -5,15 +5,16 @@ from pathlib import Path
 
 import xarray as xr
 
+from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import claim_output, publish, require_apart
+from triton_earth.core.files import require_apart
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecasts
 from triton_earth.evaluation.named_regions import named_regions
 from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
-from triton_earth.evaluation.scores_file import save_scores
+from triton_earth.evaluation.scores_file import JSON, save_scores
 from triton_earth.evaluation.surface_variables import keep_defined
 from triton_earth.models.checkpoint import forecaster_folder
 from triton_earth.plots.report import write_report
@@ -26,6 +27,9 @@ from triton_earth.workflow.command_line import command_line
 from triton_earth.workflow.forecast_request import request_forecast
 
 REPORT = "report.html"
+
+SCORES = Kind("report", (JSON,), '"definitions"', resumable=False)
+"""What `evaluate` and `compare` make."""
 
 
 def evaluate(
@@ -152,56 +156,57 @@ def evaluate(
     where = find_place(None if region is None else Region.parse(region), surface, truth)
     (scored,), left_out = keep_defined([forecasts], truth, where, [heat_waves, eddies])
     regions = named_regions(by_region or (), scored, truth, where)
-    partial = claim_output(out, resume=False, overwrite=overwrite)
-    with torch_threads(None if request is None else request.threads):
-        evaluation = evaluate_forecasts(
-            [scored],
-            truth,
-            seed=seed,
-            resamples=resamples,
-            region=where,
-            weights=weights,
-            heat_waves=heat_waves,
-            eddies=eddies,
-            climatology=normal,
-            workers=workers,
-            dask=dask,
-            remarks=left_out,
-            by_region=regions,
-            examples=True,
+    with Claim(out, SCORES, resume=False, overwrite=overwrite) as claim:
+        partial = claim.begin()
+        with torch_threads(None if request is None else request.threads):
+            evaluation = evaluate_forecasts(
+                [scored],
+                truth,
+                seed=seed,
+                resamples=resamples,
+                region=where,
+                weights=weights,
+                heat_waves=heat_waves,
+                eddies=eddies,
+                climatology=normal,
+                workers=workers,
+                dask=dask,
+                remarks=left_out,
+                by_region=regions,
+                examples=True,
+            )
+            about = about_rollout(forecasts, truth)
+        scores = evaluation.scores
+        scores.attrs["command"] = command_line(
+            "evaluate",
+            [forecast, store],
+            {
+                "out": out,
+                "seed": seed,
+                "resamples": resamples,
+                "title": title,
+                "region": region,
+                "surface": surface,
+                "by-region": by_region,
+                "weights": weights,
+                "heat-waves": heat_waves,
+                "eddies": eddies,
+                "climatology": climatology,
+                "steps": steps,
+                **of_rollout,
+                "workers": None if workers == 1 else workers,
+                "dask": dask,
+            },
         )
-        about = about_rollout(forecasts, truth)
-    scores = evaluation.scores
-    scores.attrs["command"] = command_line(
-        "evaluate",
-        [forecast, store],
-        {
-            "out": out,
-            "seed": seed,
-            "resamples": resamples,
-            "title": title,
-            "region": region,
-            "surface": surface,
-            "by-region": by_region,
-            "weights": weights,
-            "heat-waves": heat_waves,
-            "eddies": eddies,
-            "climatology": climatology,
-            "steps": steps,
-            **of_rollout,
-            "workers": None if workers == 1 else workers,
-            "dask": dask,
-        },
-    )
-    save_scores(scores, partial)
-    recipe = forecasts.provenance.get("training", {}).get("recipe", {})
-    heading = title or recipe.get("title") or f"Forecast of {scores['forecast'].values[0]}"
-    write_report(
-        scores,
-        evaluation.examples[0],
-        partial / REPORT,
-        heading,
-        about,
-    )
-    publish(partial, out)
+        save_scores(scores, partial)
+        recipe = forecasts.provenance.get("training", {}).get("recipe", {})
+        heading = title or recipe.get("title") or f"Forecast of {scores['forecast'].values[0]}"
+        write_report(
+            scores,
+            evaluation.examples[0],
+            partial / REPORT,
+            heading,
+            about,
+        )
+        claim.publish()
     return scores

@@ -23,6 +23,7 @@ def forecast(
     split: str = "test",
     init: list[str] | None = None,
     forcings: str | Path | None = None,
+    forcings_beyond: str | None = None,
     batch_size: int | None = None,
     members: int = 1,
     perturb: Perturbation = "auto",
@@ -53,6 +54,9 @@ def forecast(
             the first possible one of each trajectory or period, and with the recipe's `forecast.init_every` those that
             follow it. A month stands for its only time.
         forcings: Training store with the forcings; by default `store`.
+        forcings_beyond: What stands in for forcings after the end of that store: ``repeat`` takes the same dates of its
+            last year, ``2002`` those of that year. Those that follow from time and place alone, and constant ones,
+            need nothing of the kind: they are known for every date. The forecast says what was done.
         batch_size: Forecasts that are made together, each member is one; by default the recipe's, or as many as
             memory allows. On a CPU the result does not depend on it; on a GPU its last digits do, and it is stored
             with the forecast.
@@ -98,6 +102,7 @@ def forecast(
         split=split,
         init=init,
         forcings=forcings,
+        forcings_beyond=forcings_beyond,
         batch_size=batch_size,
         ensemble=EnsembleConfig.parse(
             {

@@ -43,6 +43,7 @@ def request_forecast(
     split: str,
     init: list[str] | None = None,
     forcings: Path | None = None,
+    forcings_beyond: str | None = None,
     batch_size: int | None = None,
     ensemble: EnsembleConfig,
     guard: Policy = "warn",
@@ -58,6 +59,7 @@ def request_forecast(
         split: Split whose trajectories or periods are forecast.
         init: Initial times; None: the recipe's.
         forcings: Training store with the forcings; None: `store`.
+        forcings_beyond: What stands in for them after their end.
         batch_size: Forecasts that are made together; None: the recipe's, or as many as memory allows.
         ensemble: Members of each initial condition.
         guard: What to do about a forecast that leaves the training climate.
@@ -97,6 +99,7 @@ def request_forecast(
         ),
         "ensemble": ensemble,
         "forcings": given,
+        "forcings_beyond": forcings_beyond,
         "guard": GuardConfig(policy=guard),
         "stabilizers": StabilizersConfig.parse(changed, "the stabilizers"),
         "device": where,

@@ -4,19 +4,33 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from triton_earth.core.claim import (
+    MARK,
+    Kind,
+    begin_folder,
+    come_back,
+    hidden_path,
+    is_begun,
+    own_path,
+    read_mark,
+    replace,
+    replaced_by,
+    require_ours,
+    which,
+)
 from triton_earth.core.config import read_yaml, to_yaml
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import (
-    make_folder,
+    partial_path,
     read_json,
     remove,
     remove_leftovers,
-    require_writable,
-    set_aside,
     write_bytes,
     write_json,
     write_text,
+    writing,
 )
+from triton_earth.core.renames import exchange
 from triton_earth.data.store import TrainingStore
 from triton_earth.training.checkpoint import saved_step
 from triton_earth.training.config import TrainConfig
@@ -28,6 +42,9 @@ CONFIG, STORE, START = "config.yaml", "store.json", "start.safetensors"
 FORECASTER, LAST, REPORT = "forecaster", "forecaster_last", "report.html"
 REPLACED = "replaced"
 """What a run replaces, kept within its folder until it has a forecaster of its own."""
+
+RUN = Kind("run folder", (STORE, f"{REPLACED}/{STORE}"), "content_hash")
+"""What `train` makes."""
 
 OPERATIONAL = (
     "title",
@@ -44,32 +61,85 @@ OPERATIONAL = (
 (the content of the store, the number of parts of a batch)."""
 
 
+def run_path(out: Path, *, resume: bool, overwrite: bool) -> Path:
+    """Return the folder of a run: what `out` links to where it is gone on with.
+
+    Raises:
+        UserError: if it is no name for an output, or a link that would be replaced; if both options are given.
+    """
+    if resume and overwrite:
+        raise UserError("--resume and --overwrite exclude each other; give one of them.")
+    return own_path(out, resume=resume)
+
+
+def settle_run(out: Path) -> None:
+    """Bring what a killed process left of a run folder into order; the folder must be claimed.
+
+    A run that is replaced goes into the new one's folder, and comes back out of it, by an exchange of names; the mark
+    of the folder tells which of the two was under way.
+    """
+    with writing(out):
+        come_back(out)
+        for failed in (partial_path(out), hidden_path(out)):
+            if out.exists() and is_begun(failed) and read_mark(failed).get("fails"):
+                remove(failed)
+        if not out.is_dir() or not (out / MARK).is_file():
+            return
+        if read_mark(out).get("fails"):
+            _bring_back(out)
+            return
+        for old in replaced_by(out):
+            old.rename(out / REPLACED)
+        remove(out / MARK)
+
+
 def goes_on(
     out: Path, recipe: Recipe, store: TrainingStore, *, resume: bool, overwrite: bool
 ) -> bool:
     """Return whether there is a run to go on with, or refuse to touch what is there.
 
-    A run that was killed before it had a recipe is none: it starts afresh.
+    A run that was killed before it had a recipe is none: it starts afresh. The folder must be claimed.
 
     Raises:
         UserError: if something is there that no option allows to replace or go on with.
     """
-    if resume and overwrite:
-        raise UserError("--resume and --overwrite exclude each other; give one of them.")
+    partial = partial_path(out)
+    with writing(out):
+        require_ours(partial)
+    if out.exists() and not out.is_dir() and not overwrite:
+        raise UserError(f"{out} is a file, no run folder. Choose another folder.")
+    if out.exists() and overwrite and not RUN.owns(out):
+        raise UserError(
+            f"{out} is no run folder, and --overwrite replaces nothing else. Remove it yourself, or choose another "
+            "folder."
+        )
     if not out.exists() or overwrite:
-        require_writable(out)
         return False
     if not resume:
         raise UserError(
             f"{out} exists already. Choose another folder, or add --resume to go on with its run "
             "or --overwrite to replace it."
         )
+    if is_begun(partial) and read_mark(partial).get("kind") == RUN.name:
+        return False  # a process that was to replace the run there was killed before it could
+    for path in out.iterdir():
+        if path.is_symlink():
+            raise UserError(
+                f"{path} is a link, and nothing is written through links. Replace it by what it stands for, or choose "
+                "another folder."
+            )
     if not (out / CONFIG).is_file():
         _require_barely_begun(out)
         return False
     saved = Recipe.parse(read_yaml(out / CONFIG), str(out / CONFIG))
     _require_same(out, saved, recipe)
-    if read_json(out / STORE, "run folder")["content_hash"] != store.content_hash:
+    told = read_json(out / STORE, "run folder")
+    if not isinstance(told, dict) or "content_hash" not in told:
+        raise UserError(
+            f"{out / STORE} is damaged: it does not say which training store the run was started with. Start again "
+            "with --overwrite."
+        )
+    if told["content_hash"] != store.content_hash:
         raise UserError(
             f"{out}: the run there was started with another training store than {store.path}. "
             "Repeat its own command with --resume, or choose another folder."
@@ -89,9 +159,9 @@ def claim_run(
         start: What training starts from.
         overwrite: Replace what is there.
     """
-    if overwrite or not out.exists():
+    if overwrite or not out.exists() or is_begun(partial_path(out)):
         _make_way(out)
-    remove_leftovers(out)
+    remove_leftovers(out, below=False)
     write_json(out / STORE, {"path": str(store.path), "content_hash": store.content_hash})
     write_bytes(out / START, start)
     write_text(out / CONFIG, to_yaml(recipe))
@@ -100,15 +170,28 @@ def claim_run(
 def put_back(out: Path) -> None:
     """Remove a run that failed before it had a forecaster, if it was to replace something."""
     if (out / REPLACED).exists():
-        failed = set_aside(out)
-        (failed / REPLACED).rename(out)
-        remove(failed)
+        with writing(out):
+            write_json(out / MARK, {"kind": RUN.name, "fails": True})
+            _bring_back(out)
         logger.warning("%s: what was there before is back.", out)
+
+
+def _bring_back(out: Path) -> None:
+    """Exchange a failed run, whose mark says so, with what it was to replace."""
+    partial = partial_path(out)
+    if (out / REPLACED).exists():
+        (out / REPLACED).rename(partial)
+    if partial.exists() and not exchange(partial, out):
+        out.rename(hidden_path(out))
+        partial.rename(out)
+        remove(hidden_path(out))
+    else:
+        remove(partial)
 
 
 def _require_barely_begun(out: Path) -> None:
     """Refuse a folder without a recipe that holds more than a run writes before it."""
-    early = {STORE, START, REPLACED}
+    early = {STORE, START, REPLACED, MARK}
     others = [
         path.name for path in out.iterdir() if path.name not in early and path.suffix != ".tmp"
     ]
@@ -170,15 +253,14 @@ def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 def _make_way(out: Path) -> None:
     """Make an empty run folder; what it replaces is kept within."""
-    replaced = out / REPLACED
-    if replaced.exists():
-        # An unfinished run that was to replace another is worth less than that.
-        for path in out.iterdir():
-            if path != replaced:
-                remove(path)
-    elif out.exists():
-        old = set_aside(out)
-        make_folder(out)
-        old.rename(replaced)
-    else:
-        make_folder(out)
+    replaced, partial = out / REPLACED, partial_path(out)
+    with writing(out):
+        if replaced.exists():
+            # An unfinished run that was to replace another is worth less than that.
+            for path in out.iterdir():
+                if path != replaced:
+                    remove(path)
+            return
+        begin_folder(partial, {"kind": RUN.name})
+        replace(partial, out, which(out) if out.exists() else None)
+        settle_run(out)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from triton_earth.core.errors import UserError
+from triton_earth.core import sealed_tensors
+from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
 from triton_earth.data.store import TrainingStore
@@ -40,16 +39,17 @@ class Start:
     def to_bytes(self, step: int = 0) -> bytes:
         """Return this, and how many steps are done already, as a safetensors file."""
         told = {**self.normalizer.to_dict(), "init_from": self.init_from, "step": step}
-        text = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8).copy()
-        return safetensors.torch.save(
-            {"description": torch.from_numpy(text), **self.normalizer.tensors}
-        )
+        return sealed_tensors.to_bytes(self.normalizer.tensors, json.dumps(told))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> tuple["Start", int]:
-        """Read back what `to_bytes` gave."""
-        tensors = safetensors.torch.load(content)
-        told = json.loads(tensors["description"].numpy().tobytes())
+        """Read back what `to_bytes` gave.
+
+        Raises:
+            ValueError: if it is not what was written.
+        """
+        tensors, text = sealed_tensors.from_bytes(content)
+        told = json.loads(text)
         return cls(Normalizer.from_dict(told, tensors), told["init_from"]), told["step"]
 
 
@@ -67,9 +67,9 @@ def start_of(recipe: Recipe, store: TrainingStore, run: Path | None = None) -> S
     if run is not None and (run / START).is_file():
         try:
             return Start.from_bytes((run / START).read_bytes())[0]
-        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+        except (*DAMAGE, safetensors.SafetensorError) as error:
             raise UserError(
-                f"{run / START} cannot be read ({str(error).splitlines()[0]}); start again with --overwrite."
+                f"{run / START} cannot be read ({first_line(error)}); start again with --overwrite."
             ) from error
     path = recipe.train.init_from
     if path is not None:

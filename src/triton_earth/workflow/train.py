@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from triton_earth.core.config import read_yaml
 from triton_earth.core.files import remove, require_apart
-from triton_earth.core.sole_use import SoleUse
+from triton_earth.core.sole_use import sole_use
 from triton_earth.core.threads import torch_threads
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store import TrainingStore
@@ -23,7 +24,7 @@ from triton_earth.models.checkpoint import (
 )
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
-from triton_earth.training.checkpoint import saved_step
+from triton_earth.training.checkpoint import continue_training, saved_step
 from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.interruption import ProcessLost, Request, listening
 from triton_earth.training.log import read_logs
@@ -44,6 +45,8 @@ from triton_earth.workflow.run_folder import (
     claim_run,
     goes_on,
     put_back,
+    run_path,
+    settle_run,
 )
 from triton_earth.workflow.start import Start, initial_forecaster, start_of
 from triton_earth.workflow.training_windows import training_windows
@@ -100,14 +103,15 @@ def train(
         if source is not None and (source.exists() or not resume):
             inputs.append(forecaster_folder(source))
         require_apart(out, inputs)
-        with torch_threads(resolved.train.threads), SoleUse() as sole_use:
+        out = run_path(out, resume=resume, overwrite=overwrite)
+        with torch_threads(resolved.train.threads), ExitStack() as held:
             return _train(
                 resolved,
                 store,
                 out,
                 processes,
                 request,
-                sole_use,
+                held,
                 resume=resume,
                 overwrite=overwrite,
             )
@@ -119,7 +123,7 @@ def _train(
     out: Path,
     processes: Processes,
     request: Request,
-    sole_use: SoleUse,
+    held: ExitStack,
     *,
     resume: bool,
     overwrite: bool,
@@ -133,8 +137,8 @@ def _train(
     windows = training_windows(recipe, data.segments, processes)
 
     def begin() -> bytes:
-        if out.is_dir():
-            sole_use.claim(out)
+        held.enter_context(sole_use(out))
+        settle_run(out)
         old = goes_on(out, recipe, data, resume=resume, overwrite=overwrite)
         step = saved_step(out) if old else 0
         return start_of(recipe, data, out if old else None).to_bytes(step)
@@ -142,12 +146,14 @@ def _train(
     start, step = Start.from_bytes(processes.from_main(begin))
     forecaster = initial_forecaster(recipe, data, start, new=step == 0)
     require_predicted(config, forecaster.predicted.names)
-    build_optimizers(forecaster.network, config)  # refuses before anything is written
+    # Refuses before anything is written; `fit` does it for good.
+    optimizers = build_optimizers(forecaster.network, config)
+    if config.init_from is not None and config.init_optimizer == "continued" and step == 0:
+        continue_training(config.init_from, forecaster.network, optimizers)
     forecaster.network.to(device)
     with processes.main_first():
         if processes.is_main:
             claim_run(out, recipe, data, start.to_bytes(), overwrite=overwrite)
-            sole_use.claim(out)
     if processes.is_main:
         logger.info(
             "train %s: %d parameters, %d windows, batches of %d, on %s%s",
@@ -175,9 +181,6 @@ def _train(
             {**facts, "weights": "moving average", "validation": finite},
             weights,
         )
-        # A process that was killed between the renames may have left one.
-        for left in out.glob(f".{FORECASTER}.*.old"):
-            remove(left)
         remove(out / REPLACED)
 
     def dataset(chosen: Windows) -> ForecastDataset:

@@ -1,19 +1,15 @@
-import os
 from pathlib import Path
 
 import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import (
-    claim_output,
-    make_folder,
-    partial_path,
-    publish,
     read_json,
     remove,
+    remove_leftovers,
     require_apart,
-    require_writable,
-    set_aside,
+    require_no_links,
+    write_bytes,
     write_json,
     write_text,
 )
@@ -22,70 +18,6 @@ from triton_earth.core.files import (
 def folder_with(path, text):
     path.mkdir()
     (path / "a.txt").write_text(text)
-
-
-def refusal(path, **options):
-    with pytest.raises(UserError) as caught:
-        claim_output(path, **{"resume": False, "overwrite": False, **options})
-    return str(caught.value)
-
-
-def test_a_new_output_grows_beside_its_final_name_and_claiming_makes_nothing(tmp_path):
-    path = tmp_path / "a" / "b" / "new.zarr"
-    partial = claim_output(path, resume=False, overwrite=False)
-    assert partial == partial_path(path) == tmp_path / "a" / "b" / "new.zarr.partial"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_existing_output_is_refused_and_left_alone(tmp_path):
-    folder_with(tmp_path / "out", "old")
-    assert "exists already. Choose another path, or add --overwrite" in refusal(tmp_path / "out")
-    assert (tmp_path / "out" / "a.txt").read_text() == "old"
-
-
-def test_an_unfinished_output_is_refused_and_left_alone(tmp_path):
-    folder_with(tmp_path / "out.partial", "half")
-    text = refusal(tmp_path / "out")
-    assert "is an unfinished output of an earlier run. Add --resume" in text
-    assert (tmp_path / "out.partial" / "a.txt").read_text() == "half"
-
-
-def test_resume_keeps_and_overwrite_removes_an_unfinished_output(tmp_path):
-    folder_with(tmp_path / "out.partial", "half")
-    assert claim_output(tmp_path / "out", resume=True, overwrite=False).exists()
-    assert not claim_output(tmp_path / "out", resume=False, overwrite=True).exists()
-
-
-def test_overwrite_keeps_the_old_output_until_the_new_one_is_complete(tmp_path):
-    out = tmp_path / "out"
-    folder_with(out, "old")
-    partial = claim_output(out, resume=False, overwrite=True)
-    assert (out / "a.txt").read_text() == "old"
-    folder_with(partial, "new")
-    assert (out / "a.txt").read_text() == "old"
-    publish(partial, out)
-    assert (out / "a.txt").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_what_else_lies_beside_an_output_that_is_replaced_stays(tmp_path):
-    out = tmp_path / "out"
-    ours = f".out.{os.getpid()}.0.old"
-    for name in ("out", "out.old", ours, "out.partial"):
-        folder_with(tmp_path / name, name)
-    publish(tmp_path / "out.partial", out)
-    assert (out / "a.txt").read_text() == "out.partial"
-    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.old", ours}
-    assert (tmp_path / "out.old" / "a.txt").read_text() == "out.old"
-    assert (tmp_path / ours / "a.txt").read_text() == ours
-
-
-def test_what_is_set_aside_gets_a_hidden_name(tmp_path):
-    folder_with(tmp_path / "out", "old")
-    aside = set_aside(tmp_path / "out")
-    assert aside == tmp_path / f".out.{os.getpid()}.0.old"
-    assert [path.name for path in tmp_path.iterdir()] == [aside.name]
-    assert (aside / "a.txt").read_text() == "old"
 
 
 @pytest.mark.parametrize(
@@ -116,28 +48,39 @@ def test_an_output_without_a_name(out):
         require_apart(Path(out), [])
 
 
-def test_a_folder_that_the_system_refuses(tmp_path):
+def test_a_file_that_the_system_refuses(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/out cannot be written \(Not a directory\)"):
-        make_folder(tmp_path / "file" / "out")
+    with pytest.raises(
+        UserError, match=r"file/out cannot be written \((Not a directory|File exists)\)"
+    ):
+        write_bytes(tmp_path / "file" / "out", b"")
 
 
-def test_resume_and_overwrite_exclude_each_other(tmp_path):
-    text = refusal(tmp_path / "out", resume=True, overwrite=True)
-    assert text == "--resume and --overwrite exclude each other; give one of them."
+def test_a_loop_of_links_is_no_output(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(UserError, match="cannot be written"):
+        require_apart(tmp_path / "loop" / "out", [])
 
 
-def test_a_folder_below_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    text = refusal(tmp_path / "file" / "below" / "out")
-    assert f"{tmp_path / 'file'} is no folder. Choose another path." in text
+def test_only_temporary_files_are_left_overs(tmp_path):
+    zarr = f"0.{'0a' * 16}.partial"
+    for name in (".a.json.12.tmp", zarr, "a.partial", ".a.tmp", "0.0a.partial", "b.tmp"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "folder.partial").mkdir()
+    (tmp_path / "folder.partial" / ".b.7.tmp").write_text("")
+    remove_leftovers(tmp_path, below=False)
+    assert (tmp_path / "folder.partial" / ".b.7.tmp").exists()
+    remove_leftovers(tmp_path)
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert names == {"a.partial", ".a.tmp", "0.0a.partial", "b.tmp", "folder.partial"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_refused(tmp_path):
-    (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(UserError, match=r"may not be written. Choose another path"):
-        require_writable(tmp_path / "locked" / "out")
+def test_links_within_a_folder_are_refused(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    require_no_links(tmp_path / "a")
+    (tmp_path / "a" / "b" / "c").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="b/c is a link, and nothing is written through links"):
+        require_no_links(tmp_path / "a")
 
 
 def test_remove_takes_files_folders_links_and_nothing(tmp_path):

@@ -130,7 +130,7 @@ def test_resuming_with_other_files_or_another_recipe_is_refused(files, tmp_path,
     before = files_below(tmp_path)
     with pytest.raises(UserError, match="the store there is of another recipe"):
         prepared(files, out, resume=True, memory_mb=2 * SMALL)
-    progress = tmp_path / "a.zarr.partial" / "progress.json"
+    progress = tmp_path / "a.zarr.partial" / "unfinished.json"
     state = json.loads(progress.read_text())
     state["identity"]["files"][0]["bytes"] += 1
     assert files_below(tmp_path) == before
@@ -323,7 +323,7 @@ def test_many_workers_write_the_bytes_of_one(files, whole, tmp_path, cluster, cr
     crash(21, tmp_path / "b.zarr")
     # What a process leaves behind that is killed while it writes.
     (tmp_path / "b.zarr.partial" / ".progress.json.18845.tmp").write_text("{")
-    (tmp_path / "b.zarr.partial" / "state" / "c" / "0" / "3.1f.partial").write_bytes(b"1")
+    (tmp_path / "b.zarr.partial" / "state" / "c" / "0" / f"3.{'1f' * 16}.partial").write_bytes(b"1")
     resumed = prepared(files, tmp_path / "b.zarr", memory_mb=SMALL, cluster=cluster, resume=True)
     assert files_below(resumed.path) == files_below(whole.path)
 

@@ -12,8 +12,8 @@ FINE = LatLonGrid(tuple(-88.125 + 3.75 * np.arange(48)), tuple(3.75 * np.arange(
 REGION = LatLonGrid(tuple(20.25 + 0.5 * np.arange(40)), tuple(130.25 + 0.5 * np.arange(60)))
 
 
-def onto(latitudes, longitudes, *, source=FINE, method=conservative, pole_to_pole=True):
-    target = equal_angle_grid(source, latitudes, longitudes, pole_to_pole=pole_to_pole)
+def onto(latitudes, longitudes, *, source=FINE, method=conservative):
+    target = equal_angle_grid(source, latitudes, longitudes)
     return method(source, target)
 
 
@@ -35,7 +35,7 @@ def test_the_mean_over_the_globe_is_kept(shape):
 
 
 def test_the_mean_over_a_region_is_kept():
-    regrid = onto(7, 11, source=REGION, pole_to_pole=False)
+    regrid = onto(7, 11, source=REGION)
     assert (regrid.target.y[0], regrid.target.x[-1]) == pytest.approx((20 + 10 / 7, 160 - 15 / 11))
     field = np.random.default_rng(0).normal(size=REGION.shape)
     before = np.mean(field * REGION.cell_area_weights)
@@ -67,9 +67,16 @@ def test_masked_cells_do_not_count_and_half_makes_a_value():
 def test_rows_end_where_the_data_does():
     # 80 S to 80 N: the polar rows of the target lie beyond.
     source = LatLonGrid(tuple(np.arange(-79.0, 80, 2)), tuple(3.75 * np.arange(96)))
-    averaged = onto(18, 36, source=source)(np.ones(source.shape))
+    target = LatLonGrid(tuple(np.arange(-85.0, 90, 10)), tuple(10.0 * np.arange(36)))
+    averaged = conservative(source, target)(np.ones(source.shape))
     assert np.isnan(averaged[[0, -1]]).all()
     np.testing.assert_allclose(averaged[1:-1], 1.0)
+
+
+def test_a_grid_covers_the_area_of_the_files():
+    source = LatLonGrid(tuple(np.arange(-59.0, 60, 2)), tuple(3.75 * np.arange(96)))
+    rows = equal_angle_grid(source, 12, 36).y
+    np.testing.assert_allclose(rows, np.arange(-55.0, 60, 10))
 
 
 def test_averages_do_not_refine():
@@ -90,7 +97,7 @@ def test_bilinear_is_what_scipy_interpolates(latitudes, longitudes, seed):
 
 
 def test_bilinear_in_a_region_is_exact_for_a_plane_and_keeps_to_its_borders():
-    regrid = onto(80, 90, source=REGION, method=bilinear, pole_to_pole=False)
+    regrid = onto(80, 90, source=REGION, method=bilinear)
     plane = 2 * REGION.y[:, None] - REGION.x
     rows = np.clip(regrid.target.y, REGION.y[0], REGION.y[-1])
     columns = np.clip(regrid.target.x, REGION.x[0], REGION.x[-1])

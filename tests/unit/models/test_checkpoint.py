@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -109,6 +111,19 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
     assert "there is no trained model (no forecaster.json, no forecaster/forecaster.json)" in text
 
 
+def reseal(folder):
+    """Make what was changed by hand look as if it had been written so."""
+    path = folder / "forecaster.json"
+    description = {
+        key: value for key, value in json.loads(path.read_text()).items() if key != "seal"
+    }
+    description["weights"] = hashlib.sha256(
+        (folder / "weights.safetensors").read_bytes()
+    ).hexdigest()
+    seal = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**description, "seal": seal}))
+
+
 @pytest.mark.parametrize("content", ["[]", '{"format": "other"}'])
 def test_another_json_file_is_refused(copy, content):
     (copy / "forecaster.json").write_text(content)
@@ -125,16 +140,62 @@ def test_a_truncated_description_is_refused(copy):
 def test_truncated_weights_are_refused(copy, kept):
     path = copy / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
+    assert f"{path} are not the weights that were written" in refusal(copy)
+    reseal(copy)
     assert f"{path} cannot be read (" in refusal(copy)
+
+
+def test_a_flipped_bit_of_the_weights_is_refused(copy):
+    path = copy / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert f"{path} are not the weights that were written: the file is damaged" in refusal(copy)
+    with pytest.raises(UserError, match="are not the weights that were written"):
+        load_provenance(copy)
+
+
+def test_a_digit_of_the_description_that_has_changed_is_refused(copy):
+    path = copy / "forecaster.json"
+    text = path.read_text()
+    mean = json.loads(text)["normalizer"]
+    changed = {name: {**told, "mean": told["mean"] + 1e-9} for name, told in mean.items()}
+    path.write_text(json.dumps({**json.loads(text), "normalizer": changed}))
+    assert f"{path} is not what was written: it is damaged" in refusal(copy)
+
+
+def test_a_forecaster_of_an_older_version_has_no_seal(copy):
+    path = copy / "forecaster.json"
+    description = json.loads(path.read_text())
+    del description["seal"], description["weights"]
+    path.write_text(json.dumps(description))
+    load_forecaster(copy)
+
+
+def test_a_forecaster_that_is_replaced_while_it_is_read(copy, monkeypatch):
+    """The old one's files are gone when they are opened; the new one's are read."""
+    path, times = copy / "weights.safetensors", []
+    opened = os.open
+
+    def gone_at_first(name, *words, **how):
+        if name == path.name and not times:
+            times.append(1)
+            raise FileNotFoundError(2, "gone", name)
+        return opened(name, *words, **how)
+
+    monkeypatch.setattr(os, "open", gone_at_first)
+    load_forecaster(copy)
+    assert times
 
 
 def test_missing_weights_are_refused(copy):
     (copy / "weights.safetensors").unlink()
-    assert "train the model again" in refusal(copy)
+    assert "weights.safetensors is missing: this is not a complete forecaster" in refusal(copy)
 
 
 def test_a_pickle_in_place_of_the_weights_is_refused(copy):
     torch.save({"network.a": torch.zeros(3)}, copy / "weights.safetensors")
+    reseal(copy)
     assert "weights.safetensors cannot be read (" in refusal(copy)
 
 
@@ -143,6 +204,7 @@ def test_weights_of_another_network_are_refused(copy):
     weights = safetensors.torch.load_file(path)
     weights.pop(sorted(weights)[0])
     safetensors.torch.save_file(weights, path)
+    reseal(copy)
     assert "weights and description do not belong together (" in refusal(copy)
 
 
@@ -160,6 +222,7 @@ def test_weights_of_another_network_are_refused(copy):
 def test_a_description_with_a_wrong_part_is_refused(copy, key, value):
     path = copy / "forecaster.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    reseal(copy)
     assert "do not belong together (" in refusal(copy)
 
 
@@ -168,6 +231,7 @@ def test_a_description_with_an_unknown_hyper_parameter_is_refused(copy):
     description = json.loads(path.read_text())
     description["model"]["network"]["widht"] = 3
     path.write_text(json.dumps(description))
+    reseal(copy)
     assert "unknown key 'network.widht'" in refusal(copy)
 
 
@@ -176,4 +240,5 @@ def test_a_description_without_a_part_is_refused(copy):
     description = json.loads(path.read_text())
     del description["time_step"]
     path.write_text(json.dumps(description))
-    assert "do not belong together ('time_step')" in refusal(copy)
+    reseal(copy)
+    assert "do not belong together ('time_step' is missing)" in refusal(copy)

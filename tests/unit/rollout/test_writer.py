@@ -9,6 +9,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.data.store import TrainingStore, write_trajectory
 from triton_earth.rollout import writer
+from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.restart import Pace, Restart
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.writer import write_forecast
@@ -161,18 +162,89 @@ def test_another_store_cannot_resume(waves, tmp_path, monkeypatch):
         write_forecast(forecaster, other, tmp_path / "a.zarr", **REQUEST, resume=True)
 
 
-def test_a_damaged_progress_file_is_refused(waves, tmp_path, monkeypatch):
-    forecaster = tiny_forecaster(waves)
+def crashed(forecaster, store, out, monkeypatch, leads=3, **request):
+    """An unfinished forecast with a restart file after each step."""
     with monkeypatch.context() as patch:
         patch.setattr(Pace, "due", lambda _: True)
-        crash_after(patch, 1)
+        crash_after(patch, leads)
         with pytest.raises(Crash):
-            write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
-    progress = tmp_path / "a.zarr.partial" / "restart.safetensors"
-    assert (Restart.read(progress.parent).batch, Restart.read(progress.parent).step) == (0, 1)
-    progress.write_text("{")
-    with pytest.raises(UserError, match="the unfinished forecast is damaged"):
-        write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+            write_forecast(forecaster, store, out, **REQUEST, **request)
+    return out.with_name(out.name + ".partial")
+
+
+def cut_off(path):
+    path.write_text("{")
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+def lower_the_step(path):
+    content = path.read_bytes()
+    changed = content.replace(rb"\"step\": 3", rb"\"step\": 2")
+    assert changed != content
+    path.write_bytes(changed)
+
+
+@pytest.mark.parametrize("damage", [cut_off, flip, lower_the_step])
+def test_a_damaged_restart_file_is_not_gone_on_from(damage, waves, tmp_path, monkeypatch, caplog):
+    forecaster = tiny_forecaster(waves)
+    write_forecast(forecaster, waves, tmp_path / "whole.zarr", **REQUEST)
+    partial = crashed(forecaster, waves, tmp_path / "a.zarr", monkeypatch)
+    assert (Restart.read(partial).batch, Restart.read(partial).step) == (0, 3)
+    damage(partial / "restart.safetensors")
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+    assert "restart file is damaged. The forecast is made again from its beginning." in caplog.text
+    assert files_below(tmp_path / "a.zarr") == files_below(tmp_path / "whole.zarr")
+
+
+def lose(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [lose, empty, flip, cut_off])
+@pytest.mark.parametrize("members", [1, 3])
+def test_values_that_are_lost_or_damaged_are_made_again(
+    damage, members, waves, tmp_path, monkeypatch, caplog
+):
+    forecaster, how = tiny_forecaster(waves), {"ensemble": EnsembleConfig(members=members)}
+    write_forecast(forecaster, waves, tmp_path / "whole.zarr", **REQUEST, **how)
+    partial = crashed(forecaster, waves, tmp_path / "a.zarr", monkeypatch, leads=8, **how)
+    assert Restart.read(partial).batch == 1
+    chunks = sorted(path for path in (partial / "vorticity" / "c").rglob("*") if path.is_file())
+    damage(chunks[1])
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, **how, resume=True)
+    assert "are lost or damaged; going on from batch 0 in place of 1" in caplog.text
+    assert files_below(tmp_path / "a.zarr") == files_below(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize(
+    "name", ["lead_time/c/0", "init_time/zarr.json", "zarr.json", "vorticity/zarr.json"]
+)
+def test_a_description_that_is_damaged_is_made_again(name, waves, tmp_path, monkeypatch, caplog):
+    forecaster = tiny_forecaster(waves)
+    write_forecast(forecaster, waves, tmp_path / "whole.zarr", **REQUEST)
+    partial = crashed(forecaster, waves, tmp_path / "a.zarr", monkeypatch)
+    flip(partial / name)
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+    assert "its description is damaged and is made again" in caplog.text
+    assert files_below(tmp_path / "a.zarr") == files_below(tmp_path / "whole.zarr")
+
+
+def test_what_zarr_left_behind_when_it_was_killed_goes(waves, tmp_path, monkeypatch):
+    forecaster = tiny_forecaster(waves)
+    write_forecast(forecaster, waves, tmp_path / "whole.zarr", **REQUEST)
+    partial = crashed(forecaster, waves, tmp_path / "a.zarr", monkeypatch)
+    (partial / "vorticity" / "c" / "0" / "0" / "0" / f"0.{'0f' * 16}.partial").write_text("half")
+    write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
+    assert files_below(tmp_path / "a.zarr") == files_below(tmp_path / "whole.zarr")
 
 
 # --- refusals that leave nothing behind

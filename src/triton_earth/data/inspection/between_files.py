@@ -8,8 +8,10 @@ import numpy as np
 
 from triton_earth.core.time import describe_time
 from triton_earth.data.inspection.field_checks import FieldSummary
-from triton_earth.data.inspection.file_checks import FileSummary, are_months, describe_period
+from triton_earth.data.inspection.file_checks import FileSummary
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.time_checks import are_months, describe_period
+from triton_earth.data.sources.coordinates import same_longitudes
 from triton_earth.data.sources.names import known_in_file
 from triton_earth.data.sources.units import conversion
 
@@ -41,7 +43,12 @@ def _check_grid(inspection: Inspection, files: list[FileSummary]) -> None:
         having = [file for file in files if kind in file.axes]
         for file in having[1:]:
             one, other = having[0].axes[kind].values, file.axes[kind].values
-            if one.shape != other.shape or not np.allclose(one, other, atol=1e-4):
+            same = one.shape == other.shape and (
+                same_longitudes(one, other)
+                if kind == "longitude"
+                else np.allclose(one, other, atol=1e-4)
+            )
+            if not same:
                 inspection.add(
                     "grid-differs",
                     Severity.FATAL,
@@ -63,8 +70,9 @@ def _check_times(
     inspection.facts["period"] = f"{describe_period(union)} in all"
     sets: dict[tuple[str, ...], list[str]] = {}
     for name, having in holding.items():
-        if any(file.fields[name].has_time for file in having):
-            sets.setdefault(tuple(file.source for file in having), []).append(name)
+        for some in _by_levels(name, having):
+            if any(file.fields[name].has_time for file in some):
+                sets.setdefault(tuple(file.source for file in some), []).append(name)
     by_name = {file.source: file for file in files}
     for sources, names in sets.items():
         members = [by_name[source] for source in sources]
@@ -83,6 +91,20 @@ def _check_times(
                     "Add files that have it at these times, leave the others out, or leave the variable out.",
                     name,
                 )
+
+
+def _by_levels(name: str, having: list[FileSummary]) -> list[list[FileSummary]]:
+    """Return the files of a variable apart where each has its own levels, together where they share some."""
+    sets: dict[tuple[float | None, ...], list[FileSummary]] = {}
+    for file in having:
+        sets.setdefault(tuple(file.fields[name].levels), []).append(file)
+    return list(sets.values()) if _have_own_levels(sets) else [having]
+
+
+def _have_own_levels(sets: Iterable[tuple[float | None, ...]]) -> bool:
+    """Whether no two of several sets of levels share one."""
+    together = [level for levels in sets for level in levels]
+    return None not in together and len(set(together)) == len(together)
 
 
 def _check_sequence(inspection: Inspection, files: list[FileSummary]) -> None:
@@ -152,7 +174,7 @@ def _check_levels(
     inspection: Inspection, name: str, fields: list[tuple[str, FieldSummary]]
 ) -> None:
     by_levels = _groups(fields, lambda field: (field.levels, field.level_units))
-    if len(by_levels) < 2:
+    if len(by_levels) < 2 or _have_own_levels(levels for levels, _ in by_levels):
         return
     found = "; ".join(
         f"{', '.join('none' if one is None else f'{one:g}' for one in levels)} {units or ''}".rstrip()

@@ -13,11 +13,11 @@ from triton_earth.data.inspection.sampling import blocks
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.sources.attributes import text_of
-from triton_earth.data.sources.coordinates import find_axis
+from triton_earth.data.sources.coordinates import NEAR_GROUND, find_axis, single_level
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import require_chunks
 from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.time_axis import find_time
+from triton_earth.data.sources.times.axis import find_time
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def inspect_variable(
         return None
     dimension = time if time in array.dims else None
     level, levels, level_units = _levels(dataset, array)
-    names = {one: name if one is None else f"{name}_{one:g}" for one in levels}
+    names = {one: name if level is None else f"{name}_{one:g}" for one in levels}
     if channel:
         level, levels = channel, tuple(float(one) for one in range(array.sizes[channel]))
         names = {one: f"{name}[{one:g}]" for one in levels}
@@ -178,9 +178,11 @@ def _levels(
     dataset: xr.Dataset, array: xr.DataArray
 ) -> tuple[str | None, tuple[float | None, ...], str | None]:
     """Return a variable's level dimension, its levels and their units."""
-    name = find_axis(dataset, "level")
-    if name is None or dataset.variables[name].ndim != 1:
-        return None, (None,), None
+    name = find_axis(dataset, "level", array.dims)
+    if name is None:
+        only = single_level(dataset, array, str(array.name))
+        # Models have the air near the ground at 1.5, 2 or 2.5 m, or do not say where.
+        return None, (None if only is None or abs(only) <= NEAR_GROUND else only,), None
     dimension = str(dataset.variables[name].dims[0])
     values = dataset.variables[name].values
     if dimension not in array.dims or values.dtype.kind not in "iuf":

@@ -1,6 +1,6 @@
 """Inspecting one file: its time axis, its latitudes and longitudes, and each of its variables."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -8,7 +8,6 @@ from jaxtyping import Int64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.formats.groups import group_of
 from triton_earth.data.inspection.field_checks import (
     FieldSummary,
@@ -18,8 +17,8 @@ from triton_earth.data.inspection.field_checks import (
 )
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
+from triton_earth.data.inspection.time_checks import inspect_times
 from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
-from triton_earth.data.sources.time_axis import decode_times, find_time
 
 
 @dataclass
@@ -60,19 +59,8 @@ def inspect_file(
     if nameless is not None:
         _inspect_nameless(inspection, source, dataset, nameless, wanted, files)
         return inspection, summary
-    name = find_time(dataset)
-    dimension = None
-    labels = ["constant"]
-    if name is None or dataset.variables[name].ndim != 1:
-        inspection.add(
-            "no-time",
-            Severity.FATAL,
-            "the file has no time axis.",
-            "A forecast needs one: give it one (xarray: ds.expand_dims(time=[...])).",
-        )
-    else:
-        dimension = str(dataset.variables[name].dims[0])
-        summary.times, labels = _check_time(inspection, source, dataset, name)
+    dimension, summary.times, labels = inspect_times(inspection, source, dataset)
+    is_single = dimension is None and summary.times is not None
     for kind, find in (("latitude", latitude_axis), ("longitude", longitude_axis)):
         try:
             axis = find(dataset, source, None)
@@ -86,7 +74,7 @@ def inspect_file(
     for name, array in maps.items():
         found = inspect_variable(inspection, source, dataset, array, dimension, labels, chosen)
         if found is not None:
-            summary.fields[name] = found
+            summary.fields[name] = replace(found, has_time=found.has_time or is_single)
     return inspection, summary
 
 
@@ -133,63 +121,6 @@ def _chosen(
     if len(chosen) < times:
         inspection.facts["sampled"] = describe_chosen(len(chosen), times)
     return chosen
-
-
-def _check_time(
-    inspection: Inspection, source: str, dataset: xr.Dataset, name: str
-) -> tuple[np.ndarray | None, list[str]]:
-    """Return the times, and what to call each."""
-    try:
-        times = decode_times(dataset, name, source)
-    except UserError as error:
-        kind = "calendar" if "is in the calendar" in str(error) else "time-units"
-        inspection.refused(kind, error)
-        return None, [str(number) for number in range(dataset.variables[name].size)]
-    if len(times):
-        inspection.facts["period"] = describe_period(times)
-    steps = np.diff(times).astype(np.int64)
-    if (steps == 0).any():
-        where = times[int(np.flatnonzero(steps == 0)[0])]
-        inspection.add(
-            "time-repeated", Severity.FATAL, f"{int((steps == 0).sum())} times occur twice, first {where}.",
-            "Leave out one of the two (xarray: ds.drop_duplicates('time')).",
-        )  # fmt: skip
-    if (steps < 0).any():
-        where = times[int(np.flatnonzero(steps < 0)[0]) + 1]
-        inspection.add(
-            "time-order", Severity.FATAL, f"times do not ascend: {where} comes too late.",
-            "Sort them (xarray: ds.sortby('time')).",
-        )  # fmt: skip
-    elif steps.size and not (steps == 0).any():
-        _check_steps(inspection, times, steps)
-    return times, [describe_time(time) for time in times]
-
-
-def _check_steps(inspection: Inspection, times: np.ndarray, steps: np.ndarray) -> None:
-    if are_months(times):
-        inspection.facts["step"] = "month"
-        return
-    usual = int(np.median(steps))
-    inspection.facts["step"] = describe_duration(np.timedelta64(usual, "ns"))
-    uneven = np.flatnonzero(np.abs(steps - usual) > 1e-6 * usual)
-    if uneven.size:
-        inspection.add(
-            "time-gaps",
-            Severity.FATAL,
-            f"{uneven.size} steps are not the usual one, first from {times[uneven[0]]} to {times[uneven[0] + 1]}.",
-            "Fill the gap, or choose periods without it, or say data.gaps=split: no window then crosses it.",
-        )
-
-
-def are_months(times: np.ndarray) -> bool:
-    """Return whether there is one time in each of three or more consecutive months."""
-    months = times.astype("datetime64[M]").astype(np.int64)
-    return len(times) > 2 and bool((np.diff(months) == 1).all())
-
-
-def describe_period(times: np.ndarray) -> str:
-    """Return the first and last of some times and their number, in words."""
-    return f"{describe_time(times[0])} to {describe_time(times[-1])}, {len(times)} times"
 
 
 def _describe_axis(inspection: Inspection, kind: str, axis: Axis, dataset: xr.Dataset) -> None:

@@ -12,16 +12,19 @@ from triton_earth.core.variables import Role, Variable
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.coordinates import (
+    NEAR_GROUND,
     Axis,
     find_axis,
     level_indices,
     level_values,
     lies_under_water,
+    single_level,
 )
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
 from triton_earth.data.sources.names import is_vague, known_in_file, known_variable
-from triton_earth.data.sources.time_axis import find_time
+from triton_earth.data.sources.times.axis import bare_time, find_time, without_coordinate
+from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
 from triton_earth.data.sources.units import canonical_units, conversion
 
 
@@ -36,6 +39,7 @@ class Layout:
         indices: Index of each channel's level.
         only_level: The level of a variable that has one and is asked for none, or None.
         has_time: Whether the variable changes in time.
+        time: Its coordinate of time, which may be a single value; None where it has none.
     """
 
     scale: float
@@ -44,6 +48,7 @@ class Layout:
     indices: tuple[int, ...]
     only_level: float | None
     has_time: bool
+    time: str | None
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,14 @@ class Channels:
         variables: What each channel is.
         layouts: How each file that has the variable holds it, by the file's name.
         known: What is known of the variable, or None.
+        aggregation: What becomes of its values on a longer step; None where nobody says it.
     """
 
     source_name: str
     variables: tuple[Variable, ...]
     layouts: dict[str, Layout]
     known: KnownVariable | None
+    aggregation: Aggregation | None
 
     @property
     def has_time(self) -> bool:
@@ -119,7 +126,7 @@ class Channels:
         return layout.scale * values.astype(np.float64) + layout.offset
 
 
-def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> Channels:
+def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> list[Channels]:
     """Find a recipe's variable in the files, and its units and levels in each of them.
 
     Args:
@@ -127,7 +134,7 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
         files: Opened files by name.
 
     Returns:
-        The channels it becomes.
+        The channels it becomes; several sets of them where some files hold some of the levels and others the others.
 
     Raises:
         UserError: if the variable, a level or the time is missing, it is no map of numbers, or its units are unknown or
@@ -135,21 +142,53 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
     """
     first, name = _find(choice, files)
     holding = [source for source, dataset in files.items() if name in dataset.data_vars]
+    if choice.levels is None:
+        return [_channels(choice, files, holding, name, first, None)]
+    by_levels = _level_sets(files, holding, name)
+    if len(by_levels) < 2:
+        return [_channels(choice, files, holding, name, first, choice.levels)]
+    asked = {
+        levels: tuple(one for one in choice.levels if _is_among(one, levels))
+        for levels in by_levels
+    }
+    missing = sorted(set(choice.levels) - {one for some in asked.values() for one in some})
+    if missing:
+        known = ", ".join(f"{one:g}" for one in sorted({one for some in by_levels for one in some}))
+        raise UserError(
+            f"{first}: variable '{name}': level {missing[0]:g} is in none of {len(holding)} files; they have {known}."
+        )
+    return [
+        _channels(choice, files, by_levels[levels], name, by_levels[levels][0], some)
+        for levels, some in asked.items()
+        if some
+    ]
+
+
+def _channels(
+    choice: VariableChoice,
+    files: Mapping[str, xr.Dataset],
+    holding: list[str],
+    name: str,
+    first: str,
+    levels: tuple[float, ...] | None,
+) -> Channels:
+    """Return the channels that some files hold."""
     array = files[first][name]
     standard_name = text_of(array, "standard_name")
     known = _known(choice, files[first], array)
     stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
     units = choice.units or (known.units if known else stated)
     layouts = {
-        source: _layout(choice, source, files[source], name, known, units) for source in holding
+        source: _layout(choice, source, files[source], name, known, units, levels)
+        for source in holding
     }
-    for source in holding[1:]:
-        _require_same_kind(name, first, layouts[first], source, layouts[source])
+    for source in holding:
+        if source != first:
+            _require_same_kind(name, first, layouts[first], source, layouts[source])
     # A file's `u` may be wind or current: only a canonical or standard name says in words what it is.
     described = BY_NAME.get(choice.name) or known_variable(standard_name)
     own_words = text_of(array, "long_name") or choice.name
     long_name = choice.long_name or (described.long_name if described else own_words)
-    asked = choice.levels if layouts[first].level is not None else None
     variables = tuple(
         Variable(
             choice.name if each is None else f"{choice.name}_{each:g}",
@@ -158,9 +197,36 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
             each,
             choice.role,
         )
-        for each in asked or (None,)
+        for each in levels or (None,)
     )
-    return Channels(name, variables, layouts, known)
+    time = layouts[first].time
+    names = ("time",) if time is None else (time, *map(str, files[first].variables[time].dims))
+    how = choice.aggregate or aggregation_of(array, known, names)
+    return Channels(name, variables, layouts, known, how)
+
+
+def _level_sets(
+    files: Mapping[str, xr.Dataset], holding: list[str], name: str
+) -> dict[tuple[float, ...], list[str]]:
+    """Return which files hold which levels, where no two sets share a level; nothing where they do."""
+    sets: dict[tuple[float, ...], list[str]] = {}
+    for source in holding:
+        dataset, array = files[source], files[source][name]
+        what = f"{source}: variable '{name}'"
+        level = find_axis(dataset, "level", array.dims)
+        single = single_level(dataset, array, what)
+        if level is None and single is None:
+            return {}
+        values = [single] if level is None else level_values(dataset, level, what)
+        sets.setdefault(tuple(sorted(round(float(one or 0.0), 3) for one in values)), []).append(
+            source
+        )
+    together = [one for levels in sets for one in levels]
+    return sets if len(set(together)) == len(together) else {}
+
+
+def _is_among(level: float, levels: tuple[float, ...]) -> bool:
+    return any(abs(abs(one) - abs(level)) <= 1e-3 * max(abs(level), 1.0) for one in levels)
 
 
 def _layout(
@@ -170,6 +236,7 @@ def _layout(
     name: str,
     known: KnownVariable | None,
     units: str | None,
+    levels: tuple[float, ...] | None,
 ) -> Layout:
     """Return how one file holds the variable; `units` are those of the store."""
     array = dataset[name]
@@ -185,16 +252,27 @@ def _layout(
             f"{what} is of type {array.dtype}, which holds no numbers. Choose another variable, or leave the file out."
         )
     _require_map(dataset, array, what)
-    time = find_time(dataset)
-    has_time = time is not None and dataset.variables[time].dims[0] in array.dims
-    if not has_time and choice.role is not Role.STATIC:
+    time = find_time(dataset, array.dims)
+    single = time is not None and dataset.variables[time].ndim == 0
+    is_static = choice.role is Role.STATIC
+    has_time = time is not None and not (
+        is_static and (single or array.sizes[_along(dataset, time)] == 1)
+    )
+    if not has_time and not is_static:
+        bare = bare_time(dataset, array.dims)
+        if bare is not None:
+            raise without_coordinate(what, bare, array.sizes[bare])
         raise UserError(
             f"{what} has dimensions {array.dims} without time. Give it `role: static`, or choose another variable."
         )
-    level, indices, only = _levels(choice, dataset, array, what)
-    _require_no_other_dimension(dataset, array, level, what)
+    level, indices, only = _levels(levels, dataset, array, what)
+    _require_no_other_dimension(dataset, array, level, time, what)
     scale, offset = _units(choice, array, known, units, what)
-    return Layout(scale, offset, level, indices, only, has_time)
+    return Layout(scale, offset, level, indices, only, has_time, time)
+
+
+def _along(dataset: xr.Dataset, time: str) -> str:
+    return str(dataset.variables[time].dims[0])
 
 
 def _require_same_kind(name: str, first: str, one: Layout, source: str, other: Layout) -> None:
@@ -204,6 +282,9 @@ def _require_same_kind(name: str, first: str, one: Layout, source: str, other: L
         raise UserError(
             f"{lacking}: variable '{name}' has no time, but in {having} it has. Leave one of the files out."
         )
+    heights = (one.only_level, other.only_level)
+    if None in heights or max(abs(float(height or 0.0)) for height in heights) <= NEAR_GROUND:
+        return
     if one.only_level != other.only_level:
         raise UserError(
             f"{source}: variable '{name}' is at level {other.only_level}, but in {first} at {one.only_level}. Choose "
@@ -261,49 +342,55 @@ def _meaning(dataset: xr.Dataset, array: xr.DataArray) -> KnownVariable | None:
 
 def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
     for kind in ("latitude", "longitude"):
-        name = find_axis(dataset, kind)
-        if name is not None and dataset.variables[name].dims[0] not in array.dims:
+        name = find_axis(dataset, kind, array.dims) or find_axis(dataset, kind)
+        if name is not None and not set(dataset.variables[name].dims[-2:]) <= set(array.dims):
             raise UserError(
                 f"{what} has dimensions {array.dims} without {kind}; it is no map. Choose another variable."
             )
 
 
 def _levels(
-    choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray, what: str
+    asked: tuple[float, ...] | None, dataset: xr.Dataset, array: xr.DataArray, what: str
 ) -> tuple[str | None, tuple[int, ...], float | None]:
     """Return the level dimension, the index of each level, and the only level of a variable that is asked for none."""
     name = find_axis(dataset, "level", array.dims)
     if name is None:
-        if choice.levels is not None:
+        single = single_level(dataset, array, what)
+        if asked is None:
+            return None, (), single
+        if single is None:
             raise UserError(
                 f"{what} has no levels (dimensions {array.dims}). Leave out `levels`, or the file."
             )
+        for level in asked:
+            if not _is_among(level, (single,)):
+                raise UserError(f"{what}: level {level:g} is not there; the file has {single:g}.")
         return None, (), None
     dimension = str(dataset.variables[name].dims[0])
-    if choice.levels is None:
+    if asked is None:
         values = level_values(dataset, name, what)
         if array.sizes[dimension] == 1:
             return None, (), float(values[0])
         known = ", ".join(f"{value:g}" for value in values[:40])
         raise UserError(f"{what} has levels {known}; choose some with `levels: [...]`.")
-    return dimension, tuple(level_indices(dataset, name, choice.levels, what)), None
+    return dimension, tuple(level_indices(dataset, name, asked, what)), None
 
 
 def _require_no_other_dimension(
-    dataset: xr.Dataset, array: xr.DataArray, level: str | None, what: str
+    dataset: xr.Dataset, array: xr.DataArray, level: str | None, time: str | None, what: str
 ) -> None:
-    expected = {level, *(dataset.variables[name].dims[0] for name in _axes(dataset))}
+    horizontal = (
+        find_axis(dataset, kind, array.dims) or find_axis(dataset, kind)
+        for kind in ("latitude", "longitude")
+    )
+    names = [name for name in (time, *horizontal) if name is not None]
+    expected = {level, *(one for name in names for one in dataset.variables[name].dims)}
     others = [d for d in array.dims if d not in expected and array.sizes[d] > 1]
     if others:
         raise UserError(
             f"{what} also depends on {others}. Choose one of each (xarray: ds.isel({others[0]}=0)) and write a new "
             "file."
         )
-
-
-def _axes(dataset: xr.Dataset) -> list[str]:
-    names = [find_time(dataset), find_axis(dataset, "latitude"), find_axis(dataset, "longitude")]
-    return [name for name in names if name is not None]
 
 
 def _units(

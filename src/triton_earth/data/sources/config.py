@@ -11,6 +11,8 @@ from triton_earth.core.variables import Role
 from triton_earth.data.compression import Compression
 from triton_earth.data.derived import DerivedName
 from triton_earth.data.periods import PeriodSplits
+from triton_earth.data.sources.times.axis import Stamp
+from triton_earth.data.sources.times.cell_methods import Aggregation
 
 ComputedName = Literal[
     "wind_speed", "vorticity", "geostrophic_eastward", "geostrophic_northward", "anomaly"
@@ -30,6 +32,9 @@ class VariableChoice(StrictConfig):
         source_units: Units in the files, where these do not say or say it wrongly.
         long_name: In words.
         keep: Whether it goes into the store; others are only there for `data.derive` to compute from.
+        aggregate: What becomes of it where `data.step` is longer than the step of the files: the ``sum``, ``mean``,
+            ``maximum`` or ``minimum`` over the longer step, or a ``sample`` of its moment; what the file says if not
+            given.
     """
 
     name: str = Field(min_length=1)
@@ -40,6 +45,7 @@ class VariableChoice(StrictConfig):
     source_units: str | None = None
     long_name: str | None = None
     keep: bool = True
+    aggregate: Aggregation | None = None
 
 
 def _from_name(value: Any) -> Any:
@@ -166,7 +172,7 @@ class ChannelArray(StrictConfig):
 class TargetGrid(StrictConfig):
     """A grid of equal angles that the fields are put onto.
 
-    It covers the region, or reaches from pole to pole; around a whole circle of latitude the first centre is at 0.
+    It covers the region, or else the area of the files; around a whole circle of latitude the first centre is at 0.
 
     Attributes:
         latitudes: Rows.
@@ -192,8 +198,11 @@ class GriddedData(StrictConfig):
         derive: What to compute: forcings that follow from time and place, by name, and variables from other variables.
         splits: Which periods are for training, validation and test.
         gap: Unused times between two splits; a window of the recipe's model if not given, and never less.
-        step: Distance between the times taken: ``6 h``, ``1 d``, or ``month`` for calendar months; that of the files if
-            not given.
+        step: Distance between the times of the store: ``6 h``, ``1 d``, or ``month`` or ``year`` of the calendar; that
+            of the files if not given. Onto a longer one accumulations are summed, means averaged, momentary values
+            sampled (`VariableChoice.aggregate`).
+        stamps: Where in its day, month or step the time of a mean or sum lies: at its ``start``, ``middle`` or ``end``;
+            the bounds in the files say it if not given.
         region: Part of the globe; all of it if not given.
         grid: Grid to put the fields onto; that of the files if not given.
         array: How to read files without names; None for files that describe themselves.
@@ -220,6 +229,7 @@ class GriddedData(StrictConfig):
     splits: PeriodSplits
     gap: int | None = Field(default=None, ge=0)
     step: str | None = None
+    stamps: Stamp | None = None
     region: Region | None = None
     grid: TargetGrid | None = None
     array: ChannelArray | None = None

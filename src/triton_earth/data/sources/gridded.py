@@ -1,10 +1,11 @@
 """The gridded source: files of any archive as canonical fields, read a few times at a time."""
 
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-import xarray as xr
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.grid import LatLonGrid
@@ -17,40 +18,16 @@ from triton_earth.data.regrid import Regrid, bilinear, conservative, equal_angle
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.chunks import SourceChunk, chunk_of
-from triton_earth.data.sources.config import GriddedData, Region, TargetGrid
-from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
-from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.config import GriddedData, TargetGrid
+from triton_earth.data.sources.coordinates import require_places
+from triton_earth.data.sources.file_fields import FileFields, FileReader, on_the_cells_of
 from triton_earth.data.sources.files import open_files, require_chunks
-from triton_earth.data.sources.soundness import require_sound
-from triton_earth.data.sources.time_axis import (
-    decode_times,
-    find_time,
-    regular_times,
-    require_ascending,
-)
+from triton_earth.data.sources.times.cell_methods import aggregate
+from triton_earth.data.sources.times.common import StoreTimes, TimedVariable, store_times
+
+logger = logging.getLogger("triton_earth")
 
 Maps = Float64[np.ndarray, "time y x"]
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """One file: its part of the time axis, and which cells of it are taken.
-
-    Attributes:
-        source: Name of the file.
-        dataset: The file.
-        time: Its time dimension, None for a file without one.
-        times: Its times.
-        latitude: Its rows, south to north.
-        longitude: Its columns, west to east.
-    """
-
-    source: str
-    dataset: xr.Dataset
-    time: str | None
-    times: np.ndarray
-    latitude: Axis
-    longitude: Axis
 
 
 class GriddedSource:
@@ -63,6 +40,7 @@ class GriddedSource:
         grid: Cells of the fields.
         times: Times of the fields, datetime64[ns] in equal steps.
         recorded: Where the files have a state, [time].
+        lead_in: How long before the first time begins what it stands for.
         anomalies: Channels that are anomalies; they are read once `climatology` is set.
         climatology: Climatology of what the anomalies are of, in that order.
     """
@@ -79,33 +57,47 @@ class GriddedSource:
         self.files = list(dict.fromkeys(file_of(source) for source, _ in opened))
         if data.array is not None:
             opened = named_channels(opened, data.array)
-        pieces = [_piece(source, dataset, data) for source, dataset in opened]
-        first = pieces[0]
-        for piece in pieces[1:]:
-            _require_same_cells(first, piece)
-        self._native = LatLonGrid(tuple(first.latitude.values), tuple(first.longitude.values))
-        self._regrid = None if data.grid is None else _regrid(self._native, data.grid, data.region)
-        self.grid = self._native if self._regrid is None else self._regrid.target
-        datasets = {piece.source: piece.dataset for piece in pieces}
-        self._channels: list[Channels] = [
-            choose_channels(choice, datasets) for choice in data.variables
+        for source, dataset in opened:
+            require_places(dataset, source)
+        datasets = dict(opened)
+        chosen = [choose_channels(choice, datasets) for choice in data.variables]
+        self._channels: list[Channels] = [channels for several in chosen for channels in several]
+        reader = FileReader(data)
+        self._files = [
+            _in_time(
+                [
+                    reader.fields(
+                        source, datasets[source], channels.source_name, has_time=each.has_time
+                    )
+                    for source, each in channels.layouts.items()
+                ]
+            )
+            for channels in self._channels
         ]
+        first = self._files[0][0]
+        for files in self._files:
+            for one in files:
+                on_the_cells_of(first, one)
+        self._native = first.grid
+        self._regrid = None if data.grid is None else _regrid(self._native, data.grid)
+        self.grid = self._native if self._regrid is None else self._regrid.target
         self._kept = [
-            variable.name
-            for choice, channels in zip(data.variables, self._channels, strict=True)
-            for variable in channels.variables
+            name
+            for choice, several in zip(data.variables, chosen, strict=True)
+            for name in _in_order(choice.levels, several)
             if choice.keep
         ]
-        self._allowed = _implausible(data, self._channels)
+        self._allowed = _implausible(data, chosen)
         given = _different([each for channels in self._channels for each in channels.variables])
-        chosen = [choice for choice in data.derive if choice.is_computed]
-        self._computed = computed_variables(chosen, list(given), self._native)
+        computed = [choice for choice in data.derive if choice.is_computed]
+        self._computed = computed_variables(computed, list(given), self._native)
         self.anomalies = [each for each in self._computed if each.kind == ANOMALY]
         self.climatology: Climatology | None = None
         self._derived = derived_variables(choice.kind for choice in data.derive)
+        by_name = {variable.name: variable for variable in given}
         self.variables = _different(
             [
-                *(variable for variable in given if variable.name in self._kept),
+                *(by_name[name] for name in self._kept),
                 *(each.variable for each in self._computed),
                 *self._derived,
             ]
@@ -115,27 +107,31 @@ class GriddedSource:
             raise UserError(
                 "data.variables: none is prognostic, so there is nothing to forecast. Give one that role."
             )
-        self._pieces = {
-            channels.source_name: [
-                piece for piece in pieces if channels.source_name in piece.dataset.variables
-            ]
-            for channels in self._channels
-        }
         if data.missing_chunks == "refuse":
-            for name, holding in self._pieces.items():
-                for piece in holding:
-                    require_chunks(piece.source, name)
-        self._all_times = self._common_times()
-        start, end = data.splits.bounds
-        inside = np.flatnonzero((self._all_times >= start) & (self._all_times <= end))
-        taken, self.times = regular_times(self._all_times[inside], data.step, self.name)
-        self.recorded: Bool[np.ndarray, " time"] = taken >= 0
-        self._indices = np.where(self.recorded, inside[taken], -1)
+            for channels, files in zip(self._channels, self._files, strict=True):
+                for one in files:
+                    require_chunks(one.source, channels.source_name)
+        self._steps: StoreTimes = store_times(
+            [
+                TimedVariable(channels, files, choice.name, data.stamps)
+                for choice, several in zip(data.variables, chosen, strict=True)
+                for channels, files in zip(self._channels, self._files, strict=True)
+                if any(channels is each for each in several)
+            ],
+            data,
+            self.name,
+        )
+        self.times = self._steps.times
+        self.recorded: Bool[np.ndarray, " time"] = self._steps.recorded
+        self.lead_in = self._steps.lead_in
 
     @property
     def channels_in_memory(self) -> int:
         """Maps that are in memory for each time while it is read."""
-        return self._given + len(self._computed) + len(self._derived)
+        in_longer_steps = sum(
+            len(channels.variables) for channels in self._channels if self._is_made(channels)
+        )
+        return self._given + in_longer_steps + len(self._computed) + len(self._derived)
 
     @property
     def native_cells(self) -> int:
@@ -146,15 +142,15 @@ class GriddedSource:
     def largest_chunk(self) -> SourceChunk | None:
         """The largest chunk that any file has of a variable, its times counted as those of the fields; None if none."""
         found = [
-            chunk_of(piece.dataset[channels.source_name], piece.time)
-            for channels in self._channels
-            for piece in self._pieces[channels.source_name]
+            chunk_of(one.dataset[channels.source_name], one.dimension)
+            for channels, files in zip(self._channels, self._files, strict=True)
+            for one in files
         ]
         chunks = [chunk for chunk in found if chunk is not None]
         if not chunks:
             return None
         largest = max(chunks, key=lambda chunk: chunk.nbytes)
-        taken = self._indices[self.recorded]
+        taken = self._steps.sampled[self.recorded]
         every = int(np.median(np.diff(taken))) if len(taken) > 1 else 1
         return replace(largest, times=max(1, largest.times // every))
 
@@ -189,9 +185,9 @@ class GriddedSource:
         """Return the named fields on the grid of the store; what they are computed of is so on that of the files."""
         needed = self._needed(names)
         native: dict[str, Maps] = {}
-        for channels in self._channels:
+        for channels, files in zip(self._channels, self._files, strict=True):
             if needed & {variable.name for variable in channels.variables}:
-                values = self._read_channels(channels, self._indices[times])
+                values = self._read_channels(channels, files, times)
                 for number, variable in enumerate(channels.variables):
                     native[variable.name] = values[:, number]
         for computed in self._computed:
@@ -219,65 +215,80 @@ class GriddedSource:
                 needed |= set(computed.of)
         return needed
 
+    def _is_made(self, channels: Channels) -> bool:
+        """Whether each time of the store is made of several fields of a variable."""
+        return self._steps.is_longer and channels.has_time and channels.aggregation != "sample"
+
     def _read_channels(
-        self, channels: Channels, indices: np.ndarray
+        self, channels: Channels, files: list[FileFields], times: slice
     ) -> Float64[np.ndarray, "time channel y x"]:
-        if not channels.has_time:
-            once = self._read_piece(channels, self._pieces[channels.source_name][0], None)
-            return np.repeat(once, len(indices), axis=0)
+        """Read a variable at times of the store."""
+        sampled = self._steps.sampled[times]
+        if not channels.has_time or channels in self._steps.constant:
+            steps = slice(0, 1) if channels.has_time else None
+            once = files[0].read(channels, steps, self._allowed)
+            return np.repeat(once, len(sampled), axis=0)
+        if not self._is_made(channels):
+            return self._read_fields(channels, files, sampled)
+        assert channels.aggregation is not None
+        shape = (len(sampled), len(channels.variables), *self._native.shape)
+        made = np.full(shape, np.nan)
+        for block in _blocks(self._steps.first[times], self._steps.stop[times]):
+            start = int(self._steps.first[times][block[0]])
+            stop = int(self._steps.stop[times][block[-1]])
+            fields = self._read_fields(channels, files, np.arange(start, stop))
+            for number in block:
+                first, last = self._steps.first[times][number], self._steps.stop[times][number]
+                made[number] = aggregate(channels.aggregation, fields[first - start : last - start])
+        return made
+
+    def _read_fields(
+        self, channels: Channels, files: list[FileFields], indices: Int64[np.ndarray, " field"]
+    ) -> Float64[np.ndarray, "field channel y x"]:
+        """Read the fields of these numbers, NaN where the number is −1."""
         shape = (len(indices), len(channels.variables), *self._native.shape)
         fields = np.full(shape, np.nan)
         offset = 0
-        for piece in self._pieces[channels.source_name]:
-            here = np.flatnonzero((indices >= offset) & (indices < offset + len(piece.times)))
+        for one in files:
+            here = np.flatnonzero((indices >= offset) & (indices < offset + len(one.times)))
             for run in _equal_steps(indices[here] - offset):
                 local = indices[here[run]] - offset
                 step = int(local[1] - local[0]) if local.size > 1 else 1
                 steps = slice(int(local[0]), int(local[-1]) + 1, step)
-                fields[here[run]] = self._read_piece(channels, piece, steps)
-            offset += len(piece.times)
+                fields[here[run]] = one.read(channels, steps, self._allowed)
+            offset += len(one.times)
         return fields
 
-    def _read_piece(
-        self, channels: Channels, piece: _Piece, steps: slice | None
-    ) -> Float64[np.ndarray, "time channel y x"]:
-        """Read some times of one file, or a variable without time, and refuse what cannot be right."""
-        times = None if steps is None else {str(piece.time): steps}
-        axes = (piece.latitude, piece.longitude)
-        fields = channels.read(piece.dataset, times, *axes, piece.source)
-        when = piece.times[:0] if steps is None else piece.times[steps]
-        require_sound(fields, channels, piece.source, when, axes, self._allowed)
-        return fields
 
-    def _common_times(self) -> np.ndarray:
-        """Return the times that all variables have, which have to be the same for each."""
-        common: np.ndarray | None = None
-        first = ""
-        for channels in self._channels:
-            if not channels.has_time:
-                continue
-            for piece in self._pieces[channels.source_name]:
-                if piece.times.size == 0:
-                    raise UserError(
-                        f"{piece.source}: '{channels.source_name}' has no times. Leave the file out."
-                    )
-            pieces = self._pieces[channels.source_name] = sorted(
-                self._pieces[channels.source_name], key=lambda piece: piece.times[0]
+def _in_time(files: list[FileFields]) -> list[FileFields]:
+    """Return files in the order of their times, whatever the order of their names."""
+    return sorted(files, key=lambda one: (one.times[:1].astype(np.int64).tolist(), one.source))
+
+
+def _in_order(levels: tuple[float, ...] | None, several: list[Channels]) -> list[str]:
+    """Return the names of channels in the order in which a recipe asks for their levels."""
+    variables = [variable for channels in several for variable in channels.variables]
+    if levels is not None:
+        variables.sort(
+            key=lambda variable: (
+                levels.index(variable.level or 0.0) if variable.level in levels else 0
             )
-            times = np.concatenate([piece.times for piece in pieces])
-            require_ascending(times, self.name)
-            if common is None:
-                common, first = times, channels.source_name
-            elif not np.array_equal(common, times):
-                raise UserError(
-                    f"{self.name}: '{first}' has {len(common)} times from {common[0]} and '{channels.source_name}' "
-                    f"{len(times)} from {times[0]}; they have to be the same. Give files for the same times."
-                )
-        if common is None:
-            raise UserError(
-                f"{self.name}: no variable depends on time, so there is nothing to forecast. Correct data.variables."
-            )
-        return common
+        )
+    return [variable.name for variable in variables]
+
+
+def _blocks(
+    first: Int64[np.ndarray, " time"], stop: Int64[np.ndarray, " time"]
+) -> Iterator[list[int]]:
+    """Yield consecutive times whose fields together are no more than there are times, or one time after the other."""
+    block: list[int] = []
+    for number in np.flatnonzero(first >= 0):
+        if block and stop[number] - first[block[0]] > len(first):
+            yield block
+            block = []
+        block.append(int(number))
+    if block:
+        yield block
 
 
 def _equal_steps(indices: np.ndarray) -> list[slice]:
@@ -301,11 +312,11 @@ def _names(data: GriddedData) -> list[str]:
     return [name for name in names if name is not None] if all(names) else []
 
 
-def _implausible(data: GriddedData, channels: list[Channels]) -> set[str]:
+def _implausible(data: GriddedData, chosen: list[list[Channels]]) -> set[str]:
     """Return the channels whose values may look wrong; a variable's name stands for all its levels."""
     of_name = {
-        choice.name: {variable.name for variable in each.variables}
-        for choice, each in zip(data.variables, channels, strict=True)
+        choice.name: {variable.name for each in several for variable in each.variables}
+        for choice, several in zip(data.variables, chosen, strict=True)
     }
     of_name |= {name: {name} for names in list(of_name.values()) for name in names}
     for name in data.allow_implausible:
@@ -326,45 +337,6 @@ def _different(variables: list[Variable]) -> Variables:
     return Variables(tuple(variables))
 
 
-def _regrid(native: LatLonGrid, wanted: TargetGrid, region: Region | None) -> Regrid:
-    target = equal_angle_grid(
-        native, wanted.latitudes, wanted.longitudes, pole_to_pole=region is None
-    )
+def _regrid(native: LatLonGrid, wanted: TargetGrid) -> Regrid:
+    target = equal_angle_grid(native, wanted.latitudes, wanted.longitudes)
     return (conservative if wanted.method == "conservative" else bilinear)(native, target)
-
-
-def _piece(source: str, dataset: xr.Dataset, data: GriddedData) -> _Piece:
-    try:
-        time = find_time(dataset)
-        times = np.array([], dtype="datetime64[ns]")
-        dimension = None
-        if time is not None and dataset.variables[time].ndim == 1:
-            dimension = str(dataset.variables[time].dims[0])
-            times = decode_times(dataset, time, source)
-            require_ascending(times, source)
-        return _Piece(
-            source,
-            dataset,
-            dimension,
-            times,
-            latitude_axis(dataset, source, data.region),
-            longitude_axis(dataset, source, data.region),
-        )
-    except UserError:
-        raise
-    except READ_ERRORS as error:
-        raise UserError(
-            f"{source}: its coordinates cannot be read ({first_line(error)}). The file is damaged; fetch it again."
-        ) from error
-
-
-def _require_same_cells(one: _Piece, other: _Piece) -> None:
-    for first, second in ((one.latitude, other.latitude), (one.longitude, other.longitude)):
-        if first.values.shape != second.values.shape or not np.allclose(
-            first.values, second.values, atol=1e-4
-        ):
-            raise UserError(
-                f"{other.source}: '{second.name}' is not that of {one.source} ({second.values.size} cells from "
-                f"{second.values[0]:g} against {first.values.size} from {first.values[0]:g}). "
-                "Put files of one grid into one recipe."
-            )

@@ -161,7 +161,10 @@ def test_months_have_no_gaps(tmp_path):
     months = np.arange("1999-01", "2002-05", dtype="datetime64[M]").astype("datetime64[ns]")[:40]
     found = inspect_files(str(write(tmp_path / "a.nc", dataset().assign_coords(time=months))))
     assert found.facts["step"] == "month"
-    assert found.findings == []
+    assert found.kinds == ["month-ambiguous"]
+    assert "may be the month that begins there or the one that ends" in found.findings[0].message
+    middles = dataset().assign_coords(time=months + np.timedelta64(14, "D"))
+    assert inspect_files(str(write(tmp_path / "b.nc", middles))).findings == []
 
 
 def humidity(small=1e-6):

@@ -177,7 +177,9 @@ def test_every_other_day(tmp_path):
     data = dataset(41)
     splits = {"train": ["2001-01-01", "2001-01-20"], "valid": ["2001-01-24", "2001-01-29"],
               "test": ["2001-02-02", "2001-02-10"]}  # fmt: skip
-    opened = source(write(tmp_path / "a.nc", data), step="2 d", splits=splits)
+    variables = ["2m_temperature", {"name": "flux", "role": "forcing", "aggregate": "sample"}]
+    path = write(tmp_path / "a.nc", data)
+    opened = source(path, step="2 d", splits=splits, variables=variables)
     assert len(opened.times) == 21
     np.testing.assert_allclose(opened.read(slice(4, 6))[:, 0], data["t2m"][8:12:2], rtol=1e-6)
 

@@ -1,0 +1,236 @@
+"""Years of forecasts of trained models against the climate of their training data, and the skill of their first days.
+
+    python benchmarks/long_runs.py STORE RUN [RUN ...] [--json FILE] [--years 10] [--starts 12] [--long-starts 4]
+
+For each run folder: anomaly correlation of the mean of eight members and of single members from starts of the test
+split; then runs of a year and of several years from there, beyond the end of the store, with forcings as
+`forecast --forcings-beyond repeat` takes them. Scores are those of `evaluation/climate`: departures of the area mean
+from the season in windows of 30 days, variance over that expected in windows of 90 days, amplitude and delay of the
+annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill. Nothing here is
+used to choose a model.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from triton_earth.core.state import State
+from triton_earth.data.store import TrainingStore
+from triton_earth.evaluation.climate.floor import measure_floor
+from triton_earth.evaluation.climate.measures import BANDS
+from triton_earth.evaluation.climate.records import STATISTICS, ClimateRecords, climate_skill
+from triton_earth.evaluation.climate.reference import TrainingClimate, fit_training_climate
+from triton_earth.evaluation.climate.setting import ClimateSetting
+from triton_earth.evaluation.climate.stability import FAILURES, calibrate
+from triton_earth.models.base import Forecaster
+from triton_earth.models.checkpoint import load_forecaster
+from triton_earth.rollout.ensemble import EnsembleConfig
+from triton_earth.rollout.forcing import Forcings
+from triton_earth.rollout.rollout import rollout
+from triton_earth.rollout.row_forecaster import RowForecaster
+
+MEMBERS = 8
+DAYS = (1, 3, 5, 10)
+
+
+def together(
+    model: Forecaster, store: TrainingStore, starts: list[int], steps: int, members: int = 1
+) -> Iterator[State]:
+    """Yield the forecasts from some times of the store, all rows at once: faster, but for rounding alike."""
+    trajectories = [0] * len(starts)
+    ensemble = EnsembleConfig(members=members)
+    seeds = ensemble.noise_seeds(trajectories, starts)
+    rows = RowForecaster(model, one_by_one=False, noise_seeds=seeds)
+    inits = np.repeat(np.arange(len(starts)), members).tolist()
+    forcings = Forcings(model, store, trajectories, store.times[starts], steps, "repeat")
+    window = store.windows([0] * len(inits), [starts[init] for init in inits], 1)
+    yield from rollout(rows, window, forcings.states(inits, 0, "cpu"), steps)
+
+
+def evenly(store: TrainingStore, count: int, room: int) -> list[int]:
+    """Return starts in the test split, evenly spread, that leave some truth after each."""
+    (segment,) = store.segments("test")
+    return np.linspace(segment.start, segment.stop - 1 - room, count).round().astype(int).tolist()
+
+
+def skill(
+    model: Forecaster, store: TrainingStore, climate: TrainingClimate, starts: list[int]
+) -> dict[str, Any]:
+    """Return anomaly correlations at some leads, the mean over starts, and the spread of members over their error."""
+    channels = store.variables.indices(climate.names)
+    climatology, weights = climate.reference.climatology, store.grid.cell_area_weights
+    found: dict[str, list] = {"mean": [], "member": [], "spread_over_error": []}
+    for start in starts:
+        by_lead: dict[str, list] = {name: [] for name in found}
+        states = together(model, store, [start], max(DAYS), MEMBERS)
+        for lead, state in enumerate(states, start=1):
+            if lead not in DAYS:
+                continue
+            when = store.times[start + lead : start + lead + 1]
+            cycle = climatology.at(when)[0]
+            truth = store.read(0, slice(start + lead, start + lead + 1))[0, channels] - cycle
+            members = state.select(list(climate.names)).data[:, 0].numpy() - cycle
+            mean = members.mean(axis=0)
+
+            def correlation(field: np.ndarray, truth: np.ndarray = truth) -> np.ndarray:
+                product, own, other = (
+                    (weights * one).sum((-2, -1)) for one in (field * truth, field**2, truth**2)
+                )
+                return product / np.sqrt(own * other)
+
+            by_lead["mean"].append(correlation(mean))
+            by_lead["member"].append(np.mean([correlation(one) for one in members], axis=0))
+            spread = (weights * members.var(axis=0, ddof=1)).mean((-2, -1)) * (1 + 1 / MEMBERS)
+            by_lead["spread_over_error"].append(
+                np.stack([spread, (weights * (mean - truth) ** 2).mean((-2, -1))])
+            )
+        for name, values in by_lead.items():
+            found[name].append(values)
+    both = np.mean(found["spread_over_error"], axis=0)
+    named = {name: np.mean(found[name], axis=0) for name in ("mean", "member")}
+    named["spread_over_error"] = np.sqrt(both[:, 0] / both[:, 1])
+    return {
+        name: {
+            f"day {day}": dict(zip(climate.names, row.round(3).tolist(), strict=True))
+            for day, row in zip(DAYS, values, strict=True)
+        }
+        for name, values in named.items()
+    }
+
+
+def climate_of(
+    model: Forecaster,
+    store: TrainingStore,
+    climate: TrainingClimate,
+    starts: list[int],
+    steps: int,
+) -> dict[str, Any]:
+    """Return what runs of so many days look like beside the climate, the worst start beside the mean."""
+    names, reference = list(climate.names), climate.reference
+    floor = measure_floor(store, climate, steps, starts)
+    setting = ClimateSetting(
+        reference,
+        floor.floor,
+        floor.frozen,
+        calibrate(floor, steps),
+        tuple(names),
+        np.arange(steps),
+        "",
+    )
+    records = ClimateRecords.empty(1, len(starts), setting)
+    began, run = time.perf_counter(), reference.run(len(starts))
+    for state in together(model, store, starts, steps):
+        run.add(state.valid_times[:, 0], state.select(names).data[:, 0].numpy())
+    records.put(0, np.arange(len(starts)), run, setting)
+    columns = slice(BANDS, BANDS + reference.measures.bands)
+    power = [
+        numbers[..., columns].mean(axis=0)
+        / reference.expectation.at(times)[..., columns].mean(axis=0)
+        for numbers, times in zip(run.numbers, run.valid_times, strict=True)
+    ]
+    seconds = time.perf_counter() - began
+
+    def by_variable(values: np.ndarray) -> dict[str, Any]:
+        """Smallest, mean and largest over starts and windows of each variable, which is the last axis."""
+        flat = values.reshape(-1, len(names))
+        return {
+            name: [round(float(f(flat[:, column])), 4) for f in (np.min, np.mean, np.max)]
+            for column, name in enumerate(names)
+        }
+
+    departure = records.departure[0]
+    scores, floors = records.scores[0], np.stack([floor.floor[name] for name in STATISTICS])
+    ratio = scores / floors
+    skills = climate_skill(records.scores, setting)[0]
+    return {
+        "starts": [str(store.times[start])[:10] for start in starts],
+        "days": steps,
+        "finite": bool(np.isfinite(scores[:, STATISTICS.index("bias_map")]).all()),
+        "seconds": round(seconds, 1),
+        "simulated_years_per_day": round(len(starts) * steps / 365.25 / (seconds / 86400)),
+        "departure_30_days": by_variable(departure),
+        "largest_departure_30_days": by_variable(np.abs(departure).max(axis=1)),
+        "trend_over_its_error": by_variable(np.stack([significance(one) for one in departure])),
+        "variance_90_days": by_variable(records.variance[0]),
+        "variance_whole": by_variable(records.variance[0].mean(axis=1)),
+        "season_amplitude": by_variable(records.amplitude[0]),
+        "season_days_late": by_variable(records.late[0]),
+        "power_by_octave": {
+            name: {
+                f"from {2**band}": [
+                    round(float(f([one[column, band] for one in power])), 3)
+                    for f in (np.min, np.mean, np.max)
+                ]
+                for band in range(reference.measures.bands)
+            }
+            for column, name in enumerate(names)
+        },
+        "ratio_to_floor": {
+            name: by_variable(ratio[:, place]) for place, name in enumerate(STATISTICS)
+        },
+        "climate_skill": [round(float(f(skills)), 4) for f in (np.min, np.mean, np.max)],
+        "failures": {
+            name: int(records.failures[0, :, place].sum()) for place, name in enumerate(FAILURES)
+        },
+    }
+
+
+def significance(departure: np.ndarray) -> np.ndarray:
+    """Return the slope of a run's 30-day means over its standard error, allowing for their autocorrelation.
+
+    Bretherton et al. (1999), J. Climate 12, 1990: n (1 − r)/(1 + r) independent means, r the correlation of
+    neighbouring residuals.
+    """
+    count = len(departure)
+    axis = np.arange(count) - (count - 1) / 2
+    slope = axis @ departure / (axis @ axis)
+    rest = departure - departure.mean(axis=0) - np.outer(axis, slope)
+    squares = (rest**2).sum(axis=0)
+    lag = np.clip((rest[1:] * rest[:-1]).sum(axis=0) / squares, 0, 0.95)
+    free = np.maximum(3, count * (1 - lag) / (1 + lag)) - 2
+    return slope / np.sqrt(squares / free / (axis @ axis))
+
+
+def main() -> None:
+    """Measure every run, and write what was found after each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--years", type=int, default=10)
+    parser.add_argument("--starts", type=int, default=12)
+    parser.add_argument("--long-starts", type=int, default=4)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    store = TrainingStore.open(arguments.store)
+    results: dict[str, Any] = {}
+    for folder in arguments.runs:
+        model = load_forecaster(folder)
+        climate = fit_training_climate(store, model.predicted.names)
+        if climate is None:
+            raise SystemExit(f"{arguments.store}: the training split is too short.")
+        found: dict[str, Any] = {}
+        results[folder.name] = found
+        found["skill"] = skill(model, store, climate, evenly(store, arguments.starts, max(DAYS)))
+        for name, count, days in (
+            ("one year", arguments.starts, 365),
+            (f"{arguments.years} years", arguments.long_starts, round(365.25 * arguments.years)),
+        ):
+            if count and days:
+                found[name] = climate_of(model, store, climate, evenly(store, count, 0), days)
+            print(json.dumps({folder.name: {name: found.get(name)}}), flush=True)
+            if arguments.json:
+                arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""One variable of one file: when and where its fields are, and reading some of them."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.grid import LatLonGrid
+from triton_earth.data.sources.channels import Channels
+from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.sources.coordinates import (
+    Axis,
+    latitude_axis,
+    longitude_axis,
+    same_longitudes,
+)
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.soundness import require_sound
+from triton_earth.data.sources.times.axis import FileTimes, find_time, read_times
+from triton_earth.data.sources.times.steps import is_calendar_step, parse_step, require_ascending
+
+
+@dataclass(frozen=True)
+class FileFields:
+    """The fields of one variable in one file.
+
+    Attributes:
+        source: Name of the file.
+        dataset: The file.
+        dimension: Its dimension of time; None where it has none.
+        told: What the file says of its times, None where it has none.
+        latitude: Their rows, south to north.
+        longitude: Their columns, west to east.
+    """
+
+    source: str
+    dataset: xr.Dataset
+    dimension: str | None
+    told: FileTimes | None
+    latitude: Axis
+    longitude: Axis
+
+    @property
+    def times(self) -> np.ndarray:
+        """Stamps of the fields; empty where the file has none."""
+        return np.array([], dtype="datetime64[ns]") if self.told is None else self.told.stamps
+
+    @property
+    def grid(self) -> LatLonGrid:
+        """Cells of the fields."""
+        return LatLonGrid(tuple(self.latitude.values), tuple(self.longitude.values))
+
+    def read(
+        self, channels: Channels, steps: slice | None, allowed: Collection[str]
+    ) -> Float64[np.ndarray, "time channel y x"]:
+        """Read some times, or the fields of a variable without time, and refuse what cannot be right.
+
+        Raises:
+            UserError: if the file is damaged.
+            UnsoundDataError: if a value cannot be right.
+        """
+        along = None if self.dimension is None or steps is None else {self.dimension: steps}
+        axes = (self.latitude, self.longitude)
+        fields = channels.read(self.dataset, along, *axes, self.source)
+        when = self.times[:0] if steps is None else self.times[steps]
+        require_sound(fields, channels, self.source, when, axes, allowed)
+        return fields
+
+
+@dataclass
+class FileReader:
+    """Finds times and places of variables in files; what several variables share is read once.
+
+    Attributes:
+        data: What the recipe says.
+    """
+
+    data: GriddedData
+    _times: dict[tuple[str, str], FileTimes] = field(default_factory=dict)
+    _axes: dict[tuple[str, str, tuple[str, ...]], Axis] = field(default_factory=dict)
+
+    def fields(self, source: str, dataset: xr.Dataset, name: str, *, has_time: bool) -> FileFields:
+        """Find when and where the fields of a variable are.
+
+        Raises:
+            UserError: if that cannot be told, or times do not ascend.
+        """
+        array = dataset[name]
+        try:
+            told = self._told(source, dataset, array) if has_time else None
+            return FileFields(
+                source,
+                dataset,
+                None if told is None else told.dimension,
+                told,
+                self._axis(latitude_axis, source, dataset, array),
+                self._axis(longitude_axis, source, dataset, array),
+            )
+        except UserError:
+            raise
+        except READ_ERRORS as error:
+            raise UserError(
+                f"{source}: its coordinates cannot be read ({first_line(error)}). The file is damaged; fetch it again."
+            ) from error
+
+    def _told(self, source: str, dataset: xr.Dataset, array: xr.DataArray) -> FileTimes | None:
+        name = find_time(dataset, array.dims)
+        if name is None:
+            return None
+        if (source, name) not in self._times:
+            step = None if self.data.step is None else parse_step(self.data.step)
+            along_calendar = step is not None and is_calendar_step(step)
+            told = read_times(dataset, name, source, months=along_calendar)
+            if along_calendar and np.any(np.diff(told.stamps) == np.timedelta64(0)):
+                # Days of a calendar that has others than ours are no months.
+                told = read_times(dataset, name, source)
+            require_ascending(told.stamps, source)
+            self._times[source, name] = told
+        return self._times[source, name]
+
+    def _axis(
+        self, find: Callable[..., Axis], source: str, dataset: xr.Dataset, array: xr.DataArray
+    ) -> Axis:
+        key = (source, find.__name__, tuple(map(str, array.dims)))
+        if key not in self._axes:
+            self._axes[key] = find(dataset, source, self.data.region, array.dims)
+        return self._axes[key]
+
+
+def on_the_cells_of(first: FileFields, other: FileFields) -> FileFields:
+    """Return fields that have the same cells as others, with the coordinates of these.
+
+    Raises:
+        UserError: if they have other cells.
+    """
+    rows, columns = first.latitude.values, first.longitude.values
+    same = rows.shape == other.latitude.values.shape and np.allclose(
+        rows, other.latitude.values, atol=1e-4
+    )
+    if same and same_longitudes(columns, other.longitude.values):
+        return other
+    one, another = (
+        (first.latitude, other.latitude) if not same else (first.longitude, other.longitude)
+    )
+    raise UserError(
+        f"{other.source}: '{another.name}' is not that of {first.source} ({another.values.size} cells from "
+        f"{another.values[0]:g} against {one.values.size} from {one.values[0]:g}). "
+        "Put files of one grid into one recipe."
+    )
