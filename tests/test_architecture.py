@@ -28,6 +28,7 @@ LAYERS = [
     "interop",
     "workflow",
     "options",
+    "bench",
     "cli",
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}

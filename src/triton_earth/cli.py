@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triton_earth import __version__
+from triton_earth.bench.command import bench
 from triton_earth.core.errors import UserError
 from triton_earth.options import (
     ByRegion,
     ClimatologyStore,
     Dask,
     Device,
+    DropPaths,
     Eddies,
     Forcings,
     ForcingsBeyond,
@@ -24,6 +26,7 @@ from triton_earth.options import (
     GuardOrNone,
     HeatWaves,
     Init,
+    MeanAndSpread,
     Members,
     MembersOrNone,
     Out,
@@ -38,6 +41,7 @@ from triton_earth.options import (
     Seed,
     Split,
     Stabilize,
+    StatisticsOnly,
     StepsOfModel,
     StoreArgument,
     Surface,
@@ -221,9 +225,7 @@ def forecast(
     perturb: Perturb = "auto",
     perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
     seed: Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed.")] = 0,
-    drop_paths: Annotated[
-        bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
-    ] = False,
+    drop_paths: DropPaths = False,
     variables: Annotated[
         str | None, typer.Option(help="What is stored, names or patterns as sst,temperature_*.")
     ] = None,
@@ -232,12 +234,8 @@ def forecast(
         str | None, typer.Option(help="Steps that are stored, as 1,5,10 or 5..365/5.")
     ] = None,
     region: Region = None,
-    statistics_only: Annotated[
-        bool, typer.Option("--statistics-only", help="Store means and variances, no fields.")
-    ] = False,
-    mean_and_spread: Annotated[
-        bool, typer.Option("--mean-and-spread", help="Store both over the members too.")
-    ] = False,
+    statistics_only: StatisticsOnly = False,
+    mean_and_spread: MeanAndSpread = False,
     guard: Guard = "warn",
     stabilize: Stabilize = None,
     device: Device = "auto",
@@ -390,6 +388,9 @@ def compare(
         overwrite=overwrite,
     )
     _show(scores, out)
+
+
+app.command()(bench)
 
 
 @app.command()

@@ -128,3 +128,12 @@ Eddies = Annotated[
     str | None,
     typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
 ]
+DropPaths = Annotated[
+    bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
+]
+StatisticsOnly = Annotated[
+    bool, typer.Option("--statistics-only", help="Store means and variances, no fields.")
+]
+MeanAndSpread = Annotated[
+    bool, typer.Option("--mean-and-spread", help="Store both over the members too.")
+]

@@ -9,8 +9,8 @@ from triton_earth.layers.padding import ZERO, Padding, wrap, zero_width
 class Convolution(nn.Conv2d):
     """Odd-sized convolution that keeps the map size (divided by the stride).
 
-    y[o, j] = b[o] + Σ_{c,k} w[o, c, k] x[c, stride·j + k − (size − 1)/2], where x outside the map
-    is zero or, on a periodic axis, the cell on the other side.
+    y[o, j] = b[o] + Σ_{c,k} w[o, c, k] x[c, stride·j + dilation·(k − (size − 1)/2)], where x outside
+    the map is zero or, on a periodic axis, the cell on the other side.
 
     Args:
         input_channels: Channels of the input.
@@ -19,6 +19,8 @@ class Convolution(nn.Conv2d):
         stride: 1, or 2 to halve the map.
         groups: As in `torch.nn.Conv2d`; the number of channels makes it depthwise.
         padding_rule: The rule of the height axis and of the width axis.
+        dilation: Distance between neighbouring cells that the kernel looks at.
+        bias: Whether b is learned; it is 0 otherwise.
     """
 
     def __init__(
@@ -29,8 +31,10 @@ class Convolution(nn.Conv2d):
         stride: int = 1,
         groups: int = 1,
         padding_rule: Padding = ZERO,
+        dilation: int = 1,
+        bias: bool = True,
     ) -> None:
-        self.reach = (size - 1) // 2
+        self.reach = dilation * (size - 1) // 2
         self.padding_rule = padding_rule
         super().__init__(
             input_channels,
@@ -38,7 +42,9 @@ class Convolution(nn.Conv2d):
             size,
             stride=stride,
             padding=zero_width(padding_rule, self.reach),
+            dilation=dilation,
             groups=groups,
+            bias=bias,
         )
 
     def forward(

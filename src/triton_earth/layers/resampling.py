@@ -75,16 +75,26 @@ class Doubling(nn.Module):
         if self.method == "nearest":
             x = functional.interpolate(x, scale_factor=2, mode="nearest")
         elif self.method == "bilinear":
-            x = self._interpolated(x)
+            x = interpolated(x, self.padding_rule)
         elif self.method == "linear":
-            return self._interpolated(self.convolution(x))
+            return interpolated(self.convolution(x), self.padding_rule)
         y = self.convolution(x)
         return functional.pixel_shuffle(y, 2) if self.method == "shuffle" else y
 
-    def _interpolated(self, x: Tensor) -> Tensor:
-        """Interpolate; a periodic axis is lengthened by a cell at both ends first, whose four fine cells go again."""
-        longer = wrap(x, self.padding_rule, before=1, after=1)
-        y = functional.interpolate(longer, scale_factor=2, mode="bilinear", align_corners=False)
-        height, width = (2 * size for size in x.shape[2:])
-        top, left = (2 if rule == "periodic" else 0 for rule in self.padding_rule)
-        return y[:, :, top : top + height, left : left + width]
+
+def interpolated(
+    x: Float[Tensor, "batch channel height width"], padding_rule: Padding
+) -> Float[Tensor, "batch channel height_out width_out"]:
+    """Return maps of twice the height and width, interpolated linearly to the centres of the fine cells.
+
+    A periodic axis is lengthened by a cell at both ends first, whose four fine cells go again.
+
+    Args:
+        x: Maps.
+        padding_rule: The rule of the height axis and of the width axis.
+    """
+    longer = wrap(x, padding_rule, before=1, after=1)
+    y = functional.interpolate(longer, scale_factor=2, mode="bilinear", align_corners=False)
+    height, width = (2 * size for size in x.shape[2:])
+    top, left = (2 if rule == "periodic" else 0 for rule in padding_rule)
+    return y[:, :, top : top + height, left : left + width]

@@ -1,3 +1,5 @@
 """Forecasters and the network architectures they are made of."""
 
-from triton_earth.models import triton as triton  # enters its name into the registry
+# These enter their names into the registry.
+from triton_earth.models import networks as networks
+from triton_earth.models import triton as triton

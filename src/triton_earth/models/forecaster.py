@@ -145,7 +145,7 @@ class NetworkForecaster(Forecaster):
             UserError: if the normaliser's climatology is on another grid, or it lacks what the prediction needs.
         """
         _require_grid(normalizer, grid)
-        config = config.model_copy(update={"network": config.network.for_shape(grid.shape)})
+        config = config.model_copy(update={"network": config.network.for_grid(grid)})
         _require_parts(normalizer, config)
         self.config, self.variables, self.grid, self.time_step = config, variables, grid, time_step
         self.history, self.block = config.history, config.history

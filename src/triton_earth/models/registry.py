@@ -11,6 +11,7 @@ from torch import nn
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.grid import Grid
 from triton_earth.layers.padding import Padding
 
 ENTRY_POINTS = "triton_earth.networks"
@@ -29,6 +30,10 @@ class NetworkConfig(StrictConfig):
     def for_shape(self, shape: tuple[int, int]) -> "NetworkConfig":
         """Return the configuration with everything decided that depends on the height and width of the maps."""
         return self
+
+    def for_grid(self, grid: Grid) -> "NetworkConfig":
+        """Return the configuration with everything decided that depends on the grid."""
+        return self.for_shape(grid.shape)
 
     def build(
         self, frames: int, input_channels: int, output_channels: int, padding: Padding

@@ -1,7 +1,7 @@
 """What a training step costs: measured on small batches on the device itself, and extended to the recipe's."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
@@ -25,15 +25,17 @@ class StepCost:
         flops: Multiplications and additions of matrix products, convolutions and attention.
         memory: Most bytes held at once beyond what is there before, gradients included.
         seconds: Time.
+        cpu_seconds: Time of all processor cores together.
     """
 
     flops: float
     memory: float
     seconds: float
+    cpu_seconds: float = 0.0
 
     def __add__(self, other: "StepCost") -> "StepCost":
         return StepCost(
-            self.flops + other.flops, self.memory + other.memory, self.seconds + other.seconds
+            *(one + another for one, another in zip(astuple(self), astuple(other), strict=True))
         )
 
     def __sub__(self, other: "StepCost") -> "StepCost":
@@ -41,10 +43,10 @@ class StepCost:
 
     def not_negative(self) -> "StepCost":
         """Return this with zero in place of what noise has made less."""
-        return StepCost(max(0.0, self.flops), max(0.0, self.memory), max(0.0, self.seconds))
+        return StepCost(*(max(0.0, value) for value in astuple(self)))
 
     def __mul__(self, factor: float | int) -> "StepCost":
-        return StepCost(self.flops * factor, self.memory * factor, self.seconds * factor)
+        return StepCost(*(value * factor for value in astuple(self)))
 
 
 def step_cost(
@@ -100,12 +102,13 @@ def measured_step(
         run()
     with HeldMemory() as memory:
         run()
-    times = []
+    times, of_cores = [], []
     for _ in range(REPEATS):
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.process_time()
         run()
         times.append(time.monotonic() - started)
-    return StepCost(float(counter.get_total_flops()), float(memory.peak), min(times))
+        of_cores.append(time.process_time() - worked)
+    return StepCost(float(counter.get_total_flops()), float(memory.peak), min(times), min(of_cores))
 
 
 def _random_window(forecaster: NetworkForecaster, batch: int, horizon: int) -> tuple[State, State]:

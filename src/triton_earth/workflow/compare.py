@@ -16,6 +16,7 @@ from triton_earth.evaluation.places import Surface, find_place
 from triton_earth.evaluation.regions import Region, WeightsName
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.evaluation.surface_variables import keep_defined
+from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
 from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.workflow.about_rollout import about_rollout
@@ -41,6 +42,7 @@ def compare(
     climatology: str | Path | None = None,
     workers: int = 1,
     dask: str | None = None,
+    sections: Sequence[Section] = (),
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Judge several forecasts against the truth and each other, over what they have in common.
@@ -63,6 +65,7 @@ def compare(
         climatology: Store whose training split the climatology is of; None: `store`.
         workers: Processes on this machine that share the work.
         dask: Address of a Dask scheduler whose workers share it instead.
+        sections: Sections of the report that stand after its verdict.
         overwrite: Replace an existing folder.
 
     Returns:
@@ -148,9 +151,12 @@ def compare(
             partial / REPORT,
             title or f"{', '.join(judged[:-1])} and {judged[-1]} compared",
             [
-                section
-                for one, name in zip(stored, judged, strict=True)
-                for section in about_rollout(one, truth, name)
+                *sections,
+                *(
+                    section
+                    for one, name in zip(stored, judged, strict=True)
+                    for section in about_rollout(one, truth, name)
+                ),
             ],
             others=dict(zip(judged[1:], examples[1:], strict=True)),
         )

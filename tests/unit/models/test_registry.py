@@ -33,7 +33,7 @@ def test_an_unknown_name_brings_the_nearest():
 @pytest.mark.parametrize("values", [{}, "triton", None])
 def test_a_mapping_without_a_name_is_refused(values):
     with pytest.raises(
-        UserError, match=r"^expected a mapping with the key 'name', found .*one of triton"
+        UserError, match=r"^expected a mapping with the key 'name', found .*one of .*triton"
     ):
         create(values)
 

@@ -1,0 +1,28 @@
+"""The command `triton-earth bench`: translates its arguments into one function call. Torch is imported inside only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triton_earth.options import Dask, Out, at_least
+
+
+def bench(
+    file: Annotated[Path, typer.Argument(metavar="BENCH", help="File of variants and budget.")],
+    out: Out,
+    jobs: Annotated[
+        int, typer.Option(callback=at_least(1, "--jobs"), help="Processes that share the work.")
+    ] = 1,
+    run: Annotated[
+        int | None, typer.Option(metavar="INDEX", help="Do this piece of work alone.")
+    ] = None,
+    dask: Dask = None,
+) -> None:
+    """Compare variants of a recipe with equal budgets and several seeds; goes on where it ended."""
+    from triton_earth.bench.bench import bench as compare_variants
+    from triton_earth.bench.table import markdown
+
+    found = compare_variants(file, out, jobs=jobs, run=run, dask=dask)
+    if found is not None:
+        typer.echo(f"{markdown(found)}\nreport: {out / 'report' / 'report.html'}")
