@@ -67,7 +67,7 @@ def case(recipe: str, lengths: tuple[int, ...], folder: Path) -> list[dict]:
                 failed[name] += int(values[0])
             records = ClimateRecords.empty(1, 1, setting)
             records.put(0, np.array([0]), run, setting)
-            skills.append(float(climate_skill(records.scores, setting)[0, 0]))
+            skills.append(float(climate_skill(records.statistics, setting)[0, 0]))
             scores = climate_scores(run, climate.reference)
             ratios.append([np.nanmean(scores[name][0] / floor.floor[name]) for name in scores])
         rows.append(

@@ -59,7 +59,7 @@ def skills(climate, run) -> np.ndarray:
     count = len(run.anomaly_sum)
     records = ClimateRecords.empty(1, count, climate[1])
     records.put(0, np.arange(count), run, climate[1])
-    return climate_skill(records.scores, climate[1])[0]
+    return climate_skill(records.statistics, climate[1])[0]
 
 
 def test_folds_are_years(climate):
