@@ -79,9 +79,7 @@ def case(recipe: str, lengths: tuple[int, ...], folder: Path) -> list[dict]:
                 "skill": float(np.mean(skills)),
                 "worst_skill": float(np.min(skills)),
                 "failures": failed,
-                "ratios": dict(
-                    zip(scores, np.mean(ratios, axis=0).round(2).tolist(), strict=True)
-                ),
+                "ratios": dict(zip(scores, np.mean(ratios, axis=0).round(2).tolist(), strict=True)),
             }
         )
         print(json.dumps(rows[-1]))

@@ -18,6 +18,7 @@ from triton_earth.evaluation.aggregator import Always, Case, Family, Finished
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.bootstrap import Bootstrap
+from triton_earth.evaluation.climate.family import Climate
 from triton_earth.evaluation.example import ExampleFields, Examples
 from triton_earth.evaluation.metrics.beyond import beyond, describe_beyond
 from triton_earth.evaluation.metrics.by_region import ByRegion
@@ -48,6 +49,7 @@ FAMILIES: tuple[Family, ...] = (
     Always(Extremes),
     Always(ensembles),
     Always(beyond),
+    Climate(),
 )
 """The families of every evaluation; each shows every field to what it starts."""
 

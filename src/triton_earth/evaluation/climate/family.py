@@ -124,8 +124,8 @@ class ClimateRuns(Aggregator):
         Returns:
             `climate_score`, `climate_ratio` (model, init, climate_statistic, variable), `climate_floor`
             (climate_statistic, variable); `climate_skill` and `climate_stable` (model) with their intervals,
-            `climate_skill_worst` (model), `climate_skill_by_run` (model, init); `climate_horizon`
-            (model, init), `climate_failure` (model, init, failure); `climate_departure`, `climate_variance_ratio` by window; `climate_departure_trend`,
+            `climate_skill_worst` (model), `climate_skill_by_run`, `climate_horizon` (model, init), `climate_failure`
+            (model, init, failure); `climate_departure`, `climate_variance_ratio` by window; `climate_departure_trend`,
             `seasonal_amplitude`, `seasonal_delay` (model, init, variable).
         """
         setting, records = self.setting, self.records
