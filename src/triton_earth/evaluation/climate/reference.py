@@ -204,7 +204,8 @@ def divide(
     """Divide the training split into at most `MOST_FOLDS` folds, and say what they are.
 
     Several trajectories are divided by trajectory. A record of two years or more is divided into whole years (several
-    to a fold where there are more than folds), a shorter one into equal stretches of time.
+    to a fold where there are more than folds), one of a year into alternating stretches of 30 days, a shorter one into
+    equal stretches of time.
 
     Args:
         segments: Stretches of the training split.
@@ -228,6 +229,19 @@ def divide(
         cuts = [round(number * (years // count) * int(year)) * stride for number in range(count)]
         length = int(years // count * int(year)) * stride
         word = "years" if years // count == 1 else f"stretches of {years // count} years"
+    elif year is not None and total >= int(year):
+        # Every fold has all seasons, or the season of the others would be extrapolated to it.
+        month = measures.month * stride
+        windows = range(total * stride // month)
+        folds = [
+            tuple(
+                part
+                for number in windows[first::MOST_FOLDS]
+                for part in _cut(segments, number * month, (number + 1) * month)
+            )
+            for first in range(MOST_FOLDS)
+        ]
+        return folds, "every fourth stretch of 30 days"
     else:
         count = MOST_FOLDS
         length = total // count * stride

@@ -10,6 +10,7 @@ from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
 from triton_earth.evaluation.climate.floor import ByScore, measure_floor
+from triton_earth.evaluation.climate.measures import Measures
 from triton_earth.evaluation.climate.reference import ClimateReference, fit_training_climate
 from triton_earth.evaluation.climate.stability import ClimateBands, calibrate
 from triton_earth.models.climatology import TRAIN
@@ -63,7 +64,11 @@ def climate_setting(
     stride = _stride(forecast, source)
     if stride is None or not isinstance(source, TrainingStore):
         return None
+    steps = len(forecast.lead_times)
     weights = source.grid.cell_area_weights if cell_weights is None else cell_weights
+    month = Measures(source.grid, weights[None], source.time_step * stride).month
+    if steps < FEWEST_MONTHS * month:
+        return None
     if inside is not None:
         weights = np.where(inside, weights, 0.0)
     names = forecast.variables.names
@@ -71,14 +76,11 @@ def climate_setting(
     if climate is None:
         return None
     measures = climate.reference.measures
-    steps = len(forecast.lead_times)
-    if steps < FEWEST_MONTHS * measures.month:
-        return None
     floor = measure_floor(source, climate, steps, _starts(forecast, source, stride))
     spans = f"{floor.count} stretches of up to {floor.steps} steps of {describe_duration(measures.step)}"
     remark = (
         "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
-        f"{spans} of the training split score against the rest of it ({climate.fold_word} are held out)."
+        f"{spans} of the training split score against the rest of it ({climate.fold_word} held out)."
     )
     return ClimateSetting(
         climate.reference,

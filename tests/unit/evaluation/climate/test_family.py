@@ -11,19 +11,20 @@ from tests.unit.evaluation.climate.seasons_and_noise import (
     season,
     weather,
 )
+from tests.unit.evaluation.conftest import MemoryForecasts
 
 from triton_earth.evaluation.climate.records import STATISTICS
 from triton_earth.evaluation.climate.stability import FAILURES
 from triton_earth.evaluation.evaluate import evaluate_forecasts
 
-STEPS = 200
-STARTS = (1095 + 25, 1095 + 40, 1095 + 55)
-"""Days of the initial times, in the test split, which ends 20 to 50 days before the runs do."""
+STEPS = 100
+STARTS = (365 + 25, 365 + 40, 365 + 55)
+"""Days of the initial times, in the test split, which ends 5 to 35 days before the runs do."""
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return make_store(tmp_path_factory.mktemp("family") / "store.zarr")
+    return make_store(tmp_path_factory.mktemp("family") / "store.zarr", years=1)
 
 
 def runs(forecasts_of, change=lambda fields, times: fields, **options):
@@ -68,14 +69,18 @@ def test_a_perfect_and_a_drifting_run_are_told_apart_beyond_the_truth(store, for
     assert (scores["climate_floor"].sel(climate_statistic="bias_map") > 0).all()
 
 
-def test_pieces_have_the_scores_of_the_whole(store, forecasts_of):
-    whole = scored([runs(forecasts_of)], store)
+@pytest.fixture(scope="module")
+def whole(store):
+    return scored([runs(MemoryForecasts)], store)
+
+
+def test_pieces_have_the_scores_of_the_whole(store, forecasts_of, whole):
     pieces = scored([runs(forecasts_of, chunk=1)], store)
     for name in ("climate_score", "climate_departure", "climate_horizon", "climate_variance_ratio"):
         np.testing.assert_allclose(whole[name], pieces[name], rtol=1e-6, err_msg=name)
 
 
-def test_the_first_member_of_an_ensemble_is_judged(store, forecasts_of):
+def test_the_first_member_of_an_ensemble_is_judged(store, forecasts_of, whole):
     alone = runs(forecasts_of)
 
     class Members(type(alone)):
@@ -89,7 +94,7 @@ def test_the_first_member_of_an_ensemble_is_judged(store, forecasts_of):
     ensemble = runs(forecasts_of)
     ensemble.__class__ = Members
     np.testing.assert_array_equal(
-        scored([alone], store)["climate_score"], scored([ensemble], store)["climate_score"]
+        whole["climate_score"], scored([ensemble], store)["climate_score"]
     )
 
 
@@ -98,7 +103,7 @@ def test_short_runs_and_uneven_leads_have_no_climate_scores(store, forecasts_of)
     short.fields, short.lead_times = short.fields[:, :40], short.lead_times[:40]
     assert "climate_score" not in scored([short], store)
     uneven = runs(forecasts_of)
-    chosen = [*range(100), *range(110, STEPS)]
+    chosen = [*range(70), *range(80, STEPS)]
     uneven.fields, uneven.lead_times = uneven.fields[:, chosen], uneven.lead_times[chosen]
     assert "climate_score" not in scored([uneven], store)
 
