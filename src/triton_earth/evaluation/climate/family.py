@@ -160,7 +160,7 @@ def _add_means(results: Results, records: ClimateRecords, setting: ClimateSettin
         ),
     ):
         with np.errstate(invalid="ignore", divide="ignore"):
-            samples = [weights @ one / weights.sum(axis=1) for one in values]
+            samples = [weights @ one / weights.sum(axis=1) for one in np.asarray(values)]
         results.add(
             name,
             ("model",),
