@@ -9,6 +9,7 @@ from torch import nn
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
+from triton_earth.data.derived import derived_fields, derived_variables
 from triton_earth.data.normalization import Normalizer, compute_normalizer
 from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
@@ -17,6 +18,7 @@ SPLITS = ("train", "train", "train", "valid", "test", "test")
 
 TEMPERATURE = Variable("temperature", "K", "temperature")
 HUMIDITY = Variable("humidity", "1", "humidity")
+HEIGHT = Variable("height", "m", role=Role.STATIC)
 SUNSHINE = Variable("sunshine", "W m-2", "sunshine", role=Role.FORCING)
 
 TINY_NETWORK = {
@@ -118,6 +120,35 @@ def weather_store(path: Path, *, times: int = 10, splits=SPLITS) -> TrainingStor
         write_trajectory(path, number, weather_fields(grid, times, number))
         for number in range(len(splits))
     ]
+    finish_store(path, hashes)
+    return TrainingStore.open(path)
+
+
+def daily_store(
+    path: Path, times: np.ndarray, *, sunshine=True, splits=("train", "test"), season=0.0
+) -> TrainingStore:
+    """Temperature with a season, insolation, a height and, if wanted, sunshine that is the number of its day."""
+    grid = weather_grid()
+    derived = ["insolation", "sine_of_longitude"]
+    own = (TEMPERATURE, HEIGHT, *([SUNSHINE] if sunshine else []))
+    variables = Variables((*own, *derived_variables(derived)))
+    create_store(
+        path, variables=variables, grid=grid, times=times, splits=list(splits), provenance={}
+    )
+    shape = (len(times), *grid.shape)
+    generator = np.random.default_rng(0)
+    wave = season * np.cos(2 * np.pi * np.arange(len(times)) / 365.25)
+    hashes = []
+    for number in range(len(splits)):
+        fields = [
+            280 + wave[:, None, None] + generator.standard_normal(shape),
+            np.broadcast_to(np.arange(64.0).reshape(8, 8), shape),
+        ]
+        if sunshine:
+            fields.append(np.broadcast_to(np.arange(len(times), dtype=float)[:, None, None], shape))
+        given = np.stack(fields, axis=1).astype(np.float32)
+        whole = np.concatenate([given, derived_fields(derived, times, grid)], axis=1)
+        hashes.append(write_trajectory(path, number, whole))
     finish_store(path, hashes)
     return TrainingStore.open(path)
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
@@ -63,6 +64,20 @@ class MeanConservation(StrictConfig):
     variables: tuple[str, ...] = Field(min_length=1)
 
 
+class MeanOfSeason(StrictConfig):
+    """Means that follow the season: held at those of the climatology, or drawn to them.
+
+    Attributes:
+        variables: Which variables.
+        over: ``area`` for the mean of the whole map, ``rows`` for that of each row (zonal means).
+        steps: e-folding time in time steps; held at once if not given.
+    """
+
+    variables: tuple[str, ...] = Field(min_length=1)
+    over: Literal["area", "rows"] = "area"
+    steps: float | None = Field(default=None, gt=0)
+
+
 class StabilizersConfig(StrictConfig):
     """Which stabilisers are switched on, in the order in which they act; none if not given.
 
@@ -71,12 +86,14 @@ class StabilizersConfig(StrictConfig):
         relaxation: Relaxation to climatology.
         range_clamp: Values held within the range of training states.
         mean_conservation: Area means held at those of the initial state.
+        mean_of_season: Area or zonal means that follow the climatology.
     """
 
     spectral_filter: SpectralFilter | None = None
     relaxation: Relaxation | None = None
     range_clamp: RangeClamp | None = None
     mean_conservation: MeanConservation | None = None
+    mean_of_season: MeanOfSeason | None = None
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +108,8 @@ class StabilizersConfig(StrictConfig):
             variables: Prognostic variables of the model.
 
         Raises:
-            UserError: if a variable is not there, or the store has no training split to relax to.
+            UserError: if a variable is not there, or the store has no training split to relax to, or whose season it
+                lacks.
         """
         names, built = variables.names, list[Stabilizer]()
         if self.spectral_filter is not None:
@@ -104,6 +122,16 @@ class StabilizersConfig(StrictConfig):
             held = np.zeros(len(names), dtype=bool)
             held[variables.indices(self.mean_conservation.variables)] = True
             built.append(_Conserve(torch.from_numpy(held)))
+        if self.mean_of_season is not None:
+            followed = np.zeros(len(names), dtype=bool)
+            followed[variables.indices(self.mean_of_season.variables)] = True
+            climatology = fit_climatology(store, names)
+            if store.times.dtype.kind == "M" and not climatology.yearly_harmonics:
+                raise UserError(
+                    f"stabilizer mean_of_season: {store.path} has less than a year of training data, so that its "
+                    "season is not known. Leave it out, or prepare at least a year."
+                )
+            built.append(_Season(self.mean_of_season, climatology, torch.from_numpy(followed)))
         return built
 
 
@@ -258,6 +286,27 @@ class _Conserve:
     ) -> Fields:
         missing = initial_means - _means(fields, weights)
         return fields + torch.where(self.held.to(missing.device), missing, 0.0)[..., None, None]
+
+
+@dataclass(frozen=True)
+class _Season:
+    """x → x − (1 − exp(−1/τ)) ⟨x − c⟩, ⟨⟩ the mean over the map or over each row; all of it where there is no τ."""
+
+    config: MeanOfSeason
+    climatology: Climatology
+    followed: Bool[Tensor, " channel"]
+
+    def __call__(
+        self, fields: Fields, times: np.ndarray, weights: Tensor, initial_means: Tensor
+    ) -> Fields:
+        departure = fields.double() - torch.from_numpy(self.climatology.at(times)).to(fields.device)
+        kept = torch.where(weights > 0, departure * weights, 0.0)
+        dims = (-2, -1) if self.config.over == "area" else (-1,)
+        share = weights.sum(dims, keepdim=True)
+        mean = kept.sum(dims, keepdim=True) / torch.where(share > 0, share, 1.0)
+        part = 1.0 if self.config.steps is None else 1 - float(np.exp(-1 / self.config.steps))
+        followed = self.followed.to(fields.device)[:, None, None]
+        return (fields - part * torch.where(followed, mean, 0.0)).to(fields)
 
 
 def _ranges(

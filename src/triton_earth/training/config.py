@@ -16,7 +16,7 @@ from triton_earth.training.curriculum import (
     stage_at,
 )
 
-VALIDATION_CRPS = "validation_crps"
+VALIDATION_CRPS, CLIMATE = "validation_crps", "climate"
 
 
 class TrainConfig(StrictConfig):
@@ -69,7 +69,10 @@ class TrainConfig(StrictConfig):
             four members of a model with noise channels; ``rollout_rmse`` (the
             mean over `validation_leads`) or ``rollout_rmse_lead_N``; ``rollout_stability``, how far forecasts are from
             the truth's variance and small scales, or ``rollout_stability_lead_N``; ``rollout_rmse_and_stability``,
-            their sum.
+            their sum; ``climate``, how far runs of `climate_steps` steps from `climate_starts` states of the training
+            and validation split are from the climate of the training data (1 − climate skill).
+        climate_steps: Steps of these runs.
+        climate_starts: How many of them.
         loggers: Where the log goes besides its CSV files: tensorboard, wandb, mlflow; each an extra of the package.
         report: Write a report of the run, ``report.html``, at its end.
         memory_gb: Largest amount of memory for keeping the training data.
@@ -113,6 +116,8 @@ class TrainConfig(StrictConfig):
     validation_leads: tuple[Annotated[int, Field(ge=1)], ...] = ()
     validation_forecasts: int = Field(default=8, ge=1)
     select_by: str = Field(default="validation_mse", validate_default=False)
+    climate_steps: int = Field(default=365, ge=20)
+    climate_starts: int = Field(default=4, ge=1)
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     report: bool = True
     memory_gb: float = Field(default=4.0, ge=0)
@@ -209,5 +214,6 @@ def score_names(leads: tuple[int, ...]) -> list[str]:
     return [
         "validation_mse",
         VALIDATION_CRPS,
+        CLIMATE,
         *([*rollouts, "rollout_rmse_and_stability"] if leads else []),
     ]

@@ -19,7 +19,8 @@ from triton_earth.training.checkpoint import (
     load_training_state,
     save_training_state,
 )
-from triton_earth.training.config import VALIDATION_CRPS, TrainConfig, score_names
+from triton_earth.training.climate_selection import ClimateSelection
+from triton_earth.training.config import CLIMATE, VALIDATION_CRPS, TrainConfig, score_names
 from triton_earth.training.curriculum import horizon_at
 from triton_earth.training.distributed import ALONE, Processes
 from triton_earth.training.explosion import require_sound
@@ -105,8 +106,14 @@ def fit(
     score_columns = [
         name
         for name in score_names(config.validation_leads)[1:]
-        if forecaster.is_stochastic or name != VALIDATION_CRPS
+        if (forecaster.is_stochastic or name != VALIDATION_CRPS)
+        and (config.select_by == CLIMATE or name != CLIMATE)
     ]
+    climate = None
+    if config.select_by == CLIMATE:
+        climate = ClimateSelection.of(
+            forecaster, training.store, config.climate_steps, config.climate_starts
+        )
     with (
         listening() if request is None else nullcontext(request) as asked,
         progress("train", config.steps, done=first) as advance,
@@ -157,6 +164,8 @@ def fit(
                         values |= scores
                         for row in by_lead:
                             log.write("validation", step=done, **row)
+                    if climate is not None:
+                        values[CLIMATE] = climate.score(forecaster)
                 score = values[config.select_by]
                 # A first score is kept however bad it is: there must be a forecaster in the end.
                 if score < best or math.isinf(best):

@@ -6,6 +6,7 @@ import torch
 
 from tests.builders import (
     ScaledSum,
+    daily_store,
     files_below,
     random_state,
     tiny_forecaster,
@@ -157,3 +158,48 @@ def test_a_variable_that_is_not_there_is_refused(waves):
 def test_an_unknown_stabiliser_is_refused():
     with pytest.raises(UserError, match="unknown key 'range_clam'; did you mean 'range_clamp'"):
         StabilizersConfig.parse({"range_clam": {}}, "the recipe")
+
+
+# --- means that follow the season
+
+
+@pytest.fixture(scope="module")
+def a_year(tmp_path_factory):
+    """A year of random days with a mean that follows the season."""
+    times = np.datetime64("2001-01-01", "ns") + np.arange(366) * np.timedelta64(1, "D")
+    return daily_store(tmp_path_factory.mktemp("year") / "a.zarr", times, season=10.0)
+
+
+@pytest.mark.parametrize(("over", "dims"), [("area", (-2, -1)), ("rows", (-1,))])
+def test_means_follow_the_season(a_year, over, dims):
+    forecaster = tiny_forecaster(a_year)
+    config = StabilizersConfig(mean_of_season={"variables": ["temperature"], "over": over})
+    (season,) = config.build(a_year, forecaster.prognostic)
+    times = a_year.times[[10, 190]]
+    weights = torch.from_numpy(a_year.grid.cell_area_weights)[None]
+    fields = 300 + torch.randn(2, 1, *a_year.grid.shape)
+    new = season(fields, times, weights, torch.zeros(2, 1))
+    cycle = torch.from_numpy(fit_climatology(a_year, ["temperature"]).at(times))
+
+    def mean(values):
+        return (values * weights).sum(dims) / weights.sum(dims)
+
+    torch.testing.assert_close(mean(new.double()), mean(cycle), atol=1e-3, rtol=0)
+    # What is left of the field is its departure from the mean that was wrong.
+    moved = (new - fields).double()
+    assert (moved - moved.mean(dims, keepdim=True)).abs().max() < 1e-3
+    slow = StabilizersConfig(
+        mean_of_season={"variables": ["temperature"], "over": over, "steps": 10.0}
+    ).build(a_year, forecaster.prognostic)[0]
+    part = slow(fields, times, weights, torch.zeros(2, 1)) - fields
+    torch.testing.assert_close(part, (1 - np.exp(-0.1)) * (new - fields), atol=1e-3, rtol=1e-3)
+
+
+def test_a_season_that_is_not_known_is_refused(tmp_path):
+    times = np.datetime64("2001-01-01", "ns") + np.arange(100) * np.timedelta64(1, "D")
+    store = daily_store(tmp_path / "a.zarr", times)
+    config = StabilizersConfig(mean_of_season={"variables": ["temperature"]})
+    with pytest.raises(
+        UserError, match="has less than a year of training data, so that its season is not known"
+    ):
+        config.build(store, tiny_forecaster(store).prognostic)

@@ -248,7 +248,7 @@ def test_a_loss_may_be_a_name_or_a_sum():
         ),
         (
             {"select_by": "rollout_rmse"},
-            "recipe: select_by: unknown score 'rollout_rmse'; known are validation_crps, validation_mse. "
+            "recipe: select_by: unknown score 'rollout_rmse'; known are climate, validation_crps, validation_mse. "
             "Scores of forecasts need train.validation_leads.",
         ),
         (

@@ -47,7 +47,7 @@ def test_scores_of_forecasts_are_their_definition(kind, history, request):
         inside = ~np.isnan(error)
         weights = np.where(inside, areas, 0)
         expected.append(np.sqrt((weights * np.where(inside, error, 0) ** 2).sum() / weights.sum()))
-    assert list(scores) == score_names((2, 5))[2:]
+    assert list(scores) == score_names((2, 5))[3:]
     assert scores["rollout_rmse"] == pytest.approx(np.mean(expected), rel=1e-5)
     found = [scores[f"rollout_rmse_lead_{lead}"] for lead in (2, 5)]
     assert found == pytest.approx(expected, rel=1e-5)
