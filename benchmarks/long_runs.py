@@ -145,9 +145,9 @@ def climate_of(
         }
 
     departure = records.departure[0]
-    scores, floors = records.scores[0], np.stack([floor.floor[name] for name in STATISTICS])
+    scores, floors = records.statistics[0], np.stack([floor.floor[name] for name in STATISTICS])
     ratio = scores / floors
-    skills = climate_skill(records.scores, setting)[0]
+    skills = climate_skill(records.statistics, setting)[0]
     return {
         "starts": [str(store.times[start])[:10] for start in starts],
         "days": steps,

@@ -124,4 +124,4 @@ class ClimateSelection:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of a run that is not finite
             records.put(0, np.arange(len(self.starts)), run, self.setting)
-        return float(1 - climate_skill(records.scores, self.setting)[0].mean())
+        return float(1 - climate_skill(records.statistics, self.setting)[0].mean())
