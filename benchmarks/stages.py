@@ -56,7 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "plain": PLAIN,
     "residual": RESIDUAL,
     "transposed": RESIDUAL | {"upsampling": "transposed"},
-    "bilinear": RESIDUAL | {"upsampling": "bilinear"},
+    "nearest": RESIDUAL | {"upsampling": "nearest"},
     "shuffle": RESIDUAL | {"upsampling": "shuffle"},
     "norm of a cell": RESIDUAL | {"norm": "channel"},
     "no norm": RESIDUAL | {"norm": "none"},
@@ -89,7 +89,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     prepare(RECIPE, arguments.folder / "truth.zarr", resume=True)
-    seconds = _seconds_of_a_step(arguments.variants, arguments.precision)
+    seconds = _kept_seconds(arguments.folder, arguments.variants, arguments.precision)
     first = seconds[arguments.variants[0]]
     results: dict[str, Any] = {}
     for name in arguments.variants:
@@ -126,9 +126,22 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
+def _kept_seconds(folder: Path, names: list[str], precision: str) -> dict[str, float]:
+    """Return what steps take as it was measured when these variants were first asked for."""
+    key = hashlib.sha256(" ".join([*names, precision]).encode()).hexdigest()[:12]
+    file = folder / f"seconds-{key}.json"
+    if not file.is_file():
+        file.write_text(json.dumps(_seconds_of_a_step(names, precision)))
+    seconds: dict[str, float] = json.loads(file.read_text())
+    return seconds
+
+
 def _seconds_of_a_step(names: list[str], precision: str, rounds: int = 7) -> dict[str, float]:
     """Return the median seconds of CPU of a training step with a batch of 8 on 64 x 64 cells, all variants in turns."""
     networks = {name: create(VARIANTS[name]).build(1, 1, 1, PERIODIC) for name in names}
+    optimizers = {
+        name: torch.optim.AdamW(network.parameters(), lr=1e-4) for name, network in networks.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in names}
     x: Tensor = torch.randn(8, 1, 1, 64, 64)
     for turn in range(rounds + 1):
@@ -137,6 +150,8 @@ def _seconds_of_a_step(names: list[str], precision: str, rounds: int = 7) -> dic
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
                 y = network(x)
             y.float().square().mean().backward()
+            optimizers[name].step()
+            optimizers[name].zero_grad()
             if turn:
                 times[name].append(time.process_time() - start)
     return {name: statistics.median(values) for name, values in times.items()}

@@ -9,7 +9,7 @@ from torch.nn import functional
 from triton_earth.layers.convolution import Convolution
 from triton_earth.layers.padding import ZERO, Padding, wrap
 
-Upsampling = Literal["nearest", "bilinear", "linear", "transposed", "shuffle"]
+Upsampling = Literal["nearest", "bilinear", "transposed", "shuffle"]
 UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
 
 
@@ -28,11 +28,11 @@ class Halving(nn.Conv2d):
 class Doubling(nn.Module):
     """Maps of twice the height and width, and another number of channels.
 
-    ``nearest``: conv₃ₓ₃ of each value repeated in 2×2 cells; ``bilinear``: conv₃ₓ₃ of the values interpolated to the
-    centres of the fine cells; ``shuffle``: conv₃ₓ₃ to four times the channels, which become the 2×2 cells, and which
-    start equal (as if ``nearest`` followed the convolution); ``transposed``: each coarse cell gives its 2×2 fine
-    cells by four matrices of their own. The first two treat the four cells alike and start without any pattern of
-    period two; the last starts with one.
+    ``bilinear``: a 1×1 convolution, interpolated to the centres of the fine cells; ``nearest``: conv₃ₓ₃ of each value
+    repeated in 2×2 cells; ``shuffle``: conv₃ₓ₃ to four times the channels, which become the 2×2 cells, and which start
+    equal (as if each value were repeated after the convolution); ``transposed``: each coarse cell gives its 2×2 fine
+    cells by four matrices of their own. Only the last puts a pattern of period two on a constant map; of a map that
+    varies, ``bilinear`` makes the least (docs/networks.md has the numbers).
 
     Source: Odena et al. (2016), Deconvolution and Checkerboard Artifacts; Aitken et al. (2017), arXiv:1707.02937
     (equal start of ``shuffle``).
@@ -48,7 +48,7 @@ class Doubling(nn.Module):
         self,
         input_channels: int,
         output_channels: int,
-        method: Upsampling = "nearest",
+        method: Upsampling = "bilinear",
         padding_rule: Padding = ZERO,
     ) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Doubling(nn.Module):
         if method == "transposed":
             self.convolution = nn.ConvTranspose2d(input_channels, output_channels, 2, stride=2)
             return
-        if method == "linear":
+        if method == "bilinear":
             self.convolution = nn.Conv2d(input_channels, output_channels, 1)
             return
         widening = 4 if method == "shuffle" else 1
@@ -74,11 +74,9 @@ class Doubling(nn.Module):
         """Return the maps of the finer level."""
         if self.method == "nearest":
             x = functional.interpolate(x, scale_factor=2, mode="nearest")
-        elif self.method == "bilinear":
-            x = interpolated(x, self.padding_rule)
-        elif self.method == "linear":
-            return interpolated(self.convolution(x), self.padding_rule)
         y = self.convolution(x)
+        if self.method == "bilinear":
+            return interpolated(y, self.padding_rule)
         return functional.pixel_shuffle(y, 2) if self.method == "shuffle" else y
 
 

@@ -36,7 +36,7 @@ OF_STAGES: dict[Stages, dict[str, Any]] = {
         "widths": (32, 64),
         "levels": "auto",
         "norm": "group",
-        "upsampling": "nearest",
+        "upsampling": "bilinear",
         "input_to_readout": False,
     },
 }
@@ -177,7 +177,7 @@ class Triton(nn.Module):
         widths: Channels of each level from the finest one on; further levels have the last.
         levels: How often the map is halved, 0 for never; None for the number of widths.
         norm: Of residual stages: "group", "channel" or "none".
-        upsampling: How residual stages double the map: "nearest", "bilinear", "shuffle" or "transposed".
+        upsampling: How residual stages double the map: "bilinear", "nearest", "shuffle" or "transposed".
         input_to_readout: Whether the last convolution of residual stages sees the raw input too.
         blocks: "attention" or "convolution" for one kind throughout; "uniformer" for convolution blocks
             first and last (attention last where T·S = H_t); "published" for what the original
@@ -223,7 +223,7 @@ class Triton(nn.Module):
         widths: Sequence[int] = (32, 64),
         levels: int | None = None,
         norm: Norm = "group",
-        upsampling: Upsampling = "nearest",
+        upsampling: Upsampling = "bilinear",
         input_to_readout: bool = False,
         blocks: str | Sequence[str] = "published",
         attention: Attention = "global",

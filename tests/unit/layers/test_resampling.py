@@ -64,6 +64,27 @@ def test_shifts_by_a_coarse_cell_commute_on_a_periodic_grid(method):
 
 def test_bilinear_values_are_those_at_the_centres_of_the_fine_cells():
     doubling = Doubling(1, 1, "bilinear", PERIODIC)
-    x = torch.tensor([0.0, 4.0, 8.0, 4.0]).expand(1, 1, 4, 4)
-    y = doubling._interpolated(x)
+    torch.nn.init.ones_(doubling.convolution.weight)
+    torch.nn.init.zeros_(doubling.convolution.bias)
+    y = doubling(torch.tensor([0.0, 4.0, 8.0, 4.0]).expand(1, 1, 4, 4))
     torch.testing.assert_close(y[0, 0, 0], torch.tensor([1.0, 1.0, 3.0, 5.0, 7.0, 7.0, 5.0, 3.0]))
+
+
+def images(y):
+    """Part of the variance beyond three quarters of the largest wavenumber along an axis."""
+    spectrum = torch.fft.fft2(y - y.mean((2, 3), keepdim=True)).abs() ** 2
+    beyond = torch.fft.fftfreq(y.shape[2]).abs() > 3 / 8
+    return (spectrum[:, :, beyond[:, None] | beyond].sum() / spectrum.sum()).item()
+
+
+def test_bilinear_makes_the_least_pattern_of_period_two_and_transposed_the_most():
+    """Of a smooth map: what varies from cell to cell was made by the doubling."""
+    wavenumber = torch.fft.fftfreq(32, 1 / 32)
+    low_pass = torch.exp(-(wavenumber[:, None] ** 2 + wavenumber**2) / 4**2)
+    found = {}
+    for method in UPSAMPLINGS:
+        torch.manual_seed(0)
+        smooth = torch.fft.ifft2(torch.fft.fft2(torch.randn(8, 8, 32, 32)) * low_pass).real
+        found[method] = images(Doubling(8, 8, method, PERIODIC)(smooth))
+    assert found["bilinear"] < 0.1 * min(found["nearest"], found["shuffle"])
+    assert found["transposed"] > 5 * max(found["nearest"], found["shuffle"])
