@@ -80,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=1200, help="of the first variant")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--only", choices=list(VARIANTS), help="train this one of them alone")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
@@ -92,7 +93,7 @@ def main() -> None:
     seconds = _kept_seconds(arguments.folder, arguments.variants, arguments.precision)
     first = seconds[arguments.variants[0]]
     results: dict[str, Any] = {}
-    for name in arguments.variants:
+    for name in [arguments.only] if arguments.only else arguments.variants:
         steps = arguments.steps
         if arguments.equal == "time":
             steps = round(arguments.steps * first / seconds[name])

@@ -70,9 +70,9 @@ def test_an_unknown_key_in_a_recipe_file(refused, tmp_path, new):
         ("splits", "split", "unknown key 'data.split'; did you mean 'splits'?"),
         ("name", "nme", "model.network: unknown key 'nme'; did you mean 'name'?"),
         (
-            "spatial_hidden_dim",
-            "spatial_hiden_dim",
-            "unknown key 'model.network.spatial_hiden_dim'; did you mean 'spatial_hidden_dim'?",
+            "temporal_hidden_dim",
+            "temporal_hiden_dim",
+            "unknown key 'model.network.temporal_hiden_dim'; did you mean 'temporal_hidden_dim'?",
         ),
         (
             "kind: decaying_turbulence",
@@ -123,9 +123,9 @@ def test_an_unknown_network(refused, tiny_store, new):
 
 
 def test_an_impossible_network(refused, tiny_store, new):
-    words = [*TINY_RECIPE, "model.network.spatial_hidden_dim=12"]
+    words = [*TINY_RECIPE, "model.network.widths=[12]"]
     line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
-    assert "spatial_hidden_dim" in line
+    assert "widths: the first block attends with 8 heads" in line
 
 
 def test_zero_steps(refused, tiny_run, tiny_store, new):

@@ -15,9 +15,8 @@ from triton_earth.rollout.state_statistics import BULK
 from triton_earth.workflow.train import train
 
 RECIPE = [
-    "model.network.spatial_hidden_dim=8",
+    "model.network.widths=[8]",
     "model.network.temporal_hidden_dim=8",
-    "model.network.num_spatial_layers=2",
     "model.network.num_temporal_layers=2",
     "model.network.drop_path=0",
     "train.batch_size=16",

@@ -75,7 +75,7 @@ class TritonConfig(NetworkConfig):
     """
 
     name: Literal["triton"] = "triton"
-    stages: Stages = "plain"
+    stages: Stages = "residual"
     widths: Annotated[tuple[Width, ...], Field(min_length=1)] | None = None
     levels: Levels | None = None
     norm: Norm | None = None
