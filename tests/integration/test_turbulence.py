@@ -42,7 +42,7 @@ def test_the_full_experiment_starts_and_makes_progress(command, tmp_path):
     assert command("prepare", "turbulence", *data, "--out", store).code == 0
     trained = command("train", "turbulence", *data, *steps, "--store", store, "--out", run)
     assert trained.code == 0, trained.err
-    assert load_forecaster(run).parameter_count == 6_999_553
+    assert load_forecaster(run).parameter_count == 7_717_377
     with (run / "log.csv").open() as stream:
         scores = [float(row["validation_mse"]) for row in csv.DictReader(stream)]
     assert scores[-1] < scores[0]
