@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from triton_earth.core.errors import UserError, nearest
-from triton_earth.models.triton import Triton
+from triton_earth.layers.dynamics import HEADS
+from triton_earth.models.triton import Arrangement, Triton, TritonConfig
 
 _CONTAINER = "model_state"
 _SKIPPED = ("ged",)
@@ -46,6 +47,15 @@ _CONVOLUTION = {
     "mlp.fc2": "mlp.contract",
 }
 _BLOCKS: dict[str, dict[str, str]] = {"attention": _ATTENTION, "convolution": _CONVOLUTION}
+_FOREIGN = {
+    "light_temporal_evolution": "the network of the second version's eddy experiments, whose core is made of gated "
+    "convolutions with large kernels",
+    "flat_encoder": "the ablation without a V-cycle, whose maps have a single resolution",
+    "flat_decoder": "the ablation without a V-cycle, whose maps have a single resolution",
+    "enc": "the second version's network with gated attention",
+    "dec": "the second version's network with gated attention",
+}
+"""Parts of networks of the original system that are no Triton, and what these are."""
 _LAYER = re.compile(r"(enc|dec)\.(\d+)\.(.+)")
 
 
@@ -59,7 +69,7 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
         state_dict: Tensors by original key, with or without the prefix ``module.``; or a training
             checkpoint that holds them under ``model_state``. Part names of the turbulence
             ablations (``Turbulence_encoder``, ``LDC``, ``Turbulence_decoder``) are understood,
-            the key ``ged`` is passed over.
+            the key ``ged`` is passed over; of these ablations some have no core.
 
     Returns:
         The network, float32, with `zero` padding and the full-resolution skip of the original.
@@ -68,6 +78,12 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
         UserError: if a key is unknown or missing, or a shape does not fit; the message names it.
     """
     original = _bare(state_dict)
+    for key in original:
+        if key.partition(".")[0] in _FOREIGN:
+            raise UserError(
+                f"official weights: key '{key}' belongs to {_FOREIGN[key.partition('.')[0]]}; this package has no such "
+                "network. Load weights of the Triton network."
+            )
     if not original:
         raise UserError(
             "official weights: the dict is empty; pass the whole state dict of one network."
@@ -82,6 +98,10 @@ def load_network(state_dict: Mapping[str, Any]) -> Triton:
                 f"official weights: keys '{names[name]}' and '{key}' name the same weight."
             )
         weights[name], names[name] = tensor, key
+    if not kinds and not any(key.startswith("Turbulence_") for key in original):
+        raise UserError(
+            "official weights: expected at least two blocks under 'temporal_evolution.enc', found 0."
+        )
     network = _empty_network(weights, [kinds[layer] for layer in sorted(kinds)])
     _fill(network, weights, names)
     return network.eval()
@@ -154,19 +174,23 @@ def _empty_network(weights: Mapping[str, Tensor], kinds: list[str]) -> Triton:
     """Build the network whose sizes the weights have."""
     spatial, input_channels = _shape(weights, "encoder.layers.0.convolution.weight", 4)[:2]
     output_channels = _shape(weights, "decoder.readout.weight", 4)[0]
-    if len(kinds) < 2:
+    if len(kinds) == 1:
         raise UserError(
             "official weights: expected at least two blocks under 'temporal_evolution.enc', "
             f"found {len(kinds)}."
         )
-    folded = _shape(weights, "dynamics.layers.0.0.position.weight", 4)[0]
-    temporal = _shape(weights, f"dynamics.layers.{len(kinds) - 1}.0.position.weight", 4)[0]
+    folded, temporal = spatial, HEADS
+    if kinds:
+        folded = _shape(weights, "dynamics.layers.0.0.position.weight", 4)[0]
+        temporal = _shape(weights, f"dynamics.layers.{len(kinds) - 1}.0.position.weight", 4)[0]
     if folded % spatial:
         raise UserError(
             "official weights: key 'temporal_evolution.enc.0.block.pos_embed.weight' has "
             f"{folded} channels, no multiple of the encoder's {spatial}."
         )
     stages = {name.split(".")[2] for name in weights if name.startswith("encoder.layers.")}
+    last = f"decoder.layers.{len(stages) - 1}.convolution.weight"
+    joined = last not in weights or weights[last].ndim != 4 or weights[last].shape[1] != spatial
     return Triton(
         shape_in=(folded // spatial, input_channels),
         spatial_hidden_dim=spatial,
@@ -175,7 +199,46 @@ def _empty_network(weights: Mapping[str, Tensor], kinds: list[str]) -> Triton:
         num_spatial_layers=len(stages),
         num_temporal_layers=len(kinds),
         blocks=kinds,
+        skip="full_resolution" if joined else "none",
     ).float()
+
+
+def official_config(network: Triton) -> TritonConfig:
+    """Return the configuration that builds a network like one that `load_network` gave.
+
+    Raises:
+        UserError: if its blocks are arranged as no configuration has them.
+    """
+    layers = list(network.dynamics.layers)
+    kinds = [_kind(layer) for layer in layers]
+    width = network.decoder.readout.in_channels
+    arrangements: dict[Arrangement, list[str]] = {
+        "attention": ["attention"] * len(kinds),
+        "convolution": ["convolution"] * len(kinds),
+        "uniformer": ["convolution", *["attention"] * (len(kinds) - 2), kinds[-1] if kinds else ""],
+    }
+    blocks = next((name for name, wanted in arrangements.items() if wanted == kinds), None)
+    if kinds and blocks is None:
+        raise UserError(
+            f"official weights: blocks of the kinds {kinds} are arranged as in no experiment of the original system."
+        )
+    core = {name: len(tensor) for name, tensor in network.dynamics.named_parameters()}
+    temporal = core[f"layers.{len(layers) - 1}.0.position.weight"] if layers else HEADS
+    return TritonConfig(
+        stages="plain",
+        spatial_hidden_dim=width,
+        num_spatial_layers=len(network.encoder.layers),
+        temporal_hidden_dim=temporal,
+        num_temporal_layers=len(layers),
+        blocks=blocks or "attention",
+        skip="full_resolution" if _skips(network) else "none",
+        padding="zero",
+    )
+
+
+def _skips(network: Triton) -> bool:
+    last = list(network.decoder.layers)[-1].get_parameter("convolution.weight")
+    return last.shape[1] != network.decoder.readout.in_channels
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, dimensions: int) -> torch.Size:

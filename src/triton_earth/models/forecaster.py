@@ -45,6 +45,7 @@ class ModelConfig(StrictConfig):
             newest state; ``state`` takes it as the normalised new state, as the original system does; ``damped`` adds
             it to what is left of the newest anomaly on average, so that errors fade instead of being kept.
         damping: How ``damped`` damps anomalies.
+        north_first: Whether rows run from north to south in the network, as in weights of the original system.
         mask_input: Whether the network is told where variables are defined, by one more channel.
         climatology_input: Whether the network is told the climatology at the target times, a channel for each predicted
             variable: it holds what is always at the same place.
@@ -56,6 +57,7 @@ class ModelConfig(StrictConfig):
     history: int = pydantic.Field(default=1, ge=1)
     prediction: Literal["tendency", "state", "damped"] = "tendency"
     damping: DampingConfig = DampingConfig()
+    north_first: bool = False
     mask_input: bool = False
     climatology_input: bool = False
     noise: NoiseConfig | None = None
@@ -190,8 +192,12 @@ class NetworkForecaster(Forecaster):
             inputs = torch.cat([inputs, self._climatology(inputs, window)], dim=2)
         if self.config.noise is not None:
             inputs = torch.cat([inputs, self._noise(self.config.noise, inputs, window)], dim=2)
+        if self.config.north_first:
+            inputs = inputs.flip(-2)
         with self._arithmetic():
             output = self.network(inputs)
+        if self.config.north_first:
+            output = output.flip(-2)
         return self._denormalized(output.float(), window)
 
     def loss_scale(self) -> Float[Tensor, "channel 1 1"]:
