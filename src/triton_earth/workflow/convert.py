@@ -76,10 +76,6 @@ def convert(
     Raises:
         UserError: if the weights cannot be read or belong to no experiment, or a file of statistics is missing or does
             not fit.
-
-    Example:
-        model = triton_earth.convert("triton.pth", "model", experiment="turbulence")
-        model.predicted.names
     """
     official, to = Path(official), Path(to)
     require_apart(to, [official])
@@ -102,6 +98,18 @@ def convert(
     }
     save_forecaster(forecaster, to, provenance)
     return forecaster
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """Return rows and columns that are written as ``128x128``.
+
+    Raises:
+        UserError: if they are not written so.
+    """
+    rows, cross, columns = text.partition("x")
+    if not (cross and rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+        raise UserError(f"--shape: expected ROWSxCOLUMNS such as 128x128, found '{text}'.")
+    return int(rows), int(columns)
 
 
 def read_weights(path: Path) -> dict[str, Any]:

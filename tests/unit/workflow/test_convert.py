@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.builders import random_state
+from triton_earth.cli import main
 from triton_earth.core.errors import UserError
 from triton_earth.interop.experiments import EXPERIMENTS
 from triton_earth.interop.official import load_network
@@ -192,7 +193,7 @@ def test_weather_reads_the_table_of_statistics_by_year(tmp_path):
 
 
 def test_kuroshio_has_ten_frames_blocks_of_convolution_and_no_statistics(tmp_path):
-    network = original_network(10, 2, 2)
+    network = original_network(10, 2, 2, num_temporal_layers=3, blocks="uniformer")
     torch.save(original_weights(network), tmp_path / "kuroshio.pth")
     mask = np.ones((2, 64, 64), bool)
     np.save(tmp_path / "mask.npy", mask)
@@ -330,6 +331,17 @@ def test_an_existing_model_is_kept_unless_overwritten(tmp_path):
         convert(path, tmp_path / "model", shape=(16, 16))
     convert(path, tmp_path / "model", shape=(8, 8), overwrite=True)
     assert load_forecaster(tmp_path / "model").grid.shape == (8, 8)
+
+
+def test_the_command_converts_and_says_what_it_made(tmp_path, capsys, monkeypatch):
+    arguments = ["convert", str(changed(tmp_path)), "--to", str(tmp_path / "model"), "--shape"]
+    monkeypatch.setattr("sys.argv", ["triton-earth", *arguments, "16x16"])
+    main()
+    assert "periodic box 16 x 16" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["triton-earth", *arguments, "16"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--shape: expected ROWSxCOLUMNS such as 128x128, found '16'" in capsys.readouterr().err
 
 
 def test_the_keys_of_the_test_are_those_of_the_reader():
