@@ -29,6 +29,7 @@ LAYERS = [
     "workflow",
     "options",
     "bench",
+    "exchange",
     "cli",
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}

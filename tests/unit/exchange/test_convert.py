@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 from tests.builders import random_state
 from triton_earth.cli import main
 from triton_earth.core.errors import UserError
+from triton_earth.exchange.convert import convert
 from triton_earth.interop.experiments import EXPERIMENTS
 from triton_earth.interop.official import load_network
 from triton_earth.models.checkpoint import load_forecaster
 from triton_earth.models.triton import Triton
 from triton_earth.rollout.rollout import rollout
-from triton_earth.workflow.convert import convert
 
 PARTS = {
     "encoder": "atmospheric_encoder",
