@@ -67,8 +67,7 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
-UsageError: Any = typer.BadParameter.__base__
-"""What wrong words on the command line raise; typer has no public name for it."""
+UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 
 
 def _version(wanted: bool) -> bool:
