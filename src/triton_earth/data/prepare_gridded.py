@@ -97,6 +97,9 @@ def prepare_gridded(
             "files": fingerprints(source.files),
         }
         files = without_folders(identity["files"])
+        origin = {**provenance, "data": identity["data"], "files": files}
+        if source.regridding is not None:
+            origin["regridding"] = source.regridding
 
         def require_same(found: Any, path: Path) -> None:
             require_same_recipe(found, identity, path)
@@ -114,7 +117,7 @@ def prepare_gridded(
                     source,
                     split,
                     valid,
-                    {**provenance, "data": identity["data"], "files": files},
+                    origin,
                     pieces[0].stop,
                     data.compression,
                 ),

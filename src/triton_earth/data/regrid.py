@@ -45,12 +45,33 @@ def equal_angle_grid(source: LatLonGrid, latitudes: int, longitudes: int) -> Lat
         latitudes: Rows.
         longitudes: Columns; around a whole circle the first centre is at 0.
     """
-    south, north = _latitude_borders(source.y)[[0, -1]]
+    south, north = latitude_borders(source.y)[[0, -1]]
+    west, east = longitude_borders(source)[[0, -1]]
+    sides = None if source.is_global_in_longitude else (float(west), float(east))
+    return equal_angle_box(float(south), float(north), sides, latitudes, longitudes)
+
+
+def equal_angle_box(
+    south: float,
+    north: float,
+    sides: tuple[float, float] | None,
+    latitudes: int,
+    longitudes: int,
+) -> LatLonGrid:
+    """Return a grid of equal angles between borders.
+
+    Args:
+        south: Southern border in degrees north.
+        north: Northern border.
+        sides: Western and eastern border in degrees east; None for a whole circle, where the first centre is at 0.
+        latitudes: Rows.
+        longitudes: Columns.
+    """
     height = (north - south) / latitudes
     rows = south + height * (np.arange(latitudes) + 0.5)
-    if source.is_global_in_longitude:
+    if sides is None:
         return LatLonGrid(tuple(rows), tuple(360 / longitudes * np.arange(longitudes)))
-    west, east = _longitude_borders(source)[[0, -1]]
+    west, east = sides
     width = (east - west) / longitudes
     return LatLonGrid(tuple(rows), tuple(west + width * (np.arange(longitudes) + 0.5)))
 
@@ -71,9 +92,9 @@ def conservative(source: LatLonGrid, target: LatLonGrid) -> Regrid:
             f"{source.shape[1]} of the files; averaging only makes a grid coarser. Take fewer, or "
             "`method: bilinear`."
         )
-    target_rows = np.sin(np.deg2rad(_latitude_borders(target.y)))
-    source_rows = np.sin(np.deg2rad(_latitude_borders(source.y)))
-    target_columns, source_columns = _longitude_borders(target), _longitude_borders(source)
+    target_rows = np.sin(np.deg2rad(latitude_borders(target.y)))
+    source_rows = np.sin(np.deg2rad(latitude_borders(source.y)))
+    target_columns, source_columns = longitude_borders(target), longitude_borders(source)
     turns = (-360.0, 0.0, 360.0) if source.is_global_in_longitude else (0.0,)
     overlap = np.sum([_overlap(target_columns, source_columns + turn) for turn in turns], axis=0)
     return Regrid(
@@ -117,7 +138,7 @@ def _interpolation(
     return weights
 
 
-def _latitude_borders(latitude: np.ndarray) -> np.ndarray:
+def latitude_borders(latitude: np.ndarray) -> np.ndarray:
     """Return the borders of the rows; the outermost end at the pole if that is nearer than the next row."""
     south, north = latitude[1] - latitude[0], latitude[-1] - latitude[-2]
     first = -90.0 if latitude[0] + 90 < south else latitude[0] - 0.5 * south
@@ -125,7 +146,8 @@ def _latitude_borders(latitude: np.ndarray) -> np.ndarray:
     return np.concatenate([[first], 0.5 * (latitude[1:] + latitude[:-1]), [last]])
 
 
-def _longitude_borders(grid: LatLonGrid) -> np.ndarray:
+def longitude_borders(grid: LatLonGrid) -> np.ndarray:
+    """Return the borders of the columns in degrees, half-way between their centres."""
     longitude = grid.x
     inner = 0.5 * (longitude[1:] + longitude[:-1])
     if grid.is_global_in_longitude:

@@ -8,6 +8,7 @@ from jaxtyping import Int64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.data.curvilinear.finding import advice, find_mesh
 from triton_earth.data.formats.groups import group_of
 from triton_earth.data.inspection.field_checks import (
     FieldSummary,
@@ -61,7 +62,10 @@ def inspect_file(
         return inspection, summary
     dimension, summary.times, labels = inspect_times(inspection, source, dataset)
     is_single = dimension is None and summary.times is not None
+    curved = _inspect_mesh(inspection, source, dataset)
     for kind, find in (("latitude", latitude_axis), ("longitude", longitude_axis)):
+        if curved:
+            break
         try:
             axis = find(dataset, source, None)
         except UserError as error:
@@ -76,6 +80,40 @@ def inspect_file(
         if found is not None:
             summary.fields[name] = replace(found, has_time=found.has_time or is_single)
     return inspection, summary
+
+
+def _inspect_mesh(inspection: Inspection, source: str, dataset: xr.Dataset) -> bool:
+    """Say that the fields lie on a curvilinear grid and what to write into the recipe, where they do."""
+    for array in dataset.data_vars.values():
+        if array.ndim < 2:
+            continue
+        try:
+            found = find_mesh(dataset, array, source, None)
+        except UserError as error:
+            inspection.refused("curvilinear", error)
+            return True
+        if found is None:
+            continue
+        mesh, nominal = found
+        rows, columns = mesh.shape
+        south, north, _ = mesh.area(None)
+        inspection.facts["grid"] = (
+            f"curvilinear, {rows} x {columns} cells about {mesh.spacing:.2g} degrees apart, {south:.4g} to "
+            f"{north:.4g} N"
+        )
+        beside = (
+            ""
+            if nominal is None
+            else f" Axes of one dimension beside them are nominal, up to {nominal:.3g} degrees off."
+        )
+        inspection.add(
+            "curvilinear",
+            Severity.WARNING,
+            f"the places '{mesh.name}' are those of a curvilinear grid.{beside}",
+            advice(mesh) + " For vectors see data.rotate.",
+        )
+        return True
+    return False
 
 
 def _inspect_nameless(

@@ -174,6 +174,8 @@ class TargetGrid(StrictConfig):
 
     It covers the region, or else the area of the files; around a whole circle of latitude the first centre is at 0.
 
+    Curvilinear grids (NEMO, MOM, ROMS, WRF, rotated poles) need one.
+
     Attributes:
         latitudes: Rows.
         longitudes: Columns.
@@ -205,6 +207,8 @@ class GriddedData(StrictConfig):
             the bounds in the files say it if not given.
         region: Part of the globe; all of it if not given.
         grid: Grid to put the fields onto; that of the files if not given.
+        rotate: Pairs of variables that are components of a vector along the rows and columns of a curvilinear grid and
+            are turned to east and north; if not given, those whose standard names say so.
         array: How to read files without names; None for files that describe themselves.
         holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first, or
             ``mask`` them at all times, which reads the files twice.
@@ -232,6 +236,7 @@ class GriddedData(StrictConfig):
     stamps: Stamp | None = None
     region: Region | None = None
     grid: TargetGrid | None = None
+    rotate: tuple[tuple[str, str], ...] | None = None
     array: ChannelArray | None = None
     holes: Literal["refuse", "mask"] = "refuse"
     gaps: Literal["refuse", "split"] = "refuse"

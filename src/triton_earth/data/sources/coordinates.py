@@ -82,12 +82,22 @@ class Axis:
     Attributes:
         name: Dimension in the file.
         order: Index in the file of each cell.
-        values: Coordinate of each cell, degrees.
+        values: Coordinate of each cell, degrees; on a curvilinear grid its number.
+        is_angle: Whether they are degrees.
     """
 
     name: str
     order: Int64[np.ndarray, " cell"]
     values: Float64[np.ndarray, " cell"]
+    is_angle: bool = True
+
+
+def describe_place(axes: tuple[Axis, Axis], row: int, column: int) -> str:
+    """Return where a cell is, in words: its latitude and longitude, or its numbers on a curvilinear grid."""
+    latitude, longitude = axes
+    if not latitude.is_angle:
+        return f"{latitude.name} {latitude.order[row]}, {longitude.name} {longitude.order[column]}"
+    return f"{latitude.values[row]:g} N {longitude.values[column]:g} E"
 
 
 def find_axis(
@@ -117,7 +127,7 @@ def find_axis(
             continue
         own = variable.dims == (name,)
         # The conventions know a vertical axis by units of pressure alone.
-        described = _is_described(variable, kind) or (
+        described = is_described(variable, kind) or (
             kind == "level" and own and _is_pressure(variable)
         )
         if described or name.lower() in _NAMES[kind]:
@@ -126,14 +136,19 @@ def find_axis(
     return min(ranked)[-1] if ranked else None
 
 
-def _is_described(variable: xr.Variable, kind: str) -> bool:
-    """Whether attributes say that a variable is latitude, longitude or level."""
+def is_described(variable: xr.Variable, kind: str) -> bool:
+    """Return whether attributes say that a variable is latitude, longitude or level."""
     if text_of(variable, "standard_name") in _STANDARD_NAMES[kind]:
         return True
     units = text_of(variable, "units") or ""
     if kind == "level":
         return text_of(variable, "axis") == "Z" or text_of(variable, "positive") in ("up", "down")
     return units.strip().lower() in (*_UNITS[kind], *_BACKWARDS[kind])
+
+
+def counts_backwards(variable: xr.Variable, kind: str) -> bool:
+    """Return whether a latitude counts degrees south, or a longitude degrees west."""
+    return (text_of(variable, "units") or "").strip().lower() in _BACKWARDS[kind]
 
 
 def _is_pressure(variable: xr.Variable) -> bool:
@@ -150,7 +165,7 @@ def single_level(dataset: xr.Dataset, array: xr.DataArray, what: str) -> float |
         if (
             key.lower() in _NAMES["level"]
             or _is_pressure(variable)
-            or _is_described(variable, "level")
+            or is_described(variable, "level")
         ):
             return float(level_values(dataset, key, what)[0])
     return None
@@ -378,7 +393,7 @@ def _coordinate(
             f"{source}: {kind} '{name}' is in '{units}'; expected degrees or radians. Correct the attribute `units`; "
             "projected coordinates have to be regridded first."
         )
-    return str(variable.dims[0]), -values if units in _BACKWARDS[kind] else values
+    return str(variable.dims[0]), -values if counts_backwards(variable, kind) else values
 
 
 def _axis(name: str, order: np.ndarray, values: np.ndarray, source: str) -> Axis:

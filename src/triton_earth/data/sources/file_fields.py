@@ -9,6 +9,8 @@ from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
+from triton_earth.data.curvilinear.finding import find_mesh, mesh_dimensions, part_of, window
+from triton_earth.data.curvilinear.mesh import Mesh
 from triton_earth.data.sources.channels import Channels
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.coordinates import (
@@ -34,6 +36,8 @@ class FileFields:
         told: What the file says of its times, None where it has none.
         latitude: Their rows, south to north.
         longitude: Their columns, west to east.
+        mesh: Their cells where these lie on a curvilinear grid, else None.
+        nominal: By how many degrees axes of one dimension beside it are off, or None.
     """
 
     source: str
@@ -42,6 +46,13 @@ class FileFields:
     told: FileTimes | None
     latitude: Axis
     longitude: Axis
+    mesh: Mesh | None = None
+    nominal: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along (y, x)."""
+        return self.latitude.order.size, self.longitude.order.size
 
     @property
     def times(self) -> np.ndarray:
@@ -70,6 +81,14 @@ class FileFields:
         return fields
 
 
+@dataclass(frozen=True)
+class _FoundMesh:
+    """The part of a mesh that is taken, and its rows and columns in the file."""
+
+    cells: Mesh
+    axes: tuple[Axis, Axis]
+
+
 @dataclass
 class FileReader:
     """Finds times and places of variables in files; what several variables share is read once.
@@ -81,6 +100,9 @@ class FileReader:
     data: GriddedData
     _times: dict[tuple[str, str], FileTimes] = field(default_factory=dict)
     _axes: dict[tuple[str, str, tuple[str, ...]], Axis] = field(default_factory=dict)
+    _meshes: dict[tuple[str, tuple[str, ...], str], tuple[_FoundMesh | None, float | None]] = field(
+        default_factory=dict
+    )
 
     def fields(self, source: str, dataset: xr.Dataset, name: str, *, has_time: bool) -> FileFields:
         """Find when and where the fields of a variable are.
@@ -91,10 +113,17 @@ class FileReader:
         array = dataset[name]
         try:
             told = self._told(source, dataset, array) if has_time else None
+            dimension = None if told is None else told.dimension
+            mesh, nominal = self._mesh(source, dataset, array)
+            if mesh is not None:
+                rows, columns = mesh.axes
+                return FileFields(
+                    source, dataset, dimension, told, rows, columns, mesh.cells, nominal
+                )
             return FileFields(
                 source,
                 dataset,
-                None if told is None else told.dimension,
+                dimension,
                 told,
                 self._axis(latitude_axis, source, dataset, array),
                 self._axis(longitude_axis, source, dataset, array),
@@ -121,6 +150,29 @@ class FileReader:
             self._times[source, name] = told
         return self._times[source, name]
 
+    def _mesh(
+        self, source: str, dataset: xr.Dataset, array: xr.DataArray
+    ) -> tuple[_FoundMesh | None, float | None]:
+        """Return the curvilinear cells of a variable; those of another file if they are the same."""
+        key = (source, tuple(map(str, array.dims)), str(array.encoding.get("coordinates")))
+        if key not in self._meshes:
+            found = find_mesh(dataset, array, source, self.data.region)
+            if found is None:
+                self._meshes[key] = (None, None)
+            else:
+                mesh, nominal = found
+                parts = window(mesh, None if self.data.grid is None else self.data.region)
+                numbers = [np.arange(part.start, part.stop) for part in parts]
+                rows, columns = (
+                    Axis(name, one, one.astype(np.float64), is_angle=False)
+                    for name, one in zip(mesh_dimensions(dataset, mesh), numbers, strict=True)
+                )
+                cells = part_of(mesh, *parts)
+                known = [one.cells for one, _ in self._meshes.values() if one is not None]
+                cells = next((one for one in known if one.is_like(cells)), cells)
+                self._meshes[key] = (_FoundMesh(cells, (rows, columns)), nominal)
+        return self._meshes[key]
+
     def _axis(
         self, find: Callable[..., Axis], source: str, dataset: xr.Dataset, array: xr.DataArray
     ) -> Axis:
@@ -136,6 +188,13 @@ def on_the_cells_of(first: FileFields, other: FileFields) -> FileFields:
     Raises:
         UserError: if they have other cells.
     """
+    if first.mesh is not None or other.mesh is not None:
+        if first.mesh is not other.mesh:
+            raise UserError(
+                f"{other.source}: its cells are not those of {first.source}, of which at least one lies on a "
+                "curvilinear grid. Put files of one grid into one recipe."
+            )
+        return other
     rows, columns = first.latitude.values, first.longitude.values
     same = rows.shape == other.latitude.values.shape and np.allclose(
         rows, other.latitude.values, atol=1e-4

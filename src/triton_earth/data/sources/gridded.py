@@ -8,20 +8,19 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from triton_earth.core.errors import UserError, nearest
-from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.climatology import Climatology
 from triton_earth.data.computed import ANOMALY, compute, computed_variables
 from triton_earth.data.derived import derived_fields, derived_variables
 from triton_earth.data.formats.groups import file_of
-from triton_earth.data.regrid import Regrid, bilinear, conservative, equal_angle_grid
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.chunks import SourceChunk, chunk_of
-from triton_earth.data.sources.config import GriddedData, TargetGrid
+from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.coordinates import require_places
-from triton_earth.data.sources.file_fields import FileFields, FileReader, on_the_cells_of
+from triton_earth.data.sources.file_fields import FileFields, FileReader
 from triton_earth.data.sources.files import open_files, require_chunks
+from triton_earth.data.sources.onto_grid import onto_grid
 from triton_earth.data.sources.times.cell_methods import aggregate
 from triton_earth.data.sources.times.common import StoreTimes, TimedVariable, store_times
 
@@ -40,6 +39,7 @@ class GriddedSource:
         grid: Cells of the fields.
         times: Times of the fields, datetime64[ns] in equal steps.
         recorded: Where the files have a state, [time].
+        regridding: How fields of curvilinear grids are put onto `grid`, in words, or None.
         lead_in: How long before the first time begins what it stands for.
         anomalies: Channels that are anomalies; they are read once `climatology` is set.
         climatology: Climatology of what the anomalies are of, in that order.
@@ -74,13 +74,16 @@ class GriddedSource:
             )
             for channels in self._channels
         ]
-        first = self._files[0][0]
-        for files in self._files:
-            for one in files:
-                on_the_cells_of(first, one)
-        self._native = first.grid
-        self._regrid = None if data.grid is None else _regrid(self._native, data.grid)
-        self.grid = self._native if self._regrid is None else self._regrid.target
+        named = [
+            choice.name
+            for choice, several in zip(data.variables, chosen, strict=True)
+            for _ in several
+        ]
+        self._onto = onto_grid(
+            list(zip(named, self._channels, self._files, strict=True)), data, self.name
+        )
+        self.grid = self._onto.grid
+        self.regridding = self._onto.method
         self._kept = [
             name
             for choice, several in zip(data.variables, chosen, strict=True)
@@ -90,7 +93,7 @@ class GriddedSource:
         self._allowed = _implausible(data, chosen)
         given = _different([each for channels in self._channels for each in channels.variables])
         computed = [choice for choice in data.derive if choice.is_computed]
-        self._computed = computed_variables(computed, list(given), self._native)
+        self._computed = computed_variables(computed, list(given), self._onto.computing_grid)
         self.anomalies = [each for each in self._computed if each.kind == ANOMALY]
         self.climatology: Climatology | None = None
         self._derived = derived_variables(choice.kind for choice in data.derive)
@@ -113,10 +116,8 @@ class GriddedSource:
                     require_chunks(one.source, channels.source_name)
         self._steps: StoreTimes = store_times(
             [
-                TimedVariable(channels, files, choice.name, data.stamps)
-                for choice, several in zip(data.variables, chosen, strict=True)
-                for channels, files in zip(self._channels, self._files, strict=True)
-                if any(channels is each for each in several)
+                TimedVariable(channels, files, name, data.stamps)
+                for name, channels, files in zip(named, self._channels, self._files, strict=True)
             ],
             data,
             self.name,
@@ -136,7 +137,7 @@ class GriddedSource:
     @property
     def native_cells(self) -> int:
         """Cells of a map as the files have it."""
-        return int(np.prod(self._native.shape))
+        return max(int(np.prod(files[0].shape)) for files in self._files)
 
     @property
     def largest_chunk(self) -> SourceChunk | None:
@@ -190,11 +191,23 @@ class GriddedSource:
                 values = self._read_channels(channels, files, times)
                 for number, variable in enumerate(channels.variables):
                     native[variable.name] = values[:, number]
+        fields: dict[str, Maps] = {}
+        if self._onto.native is None:
+            fields = {name: self._onto.put(name, native) for name in native if name in needed}
+            native = fields
         for computed in self._computed:
             if computed.kind != ANOMALY and computed.variable.name in needed:
-                native[computed.variable.name] = compute(computed, native, self._native)
-        onto = self._regrid or np.asarray
-        fields = {name: onto(native[name]) for name in names if name in native}
+                native[computed.variable.name] = compute(
+                    computed, native, self._onto.computing_grid
+                )
+        if self._onto.native is not None:
+            wanted = {
+                *names,
+                *(each.of[0] for each in self.anomalies if each.variable.name in names),
+            }
+            fields = {
+                name: self._onto.onto(name, native[name]) for name in native if name in wanted
+            }
         anomalies = [each for each in self.anomalies if each.variable.name in names]
         if anomalies:
             assert self.climatology is not None, (
@@ -203,8 +216,7 @@ class GriddedSource:
             normal = self.climatology.at(self.times[times])
             for number, each in enumerate(self.anomalies):
                 (of,) = each.of
-                field = fields[of] if of in fields else onto(native[of])
-                fields[each.variable.name] = field - normal[:, number]
+                fields[each.variable.name] = fields[of] - normal[:, number]
         return {name: fields[name] for name in names}
 
     def _needed(self, names: list[str]) -> set[str]:
@@ -213,7 +225,7 @@ class GriddedSource:
         for computed in reversed(self._computed):
             if computed.variable.name in needed:
                 needed |= set(computed.of)
-        return needed
+        return self._onto.needed(needed)
 
     def _is_made(self, channels: Channels) -> bool:
         """Whether each time of the store is made of several fields of a variable."""
@@ -231,7 +243,7 @@ class GriddedSource:
         if not self._is_made(channels):
             return self._read_fields(channels, files, sampled)
         assert channels.aggregation is not None
-        shape = (len(sampled), len(channels.variables), *self._native.shape)
+        shape = (len(sampled), len(channels.variables), *files[0].shape)
         made = np.full(shape, np.nan)
         for block in _blocks(self._steps.first[times], self._steps.stop[times]):
             start = int(self._steps.first[times][block[0]])
@@ -246,7 +258,7 @@ class GriddedSource:
         self, channels: Channels, files: list[FileFields], indices: Int64[np.ndarray, " field"]
     ) -> Float64[np.ndarray, "field channel y x"]:
         """Read the fields of these numbers, NaN where the number is −1."""
-        shape = (len(indices), len(channels.variables), *self._native.shape)
+        shape = (len(indices), len(channels.variables), *files[0].shape)
         fields = np.full(shape, np.nan)
         offset = 0
         for one in files:
@@ -335,8 +347,3 @@ def _different(variables: list[Variable]) -> Variables:
             f"data.variables: {repeated} occur more than once. Name each variable once."
         )
     return Variables(tuple(variables))
-
-
-def _regrid(native: LatLonGrid, wanted: TargetGrid) -> Regrid:
-    target = equal_angle_grid(native, wanted.latitudes, wanted.longitudes)
-    return (conservative if wanted.method == "conservative" else bilinear)(native, target)

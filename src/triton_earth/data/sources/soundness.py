@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from triton_earth.core.time import describe_time
 from triton_earth.core.variables import Variable
 from triton_earth.data.sources.channels import Channels
-from triton_earth.data.sources.coordinates import Axis
+from triton_earth.data.sources.coordinates import Axis, describe_place
 from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.sources.known_variables import KnownVariable
 from triton_earth.data.sources.units import conversion
@@ -69,7 +69,7 @@ def _undeclared(
     time, row, column = (int(index) for index in np.argwhere(wrong)[0])
     when = f" at {describe_time(times[time])}" if times.size else ""
     return (
-        f"{what} is {maps[time, row, column]:g}{when}, {axes[0].values[row]:g} N {axes[1].values[column]:g} E "
+        f"{what} is {maps[time, row, column]:g}{when}, {describe_place(axes, row, column)} "
         f"({int(wrong.sum())} such values in the piece read), which looks like a missing value that the file does not "
         "declare. Set its attribute _FillValue (NCO: ncatted)."
     )

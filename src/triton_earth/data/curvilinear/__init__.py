@@ -1,0 +1,1 @@
+"""Curvilinear grids: cells with two-dimensional coordinates, and the weights that put them onto other grids."""
