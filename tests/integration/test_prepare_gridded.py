@@ -362,7 +362,11 @@ def test_a_curvilinear_grid(refused, tmp_path):
     data = dataset().rename(latitude="y", longitude="x").drop_vars(["y", "x"])
     lat, lon = np.meshgrid(np.arange(8.0), np.arange(12.0), indexing="ij")
     data = data.assign_coords(latitude=(("y", "x"), lat), longitude=(("y", "x"), lon))
-    assert "latitude 'latitude' has 2 dimensions" in refused(write(tmp_path / "curved.nc", data))
+    line = refused(write(tmp_path / "curved.nc", data))
+    assert (
+        "'latitude, longitude' are those of a curvilinear grid of 8 x 12 cells. Say data.grid"
+        in line
+    )
 
 
 def test_truncated_and_foreign_files(refused, tmp_path):

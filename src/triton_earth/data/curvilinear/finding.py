@@ -17,6 +17,7 @@ from triton_earth.data.sources.coordinates import (
     is_described,
     latitude_axis,
     longitude_axis,
+    rotated_axes,
 )
 from triton_earth.data.sources.times.axis import find_time
 
@@ -233,18 +234,13 @@ def _rotated_pole(dataset: xr.Dataset, array: xr.DataArray) -> Mesh | None:
     mapping = dataset.variables.get(
         text_of(array, "grid_mapping") or str(array.encoding.get("grid_mapping", ""))
     )
-    axes = {
-        text_of(variable, "standard_name"): str(name)
-        for name, variable in dataset.variables.items()
-        if variable.ndim == 1 and variable.dims[0] in array.dims
-    }
-    if mapping is None or not {"grid_latitude", "grid_longitude"} <= set(axes):
+    names = rotated_axes(dataset)
+    if mapping is None or not names or not set(names) <= set(map(str, array.dims)):
         return None
     pole = [mapping.attrs.get(f"grid_north_pole_{kind}") for kind in ("latitude", "longitude")]
     if pole[0] is None or pole[1] is None:
         return None
     turn = np.deg2rad(float(mapping.attrs.get("north_pole_grid_longitude", 0.0)))
-    names = (axes["grid_latitude"], axes["grid_longitude"])
     phi, lam = np.meshgrid(*(dataset.variables[name].values for name in names), indexing="ij")
     turned = unit_vectors(phi.astype(np.float64), lam + np.rad2deg(turn))
     tilt, around = np.deg2rad(float(pole[0])), np.deg2rad(float(pole[1]))

@@ -18,6 +18,7 @@ from triton_earth.data.sources.coordinates import (
     level_indices,
     level_values,
     lies_under_water,
+    rotated_axes,
     single_level,
 )
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
@@ -383,7 +384,7 @@ def _require_no_other_dimension(
         find_axis(dataset, kind, array.dims) or find_axis(dataset, kind)
         for kind in ("latitude", "longitude")
     )
-    names = [name for name in (time, *horizontal) if name is not None]
+    names = [name for name in (time, *horizontal, *rotated_axes(dataset)) if name is not None]
     expected = {level, *(one for name in names for one in dataset.variables[name].dims)}
     others = [d for d in array.dims if d not in expected and array.sizes[d] > 1]
     if others:

@@ -335,6 +335,17 @@ def lies_under_water(dataset: xr.Dataset, dimensions: Iterable[Hashable]) -> boo
     return length and text_of(variable, "positive") == "down"
 
 
+def rotated_axes(dataset: xr.Dataset) -> list[str]:
+    """Return the coordinates of one dimension that are latitude and longitude of a rotated pole, in this order."""
+    found = {
+        text_of(variable, "standard_name"): str(name)
+        for name, variable in dataset.variables.items()
+        if variable.ndim == 1
+    }
+    names = [found.get("grid_latitude"), found.get("grid_longitude")]
+    return [name for name in names if name is not None] if all(names) else []
+
+
 def require_places(
     dataset: xr.Dataset, source: str, kinds: tuple[str, ...] = ("latitude", "longitude")
 ) -> None:

@@ -17,7 +17,7 @@ from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.chunks import SourceChunk, chunk_of
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.sources.coordinates import require_places
+from triton_earth.data.sources.coordinates import require_places, rotated_axes
 from triton_earth.data.sources.file_fields import FileFields, FileReader
 from triton_earth.data.sources.files import open_files, require_chunks
 from triton_earth.data.sources.onto_grid import onto_grid
@@ -58,7 +58,8 @@ class GriddedSource:
         if data.array is not None:
             opened = named_channels(opened, data.array)
         for source, dataset in opened:
-            require_places(dataset, source)
+            if not rotated_axes(dataset):
+                require_places(dataset, source)
         datasets = dict(opened)
         chosen = [choose_channels(choice, datasets) for choice in data.variables]
         self._channels: list[Channels] = [channels for several in chosen for channels in several]

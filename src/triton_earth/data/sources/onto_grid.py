@@ -24,6 +24,7 @@ from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.file_fields import FileFields, on_the_cells_of
 
 Maps = Float64[np.ndarray, "time y x"]
+TargetMaps = Float64[np.ndarray, "time target_y target_x"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class OntoGrid:
                 found |= {self.turned[name].along_rows, self.turned[name].along_columns}
         return found
 
-    def put(self, name: str, native: Mapping[str, Maps]) -> Maps:
+    def put(self, name: str, native: Mapping[str, Maps]) -> TargetMaps:
         """Return a channel on the grid.
 
         A component to the east is R(u cos α) − R(v sin α), one to the north R(u sin α) + R(v cos α), where R regrids
@@ -91,7 +92,7 @@ class OntoGrid:
             )
         return self.onto(along_rows, u * np.sin(at_u)) + self.onto(along_columns, v * np.cos(at_v))
 
-    def onto(self, name: str, fields: Maps) -> Maps:
+    def onto(self, name: str, fields: Maps) -> TargetMaps:
         """Return fields that lie on the cells of a channel on the grid."""
         regrid = self.regrids.get(name, self._common)
         return fields if regrid is None else regrid(fields)
