@@ -107,7 +107,7 @@ def _told(
             if other is not None:
                 pairs.append((name, other))
             elif not any(
-                value.replace(*pair) == standard[name]
+                value != standard[name] and value.replace(*pair) == standard[name]
                 for value in standard.values()
                 for pair in _OTHER
             ):
