@@ -12,7 +12,7 @@ import typer
 from triton_earth import __version__
 from triton_earth.bench.command import bench
 from triton_earth.core.errors import UserError
-from triton_earth.exchange.command import convert
+from triton_earth.exchange.command import COMMANDS as EXCHANGE
 from triton_earth.options import (
     ByRegion,
     ClimatologyStore,
@@ -390,8 +390,8 @@ def compare(
     _show(scores, out)
 
 
-app.command()(bench)
-app.command()(convert)
+for _command in (bench, *EXCHANGE):
+    app.command()(_command)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from triton_earth.options import Overwrite
+from triton_earth.options import Out, Overwrite, Resume
 
 
 def convert(
@@ -46,3 +46,24 @@ def convert(
         overwrite=overwrite,
     )
     typer.echo(f"model: {to} ({model.parameter_count:,} parameters, {model.grid})")
+
+
+def export_forecast(
+    forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="Stored forecast.")],
+    out: Out,
+    layout: Annotated[str, typer.Option(help="weatherbench, oceanbench, cmip or netcdf.")],
+    initial: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="Initial states, as lead 0.")
+    ] = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a stored forecast in the layout of another tool."""
+    from triton_earth.exchange.export_forecast import export_forecast as run
+
+    made = run(forecast, out, layout=layout, initial=initial, resume=resume, overwrite=overwrite)
+    typer.echo(f"{layout}: {made}")
+
+
+COMMANDS = (convert, export_forecast)
+"""All of them, in the order of the help."""
