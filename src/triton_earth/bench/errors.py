@@ -7,12 +7,10 @@ import xarray as xr
 from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.alignment import align
+from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.metrics.error_metrics import mean_square_error, relative_l2
 from triton_earth.evaluation.metrics.error_sums import error_sums
 from triton_earth.evaluation.regions import cell_weights
-from triton_earth.rollout.forecast_store import ForecastStore
 
 RELATIVE_L2, NORMALIZED = "relative_l2", "normalized_mse"
 """What the error of one forecast is: of a single variable, and of several."""
@@ -34,7 +32,7 @@ def finished(kind: str, mean: np.ndarray) -> np.ndarray:
 
 
 def forecast_errors(
-    forecast: ForecastStore, truth: TrainingStore, leads: Sequence[int], std: Sequence[float]
+    forecast: Forecasts, truth: Truth, leads: Sequence[int], std: Sequence[float]
 ) -> Float64[np.ndarray, "init lead"]:
     """Return the error of each forecast at some leads.
 

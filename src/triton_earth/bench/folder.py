@@ -83,7 +83,7 @@ class BenchFolder:
     def read_row(self, path: Path) -> dict[str, Any] | None:
         """Return what is known of a variant or run; None while nothing is."""
         file = path / "row.json"
-        return read_json(file, "a row of a bench") if file.is_file() else None
+        return read_json(file, "row of a bench") if file.is_file() else None
 
     def write_row(self, path: Path, row: dict[str, Any]) -> None:
         """Keep what is known of a variant or run."""
@@ -92,7 +92,7 @@ class BenchFolder:
     def cost(self, variant: str) -> Cost | None:
         """Return the cost of a variant's step, if it is measured."""
         file = self.variant(variant) / "cost.json"
-        return Cost(**read_json(file, "the cost of a variant")) if file.is_file() else None
+        return Cost(**read_json(file, "cost of a variant")) if file.is_file() else None
 
     def write_cost(self, variant: str, cost: Cost) -> None:
         """Keep the cost of a variant's step."""

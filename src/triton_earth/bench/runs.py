@@ -213,8 +213,7 @@ def _train(folder: BenchFolder, variant: str, place: Path, settings: dict[str, A
 
 def _steps(folder: BenchFolder, variant: str) -> int:
     cost = folder.cost(variant)
-    if cost is None:
-        raise UserError(f"{folder.path}: the cost of variant '{variant}' is not measured yet.")
+    assert cost is not None, "costs are measured before anything else"
     recipe = folder.config.recipe_of(variant)
     return affordable_steps(folder.config.budget, cost, recipe.train.batch_size)
 
