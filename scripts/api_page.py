@@ -28,6 +28,9 @@ SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example):$", re.M
 ENTRY = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 WIDTH = 100
 
+OPTIONS = {"evaluate": ("workflow/evaluation_config.py", "EvaluationConfig")}
+"""Where the fields of ``**options`` are described."""
+
 Definition = ast.ClassDef | ast.FunctionDef
 
 
@@ -60,6 +63,11 @@ def _described(name: str) -> str:
         if isinstance(method, ast.FunctionDef) and "Example:" in (ast.get_docstring(method) or ""):
             title = f"### {name}.{method.name}"
             lines += ["", title, "", *_sections(method)]
+    if name in OPTIONS:
+        place, config = OPTIONS[name]
+        tree = ast.parse((SOURCE / place).read_text(encoding="utf-8"))
+        (node,) = [each for each in tree.body if getattr(each, "name", "") == config]
+        lines += ["", f"### Options of {name}", "", *_sections(node)]
     return "\n".join(lines)
 
 

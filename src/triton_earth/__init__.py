@@ -15,12 +15,13 @@ _HOMES = {
     "train": "triton_earth.workflow.train",
     "forecast": "triton_earth.workflow.forecast",
     "evaluate": "triton_earth.workflow.evaluate",
-    "compare": "triton_earth.workflow.compare",
+    "compare": "triton_earth.workflow.evaluate",
     "inspect": "triton_earth.workflow.inspect",
     "load_recipe": "triton_earth.workflow.recipe",
     "open_store": "triton_earth.workflow.opening",
     "open_forecast": "triton_earth.workflow.opening",
     "load_scores": "triton_earth.workflow.opening",
+    "forecasts_from_xarray": "triton_earth.evaluation.foreign.forecasts",
     "load_forecaster": "triton_earth.models.checkpoint",
     "rollout": "triton_earth.rollout.rollout",
     "register_network": "triton_earth.models.registry:register",
@@ -37,7 +38,7 @@ _HOMES = {
 """The module that each public name lives in, and after a colon its name there where that is another."""
 
 __all__ = [  # noqa: RUF022 (in the order of the documentation)
-    "prepare", "plan", "train", "forecast", "evaluate", "compare", "inspect",
+    "prepare", "plan", "train", "forecast", "forecasts_from_xarray", "evaluate", "compare", "inspect",
     "load_recipe", "open_store", "open_forecast", "load_scores", "load_forecaster",
     "rollout", "register_network",
     "State", "Variable", "Variables", "LatLonGrid", "PeriodicGrid", "Region", "Forecaster", "UserError", "Triton",
@@ -49,13 +50,13 @@ if TYPE_CHECKING:
     from triton_earth.core.region import Region
     from triton_earth.core.state import State
     from triton_earth.core.variables import Variable, Variables
+    from triton_earth.evaluation.foreign.forecasts import forecasts_from_xarray
     from triton_earth.models.base import Forecaster
     from triton_earth.models.checkpoint import load_forecaster
     from triton_earth.models.registry import register as register_network
     from triton_earth.models.triton import Triton
     from triton_earth.rollout.rollout import rollout
-    from triton_earth.workflow.compare import compare
-    from triton_earth.workflow.evaluate import evaluate
+    from triton_earth.workflow.evaluate import compare, evaluate
     from triton_earth.workflow.forecast import forecast
     from triton_earth.workflow.inspect import inspect
     from triton_earth.workflow.opening import load_scores, open_forecast, open_store

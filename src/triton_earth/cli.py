@@ -15,28 +15,35 @@ from triton_earth.core.errors import UserError
 from triton_earth.exchange.command import COMMANDS as EXCHANGE
 from triton_earth.options import (
     ByRegion,
-    ClimatologyStore,
+    ClimatologyOption,
+    ClimatologyPeriod,
     Dask,
     Device,
     DropPaths,
     Eddies,
     Forcings,
     ForcingsBeyond,
+    ForecastArgument,
     ForecastSteps,
     Guard,
     GuardOrNone,
     HeatWaves,
     Init,
+    Length,
     MeanAndSpread,
     Members,
     MembersOrNone,
+    Names,
+    Network,
     Out,
+    OutOrNone,
     Overrides,
     Overwrite,
     Perturb,
     PerturbOrNone,
     RecipeArgument,
     Region,
+    Rename,
     Resamples,
     Resume,
     Seed,
@@ -47,6 +54,7 @@ from triton_earth.options import (
     StoreArgument,
     Surface,
     Title,
+    TruthArgument,
     Weights,
     Workers,
     at_least,
@@ -216,6 +224,7 @@ def forecast(
     store: StoreArgument,
     out: Out,
     steps: ForecastSteps = None,
+    length: Length = None,
     split: Split = "test",
     init: Init = None,
     forcings: Forcings = None,
@@ -238,6 +247,7 @@ def forecast(
     mean_and_spread: MeanAndSpread = False,
     guard: Guard = "warn",
     stabilize: Stabilize = None,
+    network: Network = None,
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -251,6 +261,7 @@ def forecast(
         store,
         out,
         steps=steps,
+        length=length,
         split=split,
         init=init,
         forcings=forcings,
@@ -269,6 +280,7 @@ def forecast(
         mean_and_spread=mean_and_spread,
         guard=guard,
         stabilize=stabilize,
+        network=network,
         device=device,
         resume=resume,
         overwrite=overwrite,
@@ -278,22 +290,24 @@ def forecast(
 
 @app.command()
 def evaluate(
-    forecast: Annotated[
-        Path, typer.Argument(metavar="FORECAST", help="Forecast store; with --steps a model.")
-    ],
-    store: StoreArgument,
-    out: Out,
-    seed: Seed = 0,
-    resamples: Resamples = 1000,
-    title: Title = None,
+    forecast: ForecastArgument,
+    truth: TruthArgument,
+    out: OutOrNone = None,
+    name: Names = None,
+    rename: Rename = None,
+    climatology: ClimatologyOption = None,
+    climatology_period: ClimatologyPeriod = None,
     region: Region = None,
     surface: Surface = None,
     by_region: ByRegion = None,
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
-    climatology: ClimatologyStore = None,
+    seed: Seed = 0,
+    resamples: Resamples = 1000,
+    title: Title = None,
     steps: StepsOfModel = None,
+    length: Length = None,
     split: Annotated[str | None, typer.Option(help="Split that the MODEL forecasts.")] = None,
     init: Init = None,
     members: MembersOrNone = None,
@@ -301,6 +315,7 @@ def evaluate(
     forcings: Forcings = None,
     guard: GuardOrNone = None,
     stabilize: Stabilize = None,
+    network: Network = None,
     workers: Workers = 1,
     dask: Dask = None,
     overwrite: Overwrite = False,
@@ -310,19 +325,24 @@ def evaluate(
 
     scores = run(
         forecast,
-        store,
-        out,
-        seed=seed,
-        resamples=resamples,
-        title=title,
+        truth,
+        out=out,
+        overwrite=overwrite,
+        name=name,
+        rename=rename,
+        climatology=climatology,
+        climatology_period=climatology_period,
         region=region,
         surface=surface,
         by_region=by_region,
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
-        climatology=climatology,
+        seed=seed,
+        resamples=resamples,
+        title=title,
         steps=steps,
+        length=length,
         split=split,
         init=init,
         members=members,
@@ -330,9 +350,9 @@ def evaluate(
         forcings=forcings,
         guard=guard,
         stabilize=stabilize,
+        network=network,
         workers=workers,
         dask=dask,
-        overwrite=overwrite,
     )
     _show(scores, out)
 
@@ -340,52 +360,54 @@ def evaluate(
 @app.command()
 def compare(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="FORECAST FORECAST... STORE", help="Forecast stores, then the truth."
+            metavar="FORECAST FORECAST... TRUTH",
+            help="Forecasts of this package or of others, then the truth.",
         ),
     ],
-    out: Out,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Name of each forecast, in order; those of the files if not given."),
-    ] = None,
-    seed: Seed = 0,
-    resamples: Resamples = 1000,
-    title: Title = None,
+    out: OutOrNone = None,
+    name: Names = None,
+    rename: Rename = None,
+    climatology: ClimatologyOption = None,
+    climatology_period: ClimatologyPeriod = None,
     region: Region = None,
     surface: Surface = None,
     by_region: ByRegion = None,
     weights: Weights = "cell_area",
     heat_waves: HeatWaves = None,
     eddies: Eddies = None,
-    climatology: ClimatologyStore = None,
+    seed: Seed = 0,
+    resamples: Resamples = 1000,
+    title: Title = None,
     workers: Workers = 1,
     dask: Dask = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge several forecasts against the truth and each other, with significance."""
-    from triton_earth.workflow.compare import compare as run
+    from triton_earth.workflow.evaluate import compare as run
 
-    *forecasts, store = paths
+    *forecasts, truth = paths
     scores = run(
         forecasts,
-        store,
-        out,
-        names=name,
-        seed=seed,
-        resamples=resamples,
-        title=title,
+        truth,
+        out=out,
+        overwrite=overwrite,
+        name=name,
+        rename=rename,
+        climatology=climatology,
+        climatology_period=climatology_period,
         region=region,
         surface=surface,
         by_region=by_region,
         weights=weights,
         heat_waves=heat_waves,
         eddies=eddies,
-        climatology=climatology,
+        seed=seed,
+        resamples=resamples,
+        title=title,
         workers=workers,
         dask=dask,
-        overwrite=overwrite,
     )
     _show(scores, out)
 
@@ -404,11 +426,20 @@ def recipes() -> None:
 
 
 @app.command()
-def models() -> None:
-    """List the network architectures."""
-    from triton_earth.models.registry import list_networks
+def schema() -> None:
+    """Print the JSON schema of a recipe, by which editors complete and check its keys."""
+    from triton_earth.workflow.recipe_schema import recipe_schema
 
-    typer.echo("\n".join(list_networks()))
+    typer.echo(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
+
+
+@app.command()
+def models() -> None:
+    """List the networks, those of installed packages too, and where each comes from."""
+    from triton_earth.models.registry import origins
+
+    for name, origin in origins().items():
+        typer.echo(f"{name:20s} {origin}")
 
 
 def main() -> None:
@@ -443,8 +474,9 @@ def _rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
-def _show(scores: "xr.Dataset", folder: Path) -> None:
+def _show(scores: "xr.Dataset", folder: Path | None) -> None:
     """Print the score table, the verdict and where the report is."""
     from triton_earth.plots.summary import summary
 
-    typer.echo("\n".join([*summary(scores), f"report: {folder / 'report.html'}"]))
+    where = [] if folder is None else [f"report: {folder / 'report.html'}"]
+    typer.echo("\n".join([*summary(scores), *where]))

@@ -28,6 +28,52 @@ Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, as train.steps=10."),
 ]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
+ForecastArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FORECAST",
+        help="Forecast store, or NetCDF or Zarr of others (a path, address or pattern); with --steps a model.",
+    ),
+]
+TruthArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRUTH", help="Training store, or NetCDF or Zarr of others with an axis of time."
+    ),
+]
+OutOrNone = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="New folder for scores and report; no file if not given."),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name", help="Name of each forecast, in order; those of the files if not given."
+    ),
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="THEIRS=OURS",
+        help="What a variable of the files is, as t2m=2m_temperature; repeatable.",
+    ),
+]
+ClimatologyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--climatology",
+        metavar="STORE_OR_FILE",
+        help="What the climatology is of: a training store or, with --climatology-period, any dataset; TRUTH if not "
+        "given.",
+    ),
+]
+ClimatologyPeriod = Annotated[
+    str | None,
+    typer.Option(
+        metavar="START..END",
+        help="Period of the climatology, as 1990..2019; the training split if not given.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
@@ -92,6 +138,12 @@ GuardOrNone = Annotated[Literal["warn", "stop", "record"] | None, _GUARD]
 Stabilize = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:CLASS", help="Network of the MODEL, where no installed package has it."
+    ),
+]
 Seed = Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the bootstrap.")]
 Resamples = Annotated[int, typer.Option(help="Number of bootstrap resamples.")]
 Title = Annotated[str | None, typer.Option(help="Heading of the report.")]
@@ -102,13 +154,6 @@ HeatWaves = Annotated[
         help="Temperature whose marine heat waves are scored too, and the days of its thresholds.",
     ),
 ]
-ClimatologyStore = Annotated[
-    Path | None,
-    typer.Option(
-        "--climatology",
-        help="Store whose training split the climatology is of; STORE if not given.",
-    ),
-]
 StepsOfModel = Annotated[
     int | None,
     typer.Option(
@@ -116,6 +161,10 @@ StepsOfModel = Annotated[
         callback=at_least(1, "--steps"),
         help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
     ),
+]
+Length = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Forecast time in place of --steps, as 36h, 365d, 6mo, 10y."),
 ]
 Workers = Annotated[
     int, typer.Option(callback=at_least(1, "--workers"), help="Processes that share the work.")

@@ -9,7 +9,7 @@ import xarray as xr
 from tests.builders import tiny_forecaster, wave_store, weather_store
 from triton_earth.models.checkpoint import save_forecaster
 from triton_earth.rollout.writer import write_forecast
-from triton_earth.workflow import compare, evaluate
+from triton_earth.workflow import evaluate
 
 
 def stores(folder, make):
@@ -38,10 +38,9 @@ def weather(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """No pictures are drawn: they take the time, and have tests of their own."""
-    for verb in (evaluate, compare):
-        monkeypatch.setattr(
-            verb, "write_report", lambda scores, example, path, *_, **__: path.touch()
-        )
+    monkeypatch.setattr(
+        evaluate, "write_report", lambda scores, example, path, *_, **__: path.touch()
+    )
 
 
 def scores_in(folder):

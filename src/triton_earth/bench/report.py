@@ -11,8 +11,7 @@ from triton_earth.bench.results import Results
 from triton_earth.bench.table import as_json, html, markdown
 from triton_earth.core.files import write_json, write_text
 from triton_earth.plots.page import Section
-from triton_earth.workflow.compare import compare
-from triton_earth.workflow.evaluate import evaluate
+from triton_earth.workflow.evaluate import judge
 
 
 def write_results(folder: BenchFolder, results: Results) -> None:
@@ -29,18 +28,16 @@ def write_results(folder: BenchFolder, results: Results) -> None:
     }
     out = folder.path / REPORT
     title = f"{config.title}: forecasts of seed {seed}"
-    if len(stored) > 1:
-        compare(
+    if stored:
+        judge(
+            "compare" if len(stored) > 1 else "evaluate",
             list(stored.values()),
             folder.store,
             out,
-            names=list(stored),
-            title=title,
-            sections=[Section("Table", html(results))],
-            overwrite=True,
+            True,
+            {"name": list(stored), "title": title},
+            [Section("Table", html(results))],
         )
-    elif stored:
-        evaluate(next(iter(stored.values())), folder.store, out, title=title, overwrite=True)
 
 
 def write_tables(folder: BenchFolder, results: Results) -> None:

@@ -1,5 +1,7 @@
 """Time: calendar time as datetime64, model time without a calendar as float64, and steps between either."""
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,17 @@ from triton_earth.core.errors import UserError
 
 Duration = np.timedelta64 | float
 """A span of time: timedelta64 for calendar time, float for model time."""
+
+
+_SECONDS = {
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 7 * 86400.0,
+    "mo": 365.2425 / 12 * 86400,
+    "y": 365.2425 * 86400,
+}
+"""Seconds of each unit of a length; a year is the mean Gregorian one."""
 
 
 def uniform_step(times: np.ndarray) -> Duration:
@@ -65,6 +78,34 @@ def decode_duration(values: dict[str, Any]) -> Duration:
     if "model_time" in values:
         return float(values["model_time"])
     raise UserError(f"expected a time step in nanoseconds or model_time, found {values}.")
+
+
+def steps_in(length: str, step: Duration) -> int:
+    """Return how many whole steps a length of time holds.
+
+    Args:
+        length: A number with one of the units min, h, d, w, mo, y: ``365d``, ``1y`` (365.2425 days, twelve months of
+            30.436875); without unit where the step is a number.
+        step: Time step.
+
+    Raises:
+        UserError: if the text is no length of the kind that the step is, or is shorter than one step.
+    """
+    expected = (
+        "a length such as 36h, 365d, 4w, 6mo, 1y"
+        if isinstance(step, np.timedelta64)
+        else "a number, as the model has no calendar"
+    )
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", length.lower())
+    if found is None or (found[2] in _SECONDS) != isinstance(step, np.timedelta64):
+        raise UserError(f"length '{length}': expected {expected}.")
+    span = float(found[1]) * _SECONDS.get(found[2], 1.0)
+    steps = math.floor(span / _seconds(step) + 1e-6)
+    if steps < 1:
+        raise UserError(
+            f"length '{length}' is shorter than one step of {describe_duration(step)}. Make it longer."
+        )
+    return steps
 
 
 def describe_duration(step: Duration) -> str:

@@ -62,6 +62,17 @@ class Ensembles(Forecasts, Protocol):
 
 
 @runtime_checkable
+class PartlyIssued(Forecasts, Protocol):
+    """Forecasts of which not every initial time has every lead.
+
+    Attributes:
+        issued: Whether there is a forecast of an initial time at a lead, [init, lead].
+    """
+
+    issued: Bool[np.ndarray, "init lead"]
+
+
+@runtime_checkable
 class Truth(Protocol):
     """What is asked of the truth; `triton_earth.data.store.TrainingStore` answers it.
 
@@ -245,6 +256,8 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
     ends = starts[:, None] + offsets[None, :]
     reached = (ends < len(truth.times)) & (starts[:, None] >= 0)
     reached &= truth.recorded[np.minimum(ends, len(truth.times) - 1)]
+    if isinstance(forecast, PartlyIssued):
+        reached &= forecast.issued
     scored = np.flatnonzero((meets & reached).any(axis=0))
     if scored.size == 0:
         raise UserError(

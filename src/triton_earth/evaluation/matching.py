@@ -9,7 +9,13 @@ from jaxtyping import Float32, Int
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.core.variables import Variables
-from triton_earth.evaluation.alignment import Ensembles, Forecasts, describe_numbers, lead_numbers
+from triton_earth.evaluation.alignment import (
+    Ensembles,
+    Forecasts,
+    PartlyIssued,
+    describe_numbers,
+    lead_numbers,
+)
 from triton_earth.rollout.member_mean import mean_over_members
 
 
@@ -24,6 +30,7 @@ class Selected:
         variables: Variables,
     ) -> None:
         """Choose the given rows, some leads (indices into the lead times) and some variables."""
+        self.chosen_from: Forecasts = forecasts
         self._forecasts, self._inits, self._leads = forecasts, inits, leads
         self._channels = forecasts.variables.indices(variables.names)
         self.variables = variables
@@ -34,6 +41,9 @@ class Selected:
         self.chunk_inits = forecasts.chunk_inits
         self.provenance: dict[str, Any] = forecasts.provenance
         self.members = forecasts.members if isinstance(forecasts, Ensembles) else 1
+        self.issued = np.ones((len(inits), len(leads)), dtype=bool)
+        if isinstance(forecasts, PartlyIssued):
+            self.issued = forecasts.issued[np.ix_(inits, leads)]
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
         """Read one lead of several forecasts, of ensembles their means."""

@@ -101,7 +101,7 @@ def create_forecast_store(
         "trajectory": ("init", trajectories),
         "lead_time": numbers * time_step,
     }
-    together = max(1, min(CHUNK_FIELDS, CHUNK_BYTES // (4 * math.prod(grid.shape))))
+    together = fields_in_chunk(grid)
     rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
     ensemble = rows
     if members > 1:
@@ -149,6 +149,11 @@ def create_forecast_store(
         _create(group, variable.name, ensemble + lead + cells, variable)
         for suffix in (MEAN, SPREAD) if mean_and_spread else ():
             _create(group, variable.name + suffix, rows + lead + cells, variable)
+
+
+def fields_in_chunk(grid: Grid) -> int:
+    """Return how many fields of a grid a chunk holds."""
+    return max(1, min(CHUNK_FIELDS, CHUNK_BYTES // (4 * math.prod(grid.shape))))
 
 
 @dataclass(frozen=True)

@@ -60,4 +60,4 @@ def demo(
     logger.info("3/4 forecast: from unseen initial states into %s", forecasts)
     forecast(run, store, forecasts, resume=resume, overwrite=overwrite)
     logger.info("4/4 evaluate: scores and report into %s", report)
-    return evaluate(forecasts, store, report, overwrite=True)
+    return evaluate(forecasts, store, out=report, overwrite=True)

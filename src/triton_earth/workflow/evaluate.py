@@ -1,7 +1,9 @@
-"""`triton-earth evaluate`: from a forecast and the truth to scores and a report."""
+"""`triton-earth evaluate` and `compare`: from forecasts and the truth to scores and a report."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -9,22 +11,26 @@ from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import require_apart
 from triton_earth.core.threads import torch_threads
-from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.evaluate import evaluate_forecasts
+from triton_earth.evaluation.evaluate import Evaluation, evaluate_forecasts
 from triton_earth.evaluation.named_regions import named_regions
-from triton_earth.evaluation.places import Surface, find_place
-from triton_earth.evaluation.regions import Region, WeightsName
+from triton_earth.evaluation.places import find_place
+from triton_earth.evaluation.regions import Region
 from triton_earth.evaluation.scores_file import JSON, save_scores
 from triton_earth.evaluation.surface_variables import keep_defined
-from triton_earth.models.checkpoint import forecaster_folder
+from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
-from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.rollout.guard import Policy
 from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.workflow.about_rollout import about_rollout
 from triton_earth.workflow.command_line import command_line
-from triton_earth.workflow.forecast_request import request_forecast
+from triton_earth.workflow.evaluation_config import EvaluationConfig, with_options
+from triton_earth.workflow.evaluation_inputs import (
+    ForecastSource,
+    Inputs,
+    TruthSource,
+    open_inputs,
+    paths_of,
+)
 
 REPORT = "report.html"
 
@@ -32,181 +38,167 @@ SCORES = Kind("report", (JSON,), '"definitions"', resumable=False)
 """What `evaluate` and `compare` make."""
 
 
+@with_options
 def evaluate(
-    forecast: str | Path,
-    store: str | Path,
-    out: str | Path,
+    forecasts: ForecastSource | Sequence[ForecastSource],
+    truth: TruthSource,
     *,
-    seed: int = 0,
-    resamples: int = 1000,
-    title: str | None = None,
-    region: str | None = None,
-    surface: Surface | None = None,
-    by_region: Sequence[str] | None = None,
-    weights: WeightsName = "cell_area",
-    heat_waves: str | None = None,
-    eddies: str | None = None,
-    climatology: str | Path | None = None,
-    workers: int = 1,
-    dask: str | None = None,
-    steps: int | None = None,
-    split: str | None = None,
-    init: list[str] | None = None,
-    members: int | None = None,
-    perturb: Perturbation | None = None,
-    forcings: str | Path | None = None,
-    guard: Policy | None = None,
-    stabilize: list[str] | None = None,
+    out: str | Path | None = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> xr.Dataset:
-    """Judge a forecast against the truth, with the baselines beside it.
+    """Judge forecasts against the truth, with the baselines beside them.
+
+    Forecasts are stores that `forecast` wrote, files of others in NetCDF or Zarr (a path, an address or a pattern), an
+    `xarray.Dataset`, or a list of these, which are compared with each other over what they have in common. The truth is
+    a training store, or files or a dataset with an axis of time. docs/judging.md lists the layouts and says how
+    variables are recognised.
 
     Args:
-        forecast: Forecast store; with `steps` a model (run folder or forecaster folder), whose forecasts are judged
-            while they are made and not stored.
-        store: Training store that holds the initial times and what followed.
-        out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``.
-        seed: Seed of the bootstrap.
-        resamples: Number of bootstrap resamples.
-        title: Heading of the report; by default the title of the model's recipe.
-        region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
-        surface: Whether on ``land`` or at ``sea``; None: on both.
-        by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``, ``sea``
-            or a well-known name.
-        weights: Cell weights of all means, by name.
-        heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
-            VARIABLE:START..END, the days named; None: none.
-        eddies: Sea level whose eddies are scored too; None: none.
-        climatology: Store whose training split the climatology is of; None: `store`.
-        workers: Processes on this machine that share the work.
-        dask: Address of a Dask scheduler whose workers share it instead.
-        steps: Steps that the model is rolled out for; None: `forecast` is a forecast store. Only with it:
-        split: Split whose trajectories or periods the model forecasts, by default ``test``;
-        init: initial times, as in `triton_earth.workflow.forecast.forecast`, like all that follow;
-        members: forecasts from each initial state;
-        perturb: what makes them differ;
-        forcings: training store with the forcings;
-        guard: what to do about a forecast that leaves the training climate, by default ``warn``;
-        stabilize: changes to those of the model's recipe.
+        forecasts: What is judged. With the option `steps` or `length` a model (run folder or forecaster folder), whose
+            forecasts are judged while they are made and not stored.
+        truth: What holds the initial times and what followed.
+        out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
+            written.
         overwrite: Replace an existing folder.
+        options: Fields of `triton_earth.workflow.evaluation_config.EvaluationConfig`, all by name.
 
     Returns:
-        The scores.
+        The scores; with several forecasts differences of mse too, paired over the same resamples of initial conditions.
 
     Raises:
-        UserError: if forecast and truth do not fit, `out` exists and may not be replaced, or is, holds or lies within
+        UserError: if forecasts and truth do not fit, `out` exists and may not be replaced, or is, holds or lies within
             what is read.
 
     Example:
-        scores = triton_earth.evaluate("forecast.zarr", "truth.zarr", "report")
+        scores = triton_earth.evaluate("forecast.zarr", "truth.zarr", resamples=100)
         scores["rmse"].sel(variable="vorticity").isel(lead_time=0).to_series()
+        again = triton_earth.evaluate(forecasts, "truth.zarr", resamples=100)  # of the dataset
     """
-    forecast = Path(forecast)
-    forcings = None if forcings is None else Path(forcings)
-    store, out = Path(store), Path(out)
-    climatology = None if climatology is None else Path(climatology)
-    require_apart(
-        out,
-        [
-            forecast if steps is None else forecaster_folder(forecast),
-            store,
-            *([] if climatology is None else [climatology]),
-        ],
-    )
-    of_rollout = {
-        "split": split,
-        "init": init,
-        "members": members,
-        "perturb": perturb,
-        "forcings": forcings,
-        "guard": guard,
-        "stabilize": stabilize,
-    }
-    request = None
-    if steps is None:
-        needless = [f"--{name}" for name, value in of_rollout.items() if value]
-        if needless:
-            raise UserError(
-                f"{', '.join(needless)}: {forecast} is judged as it is stored. Give these to "
-                "`triton-earth forecast`, or judge a model with --steps."
-            )
-    elif workers > 1 or dask is not None:
+    several: list[Any] = list(forecasts) if isinstance(forecasts, list | tuple) else [forecasts]
+    return judge("evaluate", several, truth, out, overwrite, options)
+
+
+@with_options
+def compare(
+    forecasts: Sequence[ForecastSource],
+    truth: TruthSource,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> xr.Dataset:
+    """Judge two forecasts or more against the truth and each other; `evaluate` with a list does the same.
+
+    Args:
+        forecasts: What is judged; the scorecard compares with the first.
+        truth: What holds the initial times and what followed.
+        out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
+            written.
+        overwrite: Replace an existing folder.
+        options: Fields of `triton_earth.workflow.evaluation_config.EvaluationConfig`, all by name.
+
+    Returns:
+        The scores; differences of mse are paired, over the same resamples of initial conditions.
+
+    Raises:
+        UserError: if there are fewer than two forecasts, they have nothing in common, they and the truth do not fit, or
+            `out` exists and may not be replaced, or is, holds or lies within what is read.
+
+    Example:
+        both = ["forecast.zarr", theirs]
+        scores = triton_earth.compare(both, "truth.zarr", name=["ours", "theirs"], out="report", resamples=100)
+        scores["forecast"].values
+    """
+    if len(forecasts) < 2:
         raise UserError(
-            "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."
+            f"compare: expected at least two forecasts and a truth, found {len(forecasts)} forecasts. "
+            "Judge a single one with `triton-earth evaluate`."
         )
-    else:
-        request = request_forecast(
-            forecast,
-            store,
-            steps=steps,
-            split=split or "test",
-            init=init,
-            forcings=forcings,
-            ensemble=EnsembleConfig(members=members or 1, perturb=perturb or "auto"),
-            guard=guard or "warn",
-            stabilizers=stabilize,
-        )
-    forecasts = (
-        ForecastStore.open(forecast)
-        if request is None
-        else LiveForecasts(request.forecaster, request.store, **request.how)
+    return judge("compare", list(forecasts), truth, out, overwrite, options)
+
+
+def judge(
+    verb: str,
+    forecasts: list[ForecastSource],
+    truth: TruthSource,
+    out: str | Path | None,
+    overwrite: bool,
+    options: dict[str, Any],
+    sections: Sequence[Section] = (),
+) -> xr.Dataset:
+    """Do what `evaluate` and `compare` do, with sections of the report that stand after its verdict."""
+    config = EvaluationConfig.of(verb, options)
+    if out is not None:
+        sources = paths_of(*forecasts, truth, config.climatology, model=config.is_rolled_out)
+        require_apart(Path(out), sources)
+    inputs = open_inputs(forecasts, truth, config)
+    where = find_place(
+        None if config.region is None else Region.parse(config.region), config.surface, inputs.truth
     )
-    truth = TrainingStore.open(store).on(forecasts.grid)
-    normal = None if climatology is None else TrainingStore.open(climatology).on(forecasts.grid)
-    where = find_place(None if region is None else Region.parse(region), surface, truth)
-    (scored,), left_out = keep_defined([forecasts], truth, where, [heat_waves, eddies])
-    regions = named_regions(by_region or (), scored, truth, where)
-    with Claim(out, SCORES, resume=False, overwrite=overwrite) as claim:
-        partial = claim.begin()
-        with torch_threads(None if request is None else request.threads):
-            evaluation = evaluate_forecasts(
-                [scored],
-                truth,
-                seed=seed,
-                resamples=resamples,
-                region=where,
-                weights=weights,
-                heat_waves=heat_waves,
-                eddies=eddies,
-                climatology=normal,
-                workers=workers,
-                dask=dask,
-                remarks=left_out,
-                by_region=regions,
-                examples=True,
-            )
-            about = about_rollout(forecasts, truth)
+    models, left_out = keep_defined(
+        inputs.models, inputs.truth, where, [config.heat_waves, config.eddies]
+    )
+    regions = named_regions(config.by_region, models[0], inputs.truth, where)
+    with ExitStack() as stack:
+        partial = None
+        if out is not None:
+            claim = Claim(Path(out), SCORES, resume=False, overwrite=overwrite)
+            partial = stack.enter_context(claim).begin()
+        stack.enter_context(torch_threads(inputs.threads))
+        evaluation = evaluate_forecasts(
+            models,
+            inputs.truth,
+            names=inputs.names,
+            seed=config.seed,
+            resamples=config.resamples,
+            region=where,
+            weights=config.weights,
+            by_region=regions,
+            heat_waves=config.heat_waves,
+            eddies=config.eddies,
+            climatology=inputs.climatology,
+            examples=partial is not None,
+            workers=config.workers,
+            dask=config.dask,
+            remarks=[*inputs.remarks, *left_out],
+        )
         scores = evaluation.scores
-        scores.attrs["command"] = command_line(
-            "evaluate",
-            [forecast, store],
-            {
-                "out": out,
-                "seed": seed,
-                "resamples": resamples,
-                "title": title,
-                "region": region,
-                "surface": surface,
-                "by-region": by_region,
-                "weights": weights,
-                "heat-waves": heat_waves,
-                "eddies": eddies,
-                "climatology": climatology,
-                "steps": steps,
-                **of_rollout,
-                "workers": None if workers == 1 else workers,
-                "dask": dask,
-            },
-        )
-        save_scores(scores, partial)
-        recipe = forecasts.provenance.get("training", {}).get("recipe", {})
-        heading = title or recipe.get("title") or f"Forecast of {scores['forecast'].values[0]}"
-        write_report(
-            scores,
-            evaluation.examples[0],
-            partial / REPORT,
-            heading,
-            about,
-        )
-        claim.publish()
+        given = [*forecasts, truth]
+        if all(isinstance(one, str | Path) for one in given):
+            words = {**({} if out is None else {"out": out}), **config.to_options()}
+            scores.attrs["command"] = command_line(verb, [Path(str(one)) for one in given], words)
+        if partial is not None:
+            save_scores(scores, partial)
+            _write_report(evaluation, inputs, partial / REPORT, config, sections)
+            claim.publish()
     return scores
+
+
+def _write_report(
+    evaluation: Evaluation,
+    inputs: Inputs,
+    path: Path,
+    config: EvaluationConfig,
+    first_sections: Sequence[Section],
+) -> None:
+    first, *others = evaluation.examples
+    judged = [str(name) for name in evaluation.scores["forecast"].values[: len(inputs.models)]]
+    recipe = inputs.stored[0].provenance.get("training", {}).get("recipe", {})
+    title = recipe.get("title") or f"Forecast of {judged[0]}"
+    if others:
+        title = f"{', '.join(judged[:-1])} and {judged[-1]} compared"
+    sections = [
+        section
+        for one, name in zip(inputs.stored, judged, strict=True)
+        if isinstance(one, ForecastStore | LiveForecasts)
+        for section in about_rollout(one, inputs.truth, name if others else None)
+    ]
+    write_report(
+        evaluation.scores,
+        first,
+        path,
+        config.title or title,
+        [*first_sections, *sections],
+        others=dict(zip(judged[1:], others, strict=True)),
+    )

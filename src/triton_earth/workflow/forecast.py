@@ -20,6 +20,7 @@ def forecast(
     out: str | Path,
     *,
     steps: int | None = None,
+    length: str | None = None,
     split: str = "test",
     init: list[str] | None = None,
     forcings: str | Path | None = None,
@@ -38,6 +39,7 @@ def forecast(
     mean_and_spread: bool = False,
     guard: Policy = "warn",
     stabilize: list[str] | None = None,
+    network: str | None = None,
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -49,6 +51,8 @@ def forecast(
         store: Training store with the initial conditions.
         out: New forecast store.
         steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
+        length: Forecast time in place of `steps`: ``36h``, ``365d``, ``4w``, ``6mo``, ``10y``; without a calendar a
+            number in the units of the model's time.
         split: Split whose trajectories or periods are forecast.
         init: Initial times, as ``2018-01-01``, ``2018-01-01,2018-02-01`` or ``2018-01-01..2018-12-31/5D``; by default
             the first possible one of each trajectory or period, and with the recipe's `forecast.init_every` those that
@@ -77,6 +81,7 @@ def forecast(
             ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
         stabilize: Changes to the `forecast.stabilizers` of the model's recipe, as ``spectral_filter={}``,
             ``relaxation.steps=50`` or ``range_clamp=null``.
+        network: The model's network as MODULE:CLASS, where it is neither registered nor of an installed package.
         device: Where to compute.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
@@ -99,6 +104,7 @@ def forecast(
         model,
         store,
         steps=steps,
+        length=length,
         split=split,
         init=init,
         forcings=forcings,
@@ -116,6 +122,7 @@ def forecast(
         ),
         guard=guard,
         stabilizers=stabilize,
+        network=network,
         device=device,
     )
     chosen = OutputConfig.parse(

@@ -6,9 +6,11 @@ from typing import Any
 
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
+from triton_earth.core.time import steps_in
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.registry import import_network
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard import GuardConfig, Policy
 from triton_earth.rollout.stabilizers import StabilizersConfig
@@ -40,6 +42,7 @@ def request_forecast(
     store: Path,
     *,
     steps: int | None,
+    length: str | None = None,
     split: str,
     init: list[str] | None = None,
     forcings: Path | None = None,
@@ -48,6 +51,7 @@ def request_forecast(
     ensemble: EnsembleConfig,
     guard: Policy = "warn",
     stabilizers: list[str] | None = None,
+    network: str | None = None,
     device: Device = "auto",
 ) -> ForecastRequest:
     """Load a model, find its initial times, and take from its recipe what is not given; see `forecast`.
@@ -55,7 +59,8 @@ def request_forecast(
     Args:
         model: Run folder or forecaster folder.
         store: Training store with the initial conditions.
-        steps: Number of leads; None: that of the model's recipe.
+        steps: Number of leads; None: `length`, or that of the model's recipe.
+        length: Forecast time in place of `steps`, as ``365d`` or ``1y``.
         split: Split whose trajectories or periods are forecast.
         init: Initial times; None: the recipe's.
         forcings: Training store with the forcings; None: `store`.
@@ -64,12 +69,15 @@ def request_forecast(
         ensemble: Members of each initial condition.
         guard: What to do about a forecast that leaves the training climate.
         stabilizers: Changes to the stabilisers of the recipe.
+        network: The model's network as MODULE:CLASS; None: it is registered, or of an installed package.
         device: Where to compute.
 
     Raises:
         UserError: if model and store do not fit, or an initial time is not in the store.
     """
     where = resolve_device(device)
+    if network is not None:
+        import_network(network)
     forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)
     require_same_mask(forecaster, data)
@@ -78,6 +86,10 @@ def request_forecast(
         require_same_forcing_mask(forecaster, given)
     origin = load_provenance(model)
     training = origin["training"]
+    if steps is not None and length is not None:
+        raise UserError("--steps and --length: give one of the two.")
+    if length is not None:
+        steps = steps_in(length, forecaster.time_step)
     if steps is None:
         steps = _recipe_steps(training, model)
     if init:

@@ -8,6 +8,7 @@ from triton_earth.core.time import (
     describe_duration,
     describe_time,
     same_duration,
+    steps_in,
     uniform_step,
 )
 
@@ -88,3 +89,42 @@ def test_day_fraction():
 )
 def test_a_time_is_told_briefly(time, words):
     assert describe_time(time) == words
+
+
+@pytest.mark.parametrize(
+    ("length", "hours", "steps"),
+    [
+        ("365d", 24, 365),
+        ("1y", 24, 365),
+        ("10y", 24, 3652),
+        ("1y", 6, 1460),
+        ("36h", 24, 1),
+        ("4 w", 24, 28),
+        ("30min", 0.5, 1),
+    ],
+)
+def test_a_length_holds_whole_steps(length, hours, steps):
+    assert steps_in(length, np.timedelta64(round(hours * 3600), "s")) == steps
+
+
+def test_a_year_holds_twelve_mean_months():
+    month = np.timedelta64(2629746, "s")
+    assert (steps_in("1y", month), steps_in("10y", month), steps_in("6mo", month)) == (12, 120, 6)
+
+
+def test_a_length_without_a_calendar_is_a_number():
+    assert steps_in("5.5", 0.055) == 100
+
+
+@pytest.mark.parametrize(
+    ("length", "step", "text"),
+    [
+        ("1y", 0.1, "length '1y': expected a number, as the model has no calendar"),
+        ("12", np.timedelta64(1, "D"), "length '12': expected a length such as 36h, 365d"),
+        ("soon", np.timedelta64(1, "D"), "length 'soon': expected a length such as"),
+        ("6h", np.timedelta64(1, "D"), "length '6h' is shorter than one step of 1 d"),
+    ],
+)
+def test_what_is_no_length_is_refused(length, step, text):
+    with pytest.raises(UserError, match=text):
+        steps_in(length, step)

@@ -10,8 +10,7 @@ from triton_earth.cli import app
 from triton_earth.core.errors import UserError
 from triton_earth.rollout.guard import GuardConfig
 from triton_earth.rollout.writer import write_forecast
-from triton_earth.workflow.compare import compare
-from triton_earth.workflow.evaluate import evaluate
+from triton_earth.workflow.evaluate import compare, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def forecasts(waves, tmp_path_factory):
 
 def test_two_forecasts(forecasts, waves, tmp_path):
     out = tmp_path / "comparison"
-    scores = compare(forecasts, waves.path, out, resamples=30)
+    scores = compare(forecasts, waves.path, out=out, resamples=30)
     names = ["seed0", "seed1", "persistence", "damped persistence", "climatology"]
     assert scores["forecast"].values.tolist() == names
     page = (out / "report.html").read_text()
@@ -57,20 +56,20 @@ def test_two_forecasts(forecasts, waves, tmp_path):
 
 @pytest.mark.slow
 def test_names_of_the_users(forecasts, waves, tmp_path):
-    scores = compare(forecasts, waves.path, tmp_path / "a", names=["old", "new"], resamples=10)
+    scores = compare(forecasts, waves.path, out=tmp_path / "a", name=["old", "new"], resamples=10)
     assert scores["forecast"].values.tolist()[:2] == ["old", "new"]
 
 
 def test_refusals(forecasts, waves, tmp_path):
-    with pytest.raises(UserError, match="expected at least two forecasts and a store, found 1"):
-        compare(forecasts[:1], waves.path, tmp_path / "a")
+    with pytest.raises(UserError, match="expected at least two forecasts and a truth, found 1"):
+        compare(forecasts[:1], waves.path, out=tmp_path / "a")
     with pytest.raises(UserError, match="expected a --name for each of 2 forecasts, found 1"):
-        compare(forecasts, waves.path, tmp_path / "a", names=["one"])
+        compare(forecasts, waves.path, out=tmp_path / "a", name=["one"])
     assert not list(tmp_path.iterdir())
 
 
 def test_report_has_the_guard(forecasts, waves, tmp_path):
-    evaluate(forecasts[0], waves.path, tmp_path / "a", resamples=10)
+    evaluate(forecasts[0], waves.path, out=tmp_path / "a", resamples=10)
     page = (tmp_path / "a" / "report.html").read_text()
     section = re.search(r"<h2>Guard</h2>.*?</section>", page)[0]
     assert "2 of 2 forecasts left the training climate" in section
@@ -80,7 +79,7 @@ def test_report_has_the_guard(forecasts, waves, tmp_path):
 
 def test_a_region_of_a_box_is_refused(forecasts, waves, tmp_path):
     with pytest.raises(UserError, match="a region needs a latitude-longitude grid"):
-        evaluate(forecasts[0], waves.path, tmp_path / "a", region="0:1,2:3")
+        evaluate(forecasts[0], waves.path, out=tmp_path / "a", region="0:1,2:3")
     assert not (tmp_path / "a").exists()
 
 

@@ -408,7 +408,7 @@ def _units(
             f"{what} does not say its units{f'; expected {wanted}' if wanted else ''}. "
             "Say them in data.variables with `source_units:`."
         )
-    found = _conversion(stated, wanted, known)
+    found = units_conversion(stated, wanted, known)
     if found is None:
         raise UserError(
             f"{what} is in '{stated}', which cannot be converted to '{wanted}'. Correct `source_units:`, or keep the "
@@ -422,7 +422,7 @@ def _units(
     return found
 
 
-def _conversion(
+def units_conversion(
     stated: str, wanted: str, known: KnownVariable | None
 ) -> tuple[float, float] | None:
     """Return (scale, offset) between units of a variable, by way of its canonical ones where they are known."""
