@@ -159,7 +159,7 @@ class Fields:
             chosen = {index: one for index, one in targets.items() if one is not None}
         layout, variables = self._in_units(what, array, chosen, known, wanted is not None)
         own = Layout(*layout, dimension, tuple(chosen), None, has_time=True, time=None)
-        return Channels(name, tuple(variables), {self.source: own}, known), variables
+        return Channels(name, tuple(variables), {self.source: own}, known, None), variables
 
     def _in_units(
         self,

@@ -131,7 +131,7 @@ def _by_valid_time(dataset: xr.Dataset, source: str, init: str | None, member: s
             "lists the layouts."
         )
     inits = _init_times(dataset, init, source)
-    leads = decode_times(dataset, times[0], source) - inits[0]
+    leads = decode(dataset.variables[times[0]], times[0], source) - inits[0]
     return _laid(dataset, source, (init, times[0], member), inits, leads, ())
 
 
@@ -193,7 +193,7 @@ def _init_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
         return np.atleast_1d(variable.values.astype(np.float64))
     if variable.ndim == 0:
         dataset = dataset.assign_coords({name: (name, variable.values[None], variable.attrs)})
-    return decode_times(dataset, name, source)
+    return decode(dataset.variables[name], name, source)
 
 
 def _lead_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:
