@@ -13,6 +13,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.attributes import text_of
+from triton_earth.data.sources.times.calendars import decode
 
 INIT, LEAD, MEMBER = "init", "lead_time", "member"
 """What the dimensions are called once the layout is known."""
