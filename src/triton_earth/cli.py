@@ -321,39 +321,10 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge a forecast against the truth: scores and a report, baselines beside the model."""
+    options = dict(locals())
     from triton_earth.workflow.evaluate import evaluate as run
 
-    scores = run(
-        forecast,
-        truth,
-        out=out,
-        overwrite=overwrite,
-        name=name,
-        rename=rename,
-        climatology=climatology,
-        climatology_period=climatology_period,
-        region=region,
-        surface=surface,
-        by_region=by_region,
-        weights=weights,
-        heat_waves=heat_waves,
-        eddies=eddies,
-        seed=seed,
-        resamples=resamples,
-        title=title,
-        steps=steps,
-        length=length,
-        split=split,
-        init=init,
-        members=members,
-        perturb=perturb,
-        forcings=forcings,
-        guard=guard,
-        stabilize=stabilize,
-        network=network,
-        workers=workers,
-        dask=dask,
-    )
+    scores = run(options.pop("forecast"), options.pop("truth"), **options)
     _show(scores, out)
 
 
@@ -385,30 +356,11 @@ def compare(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge several forecasts against the truth and each other, with significance."""
+    options = dict(locals())
     from triton_earth.workflow.evaluate import compare as run
 
-    *forecasts, truth = paths
-    scores = run(
-        forecasts,
-        truth,
-        out=out,
-        overwrite=overwrite,
-        name=name,
-        rename=rename,
-        climatology=climatology,
-        climatology_period=climatology_period,
-        region=region,
-        surface=surface,
-        by_region=by_region,
-        weights=weights,
-        heat_waves=heat_waves,
-        eddies=eddies,
-        seed=seed,
-        resamples=resamples,
-        title=title,
-        workers=workers,
-        dask=dask,
-    )
+    *forecasts, truth = options.pop("paths")
+    scores = run(forecasts, truth, **options)
     _show(scores, out)
 
 
