@@ -42,11 +42,8 @@ from triton_earth.rollout.member_mean import mean_over_members
 
 FORMAT = "triton-earth forecast 1"
 
-CHUNK_BYTES = 4 * 2**20
-"""Most that a chunk of several fields holds."""
-
-CHUNK_FIELDS = 16
-"""Most fields in a chunk."""
+CHUNK_BYTES, CHUNK_FIELDS = 4 * 2**20, 16
+"""Most that a chunk of several fields holds, in bytes and in fields."""
 
 STATISTICS, STATISTICS_LEADS = "statistics", 64
 """Name of the array of statistics, and leads in a chunk of it."""
