@@ -1,7 +1,7 @@
 """Cell methods: whether values hold for a moment or for an interval, and so what becomes of them on a longer step."""
 
 import re
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -36,9 +36,15 @@ def aggregation_of(
         known: What is known of it.
         times: Names of its time dimension and coordinate.
     """
-    stated = _stated(array, times)
-    if stated is not None:
-        return stated if stated in get_args(Aggregation) else None  # type: ignore[return-value]
+    match _stated(array, times):
+        case "sum":
+            return "sum"
+        case "mean":
+            return "mean"
+        case "sample":
+            return "sample"
+        case str():
+            return None  # the maximum of a month may be its largest value, or the mean of its days' maxima
     if canonical_units(text_of(array, "units") or "") in _ACCUMULATED_UNITS:
         return "sum"
     if known is None or known.units in _FLUXES:
