@@ -11,6 +11,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import blocks
 from triton_earth.data.inspection.scan import Scan
+from triton_earth.data.inspection.turned_maps import TurnedMaps
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.coordinates import NEAR_GROUND, find_axis, single_level
@@ -94,15 +95,18 @@ def inspect_variable(
     order = [one for one in (level, *rows) if one is not None]
     _check_dimensions(inspection, name, array, [*order, *([dimension] if dimension else [])])
     scans = {one: Scan(place=_places(dataset)) for one in levels}
+    directions = {one: TurnedMaps() for one in levels}
     successive = len(chosen) == len(times)
     labels: list[str] = []
     try:
         for block, indices in blocks(array, dimension, chosen, order):
             when = [times[index] for index in indices] if dimension else ["constant"]
             labels += when
-            for number, scan in enumerate(scans.values()):
+            for number, (one, scan) in enumerate(scans.items()):
                 fields = block if level is None else block[:, number]
                 scan.add(fields, when, follows=successive)
+                if dimension:
+                    directions[one].add(fields, when)
     except READ_ERRORS as error:
         inspection.add(
             "unreadable", Severity.FATAL, f"its values cannot be read ({first_line(error)}).",
@@ -123,6 +127,7 @@ def inspect_variable(
             changes=dimension is not None,
             successive=successive,
         )
+        directions[one].check(inspection, names[one])
     shape = tuple(array.sizes[one] for one in rows if one is not None)
     valid = {
         one: scan.valid.reshape(shape)
