@@ -220,7 +220,9 @@ def main() -> None:
             raise SystemExit(f"{arguments.store}: the training split is too short.")
         found: dict[str, Any] = {}
         results[folder.name] = found
-        found["skill"] = skill(model, store, climate, evenly(store, arguments.starts, max(DAYS)))
+        if arguments.starts:
+            starts = evenly(store, arguments.starts, max(DAYS))
+            found["skill"] = skill(model, store, climate, starts)
         for name, count, days in (
             ("one year", arguments.starts, 365),
             (f"{arguments.years} years", arguments.long_starts, round(365.25 * arguments.years)),
