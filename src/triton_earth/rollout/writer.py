@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -251,12 +252,28 @@ class _Run:
         rows, size = self.batches.rows, restart.identity["batch_size"]
         slices = [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
         done = restart.batch * self.batches.steps + restart.step
+        began, first = time.monotonic(), self._states_done(restart)
         with progress("forecast", len(slices) * self.batches.steps, done=done) as advance:
             for number in range(restart.batch, len(slices)):
                 trips = self._complete_batch(restart, slices[number], advance)
                 restart = Restart(restart.identity, number + 1, trips=trips)
                 self.save(restart)
+        self._tell_pace(time.monotonic() - began, rows * self.batches.steps - first)
         return [Trip(**trip) for trip in restart.trips]
+
+    def _states_done(self, restart: Restart) -> int:
+        """Return how many states of all rows are complete."""
+        size = restart.identity["batch_size"]
+        first = min(restart.batch * size, self.batches.rows)
+        at_work = min(size, self.batches.rows - first)
+        return first * self.batches.steps + at_work * restart.step
+
+    def _tell_pace(self, seconds: float, states: int) -> None:
+        """Say how many simulated years a day of this machine gives, members counted."""
+        step = self.batches.forecaster.time_step
+        if isinstance(step, np.timedelta64) and states and seconds > 0:
+            years = states * float(step / np.timedelta64(1, "D")) / 365.25
+            logger.info("forecast: %.3g simulated years per day", years / (seconds / 86400))
 
     def _complete_batch(
         self, restart: Restart, rows: slice, advance: Callable[[], None]

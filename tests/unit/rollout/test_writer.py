@@ -339,3 +339,13 @@ def test_variables_that_are_not_predicted_are_not_stored(weather, tmp_path):
     stored = write_forecast(tiny_forecaster(weather), weather, tmp_path / "a.zarr", **REQUEST)
     assert stored.variables.names == ["temperature"]
     assert dataclasses.asdict(stored.variables.channels[0])["units"] == "K"
+
+
+def test_the_pace_is_told_in_simulated_years(weather, waves, tmp_path, caplog):
+    with caplog.at_level("INFO", "triton_earth"):
+        write_forecast(tiny_forecaster(weather), weather, tmp_path / "a.zarr", **REQUEST)
+    (line,) = [one for one in caplog.messages if "simulated years per day" in one]
+    assert float(line.split()[1]) > 0
+    caplog.clear()
+    write_forecast(tiny_forecaster(waves), waves, tmp_path / "b.zarr", **REQUEST)
+    assert not [one for one in caplog.messages if "simulated years" in one]
