@@ -1,4 +1,4 @@
-"""A tiny trained forecaster that runs for ten years within the climate of its data, and one that does not."""
+"""A tiny trained forecaster that runs for ten years within the climate of its data."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def weather(times, seed):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("tiny") / "weather.zarr"
-    times = np.datetime64("2001-01-01", "ns") + np.arange(800) * np.timedelta64(1, "D")
+    times = np.datetime64("2001-01-01", "ns") + np.arange(740) * np.timedelta64(1, "D")
     variables = Variables((TEMPERATURE, *derived_variables(["insolation"])))
     create_store(
         path, variables=variables, grid=GRID, times=times, splits=list(SPLITS), provenance={}
@@ -83,10 +83,6 @@ def trained(store, folder, steps, **model):
 
 @pytest.mark.slow
 def test_ten_years_stay_within_the_climate(store, tmp_path):
-    forecaster = trained(store, tmp_path / "damped", 300, prediction="damped")
+    forecaster = trained(store, tmp_path / "run", 150, prediction="damped")
     selection = ClimateSelection.of(forecaster, store, 3650, 1)
-    kept = selection.score(forecaster)
-    assert kept < 0.3
-    # The same network with a skip that keeps all errors drifts away.
-    neutral = trained(store, tmp_path / "tendency", 300, prediction="tendency")
-    assert selection.score(neutral) > kept
+    assert selection.score(forecaster) < 0.3
