@@ -33,6 +33,7 @@ from triton_earth.options import (
     MeanAndSpread,
     Members,
     MembersOrNone,
+    ModelArgument,
     Names,
     Network,
     Out,
@@ -220,7 +221,7 @@ def plan(
 
 @app.command()
 def forecast(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Run folder or forecaster.")],
+    model: ModelArgument,
     store: StoreArgument,
     out: Out,
     steps: ForecastSteps = None,

@@ -27,6 +27,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe, as train.steps=10."),
 ]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Run folder, forecaster, name of a shipped model, or hf:OWNER/NAME[@REVISION].",
+    ),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
 ForecastArgument = Annotated[
     str,

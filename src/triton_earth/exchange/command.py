@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from triton_earth.options import Out, Overwrite, Resume
+from triton_earth.options import ModelArgument, Out, Overwrite, Resume
 
 
 def convert(
@@ -65,5 +65,22 @@ def export_forecast(
     typer.echo(f"{layout}: {made}")
 
 
-COMMANDS = (convert, export_forecast)
+def push(
+    model: ModelArgument,
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Name on the Hub.")],
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the model, as apache-2.0.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What evaluate wrote; the card quotes it.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Only the owner sees it.")] = False,
+) -> None:
+    """Publish a model on the Hugging Face Hub, with a model card."""
+    from triton_earth.exchange.push import push as run
+
+    typer.echo(f"model: {run(model, name, licence=licence, scores=scores, private=private)}")
+
+
+COMMANDS = (convert, export_forecast, push)
 """All of them, in the order of the help."""

@@ -20,6 +20,8 @@ from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.normalization import Normalizer
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
+from triton_earth.models.hub import HUB, fetch_model
+from triton_earth.models.zoo import shipped_models
 
 FORMAT = "triton-earth forecaster 1"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "forecaster.json"
@@ -83,7 +85,8 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
     """Load a forecaster in evaluation mode.
 
     Args:
-        folder: Folder that `save_forecaster` wrote, or a run folder of `train` that contains it.
+        folder: Folder that `save_forecaster` wrote, a run folder of `train` that contains it, the name of a shipped
+            model such as ``weather-small``, or ``hf:OWNER/NAME[@REVISION]`` on the Hugging Face Hub.
         device: Where the weights shall be.
 
     Raises:
@@ -200,12 +203,15 @@ def _seal(description: dict[str, Any]) -> str:
 
 
 def forecaster_folder(folder: str | Path) -> Path:
-    """Return the forecaster's folder, be it given itself or its run folder.
+    """Return the forecaster's folder: given itself, by its run folder, by the name of a shipped model, or on the Hub.
 
     Raises:
-        UserError: if neither is one.
+        UserError: if there is none.
     """
-    folder = Path(folder)
+    if str(folder).startswith(HUB):
+        folder = fetch_model(str(folder))
+    shipped = {} if Path(folder).exists() else shipped_models()
+    folder = shipped[str(folder)].folder if str(folder) in shipped else Path(folder)
     for candidate in (folder, folder / "forecaster"):
         if (candidate / DESCRIPTION).is_file():
             return candidate

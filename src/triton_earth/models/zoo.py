@@ -1,0 +1,40 @@
+"""Models that come with the package, one for each task's small data, with the scores of their training."""
+
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triton_earth.core.files import read_json
+
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that comes with the package.
+
+    Attributes:
+        name: What `load_forecaster` and the command line call it.
+        folder: Where it is.
+        card: What is said of it: `task`, `recipe`, `command`, `parameters`, `scores` (each with `value`, `units`,
+            `what`), `limits`.
+    """
+
+    name: str
+    folder: Path
+    card: dict[str, Any]
+
+    @property
+    def megabytes(self) -> float:
+        """Size of its files in MB."""
+        return sum(file.stat().st_size for file in self.folder.iterdir()) / 1e6
+
+
+def shipped_models() -> dict[str, ShippedModel]:
+    """Return the models that come with the package, by name."""
+    folder = Path(str(importlib.resources.files("triton_earth"))) / "zoo"
+    return {
+        path.parent.name: ShippedModel(path.parent.name, path.parent, read_json(path, "card"))
+        for path in sorted(folder.glob(f"*/{CARD}"))
+    }
