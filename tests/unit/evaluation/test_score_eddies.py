@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.metrics.sea_level_eddies import (
     detect_sea_level_eddies,
     match_eddies,
-    track,
+    survivors,
 )
 
 GRID = LatLonGrid(tuple(np.arange(30, 40.1, 0.25)), tuple(np.arange(140, 152.1, 0.25)))
@@ -44,12 +46,29 @@ def test_sense_of_rotation_on_both_hemispheres():
     assert [one.latitude for one in mirrored] == [-37.0, -33.0]
 
 
-def test_tracks_follow_eddies_that_move():
+def test_eddies_that_move_are_followed_until_they_end():
     maps = [detect_sea_level_eddies(pair(144 + 0.5 * day), GRID) for day in range(6)]
     maps[4] = [one for one in maps[4] if one.amplitude > 0]
-    tracks = track(maps)
-    assert [(len(one), one[0][0]) for one in tracks] == [(6, 0), (4, 0), (1, 5)]
-    assert [one.longitude for _, one in tracks[0]] == [144, 144.5, 145, 145.5, 146, 146.5]
+    alive, places = [0, 1], []
+    for before, after in pairwise(maps):
+        alive = list(survivors(alive, match_eddies(before, after)[0]).values())
+        places.append([after[position].longitude for position in alive])
+    assert [place[0] for place in places] == [144.5, 145, 145.5, 146, 146.5]
+    assert [len(place) for place in places] == [2, 2, 2, 1, 1]  # the cyclone of day 5 is a new one
+
+
+def test_an_eddy_across_the_seam_of_a_global_grid_is_a_single_one():
+    """The same sea level with the seam elsewhere has the same eddies."""
+    globe = LatLonGrid(tuple(np.arange(30, 40.1, 0.5)), tuple(np.arange(0, 360, 0.5)))
+    east = (globe.x - 180) * np.cos(np.deg2rad(35))
+    field = 0.3 * np.exp(-(east**2 + (globe.y[:, None] - 35) ** 2) / (2 * 1.5**2))
+    (plain,) = detect_sea_level_eddies(field, globe)
+    for shift in (359, 360, 362):
+        (moved,) = detect_sea_level_eddies(np.roll(field, shift, axis=1), globe)
+        assert moved.longitude == (plain.longitude + shift / 2) % 360
+        assert moved.latitude == plain.latitude
+        assert moved.amplitude == pytest.approx(plain.amplitude, rel=1e-12)
+        assert moved.radius == pytest.approx(plain.radius, rel=1e-12)
 
 
 def test_opposite_eddies_and_far_ones_are_no_pair():

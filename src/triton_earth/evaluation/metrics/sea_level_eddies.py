@@ -62,11 +62,11 @@ def detect_sea_level_eddies(
     dy = EARTH_RADIUS * float(np.median(np.diff(radians)))
     step = np.deg2rad(float(np.median(np.diff(grid.x))))
     u, v = geostrophic_velocity(height, grid)
-    cores = detect_eddies(u, v, dy, EARTH_RADIUS * np.cos(radians) * step, fewest_cells)
+    dx, periodic = EARTH_RADIUS * np.cos(radians) * step, grid.is_global_in_longitude
     found = []
-    for core in cores:
-        rows, columns = core.rows, core.columns
-        rim = _rim(rows, columns)
+    for core in detect_eddies(u, v, dy, dx, fewest_cells, periodic=periodic):
+        rim = _rim(core.rows, core.columns)
+        rows, columns = core.rows, core.columns % len(grid.x)
         values = height[rows, columns].astype(np.float64)
         sense = -np.sign(core.vorticity * np.mean(radians[rows]))  # +1: anticyclone
         centre = int(np.argmax(sense * values))
@@ -129,35 +129,6 @@ def survivors(before: Sequence[int], pairs: Int[np.ndarray, "pair 2"]) -> dict[i
     """
     onwards = dict(pairs.tolist())
     return {position: onwards[position] for position in before if position in onwards}
-
-
-def track(
-    maps: Sequence[Sequence[SeaLevelEddy]], within: float = MATCH
-) -> list[list[tuple[int, SeaLevelEddy]]]:
-    """Follow eddies from map to map.
-
-    Args:
-        maps: Eddies of successive maps.
-        within: Largest way in m from one map to the next.
-
-    Returns:
-        One list of (number of the map, eddy) for each track, in order of their first maps.
-    """
-    tracks: list[list[tuple[int, SeaLevelEddy]]] = []
-    at: dict[int, int] = {}
-    for number, eddies in enumerate(maps):
-        onwards: dict[int, int] = {}
-        if number:
-            pairs, _ = match_eddies(maps[number - 1], eddies, within)
-            onwards = survivors(list(at), pairs)
-        now: dict[int, int] = {new: at[old] for old, new in onwards.items()}
-        for position, eddy in enumerate(eddies):
-            if position not in now:
-                now[position] = len(tracks)
-                tracks.append([])
-            tracks[now[position]].append((number, eddy))
-        at = now
-    return tracks
 
 
 def _distances(
