@@ -82,7 +82,7 @@ def test_likeness_is_that_of_scikit_image():
         full=True,
     )
     np.testing.assert_allclose(
-        structural_similarity(forecast, truth)[0, 0], picture[5:-5, 5:-5].mean(), rtol=1e-6
+        structural_similarity([forecast], truth)[0, 0, 0], picture[5:-5, 5:-5].mean(), rtol=1e-6
     )
 
 

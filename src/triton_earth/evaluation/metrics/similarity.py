@@ -1,10 +1,12 @@
 """Likeness of pictures: structural similarity (SSIM), and the range of values that it and PSNR are relative to."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Float64
+from scipy.ndimage import correlate1d
 
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.metrics.error_metrics import mean_square_error
@@ -43,11 +45,11 @@ def peak_signal_to_noise(
 
 
 def structural_similarity(
-    forecast: Float[np.ndarray, "batch channel y x"],
+    forecasts: Sequence[Float[np.ndarray, "batch channel y x"]],
     truth: Float[np.ndarray, "batch channel y x"],
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
-) -> Float64[np.ndarray, "batch channel"]:
-    """Return the mean structural similarity of forecast f and truth t.
+) -> Float64[np.ndarray, "forecast batch channel"]:
+    """Return the mean structural similarity of forecasts f and truth t.
 
         SSIM = (2 μ_f μ_t + C₁)(2 σ_ft + C₂) / ((μ_f² + μ_t² + C₁)(σ_f² + σ_t² + C₂)),    C = (K L)²
 
@@ -56,7 +58,7 @@ def structural_similarity(
     (2004, IEEE Trans. Image Process. 13, 600), Eq. (13), with their constants.
 
     Args:
-        forecast: Fields f.
+        forecasts: Fields f of each forecast.
         truth: Fields t.
         valid_mask: True where a channel is defined; None: everywhere.
 
@@ -65,43 +67,45 @@ def structural_similarity(
     """
     batch, channels, ny, nx = truth.shape
     if min(ny, nx) < 2 * RADIUS + 1:
-        return np.full((batch, channels), np.nan)
+        return np.full((len(forecasts), batch, channels), np.nan)
     inside = None
     if valid_mask is not None:
-        forecast, truth = (np.where(valid_mask, field, 0.0) for field in (forecast, truth))
-        touched = _window((~valid_mask).astype(np.float64))
-        inside = touched < 1e-12
-    f, t = forecast.astype(np.float64), truth.astype(np.float64)
+        truth = np.where(valid_mask, truth, 0.0)
+        inside = _window((~valid_mask).astype(np.float64)) < 1e-12
+    t = truth.astype(np.float64)
     # Variances of departures from one constant lose fewer digits.
     shift = t.mean(axis=(-2, -1), keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        f, t = f - shift, t - shift
-        mean_f, mean_t = _window(f), _window(t)
-        var_f = _window(f * f) - mean_f**2
-        var_t = _window(t * t) - mean_t**2
-        covariance = _window(f * t) - mean_f * mean_t
-        mean_f, mean_t = mean_f + shift, mean_t + shift
-        scale = value_range(truth, valid_mask)[..., None, None]
-        c1, c2 = (np.where(scale > 0, (k * scale) ** 2, np.nan) for k in (K1, K2))
-        similarity = (2 * mean_f * mean_t + c1) * (2 * covariance + c2)
-        similarity /= (mean_f**2 + mean_t**2 + c1) * (var_f + var_t + c2)
-        if inside is None:
-            return similarity.mean(axis=(-2, -1))
-        total = np.where(inside, similarity, 0.0).sum(axis=(-2, -1))
-        return total / inside.sum(axis=(-2, -1))
+    scale = value_range(t, valid_mask)[..., None, None]
+    c1, c2 = (np.where(scale > 0, (k * scale) ** 2, np.nan) for k in (K1, K2))
+    t = t - shift
+    mean_t = _window(t)
+    var_t = _window(t * t) - mean_t**2
+    found = np.empty((len(forecasts), batch, channels))
+    for number, forecast in enumerate(forecasts):
+        valid = forecast if valid_mask is None else np.where(valid_mask, forecast, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            f = valid.astype(np.float64) - shift
+            mean_f = _window(f)
+            var_f = _window(f * f) - mean_f**2
+            covariance = _window(f * t) - mean_f * mean_t
+            one, other = mean_f + shift, mean_t + shift
+            similarity = (2 * one * other + c1) * (2 * covariance + c2)
+            similarity /= (one**2 + other**2 + c1) * (var_f + var_t + c2)
+            if inside is None:
+                mean = similarity.mean(axis=(-2, -1))
+            else:
+                total = np.where(inside, similarity, 0.0).sum(axis=(-2, -1))
+                mean = total / inside.sum(axis=(-2, -1))
+        found[number] = np.where(np.isfinite(f).all(axis=(-2, -1)), mean, np.nan)
+    return found
 
 
 def _window(fields: Float64[np.ndarray, "*batch y x"]) -> Float64[np.ndarray, "*batch row column"]:
     """Return Gaussian-weighted means around every cell whose window lies inside the grid."""
-    ny, nx = fields.shape[-2:]
-    return _weights(ny) @ fields @ _weights(nx).T
-
-
-def _weights(size: int) -> Float64[np.ndarray, "window cell"]:
-    """Return the matrix that takes cells along one axis to the means under each window."""
-    offsets = np.arange(size)[None] - np.arange(RADIUS, size - RADIUS)[:, None]
-    weights = np.exp(-0.5 * (offsets / WIDTH) ** 2) * (np.abs(offsets) <= RADIUS)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / WIDTH) ** 2)
+    weights /= weights.sum()
+    along_x = correlate1d(fields, weights, axis=-1)[..., RADIUS:-RADIUS]
+    return np.asarray(correlate1d(along_x, weights, axis=-2)[..., RADIUS:-RADIUS, :])
 
 
 class Similarity(Aggregator):
@@ -126,8 +130,7 @@ class Similarity(Aggregator):
     def add(self, batch: Batch) -> None:
         """Compare some fields with the truth."""
         at, mask = (batch.rows, batch.lead), self._valid_mask
-        for source, field in enumerate(batch.fields):
-            self.similarity[source, *at] = structural_similarity(field, batch.truth, mask)
+        self.similarity[:, *at] = structural_similarity(batch.fields, batch.truth, mask)
         self.truth_range[at] = value_range(batch.truth, mask)
 
     def scores(self, finished: Finished) -> xr.Dataset:
