@@ -429,7 +429,7 @@ def _rank() -> int:
 
 def _show(scores: "xr.Dataset", folder: Path | None) -> None:
     """Print the score table, the verdict and where the report is."""
-    from triton_earth.plots.summary import summary
+    from triton_earth.evaluation.summary import summary
 
     where = [] if folder is None else [f"report: {folder / 'report.html'}"]
     typer.echo("\n".join([*summary(scores), *where]))

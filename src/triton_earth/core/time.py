@@ -12,6 +12,12 @@ from triton_earth.core.errors import UserError
 Duration = np.timedelta64 | float
 """A span of time: timedelta64 for calendar time, float for model time."""
 
+MEAN_MONTH = np.timedelta64(2629746 * 10**9, "ns")
+"""A twelfth of the mean Gregorian year, 30.436875 days."""
+
+MEAN_YEAR = 12 * MEAN_MONTH
+"""365.2425 days."""
+
 
 _SECONDS = {
     "min": 60.0,

@@ -39,6 +39,7 @@ from triton_earth.evaluation.spectra.degree import is_globe
 from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.streaming import aggregate
 from triton_earth.evaluation.surface_variables import require_defined
+from triton_earth.evaluation.verdict import FINDINGS, findings_attribute
 
 TRUTH_NAME = "truth"
 
@@ -185,6 +186,7 @@ def evaluate_forecasts(
         *_without(case),
     ]
     scores.attrs = _attributes(finished, bands, said)
+    scores.attrs[FINDINGS] = findings_attribute(scores)
     example = finished.find(ExampleFields)
     pictures = [] if example is None else example.datasets(finished, eddies)
     return Evaluation(scores, pictures)

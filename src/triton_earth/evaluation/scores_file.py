@@ -13,6 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
 from triton_earth.core.time import describe_duration
 from triton_earth.evaluation.remarks import REMARKS
+from triton_earth.evaluation.verdict import FINDINGS
 
 NETCDF = "scores.nc"
 JSON = "scores.json"
@@ -134,7 +135,9 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             ]
         },
         **{
-            key: json.loads(value) if key in ("provenance", "stability_bands") else _plain(value)
+            key: json.loads(value)
+            if key in ("provenance", "stability_bands", FINDINGS)
+            else _plain(value)
             for key, value in scores.attrs.items()
             if key not in ("title", REMARKS)
         },

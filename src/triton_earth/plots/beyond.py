@@ -5,9 +5,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import axis_title, one_variable, shortened
 from triton_earth.plots.drawing import curves_of, draw_curve
-from triton_earth.plots.labels import axis_title, one_variable, shortened
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import TRUTH_COLOUR, looks, style
 
 BEYOND = ("beyond_area_mean", "beyond_seasonal_departure", "beyond_variance")

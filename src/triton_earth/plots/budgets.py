@@ -4,9 +4,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import LeadTimes, lead_times
+from triton_earth.core.wording import axis_title, shortened
 from triton_earth.plots.drawing import curves_of, draw_curve, readable_top
-from triton_earth.plots.labels import axis_title, shortened
-from triton_earth.plots.lead_times import LeadTimes, lead_times
 from triton_earth.plots.style import looks, style
 
 BUDGETS = ("energy", "enstrophy", "small_scale_enstrophy")

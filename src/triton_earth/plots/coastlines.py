@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from triton_earth.core.coastlines import Line, coastlines
-from triton_earth.plots.labels import long_name
+from triton_earth.core.wording import long_name
 
 COAST_COLOUR = "#3b3f46"
 

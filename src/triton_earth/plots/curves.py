@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from triton_earth.core.lead_times import LeadTimes, lead_times
+from triton_earth.core.wording import axis_title, is_baseline, one_variable, power_of_ten, shortened
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
-from triton_earth.plots.labels import axis_title, one_variable, power_of_ten, shortened
-from triton_earth.plots.lead_times import LeadTimes, lead_times
-from triton_earth.plots.style import is_baseline, looks, style
+from triton_earth.plots.style import looks, style
 
 SCORES = (
     "rmse",

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 
-from triton_earth.plots.labels import shortened
+from triton_earth.core.wording import shortened
 from triton_earth.plots.style import INTERVAL_OPACITY, Look
 
 _ROOM = 1.06

@@ -5,9 +5,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import one_variable, units_of, with_units
 from triton_earth.plots.drawing import Curve, draw_curve
-from triton_earth.plots.labels import one_variable, units_of, with_units
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import Look, style
 
 ENSEMBLE = ("crps", "ensemble_spread", "spread_skill", "rank_histogram")

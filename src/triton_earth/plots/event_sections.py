@@ -6,9 +6,9 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from triton_earth.core.wording import interval, number, units_of, with_units
 from triton_earth.plots.eddy_map import eddy_maps
 from triton_earth.plots.embedding import png_uri, svg_uri
-from triton_earth.plots.labels import interval, number, units_of, with_units
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.score_grid import EDDIES, HEAT_WAVES, score_grid
 from triton_earth.plots.seen import shading

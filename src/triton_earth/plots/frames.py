@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import shortened, units_of, with_units
 from triton_earth.plots.coastlines import coastlines_within, extent_of, is_geographic
 from triton_earth.plots.colour_range import ColourRange
-from triton_earth.plots.labels import shortened, units_of, with_units
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.maps import height_for_width
 from triton_earth.plots.style import MISSING_COLOUR, UNDEFINED_COLOUR, style
 

@@ -8,17 +8,18 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
-from triton_earth.plots.labels import (
+from triton_earth.core.lead_times import LeadTimes, lead_times
+from triton_earth.core.wording import (
     axis_title,
     interval,
+    is_baseline,
     number,
     one_variable,
     shortened,
     variable_names,
 )
-from triton_earth.plots.lead_times import LeadTimes, lead_times
-from triton_earth.plots.style import is_baseline, looks, style
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
+from triton_earth.plots.style import looks, style
 
 BY_LEAD = ("area_mean", "seasonal_departure", "variance")
 """What is drawn over lead time, as far as it is there."""

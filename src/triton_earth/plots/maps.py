@@ -8,9 +8,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from triton_earth.core.wording import axis_title, shortened
 from triton_earth.plots.coastlines import draw_coastlines, extent_of, is_geographic
 from triton_earth.plots.colour_range import ColourRange
-from triton_earth.plots.labels import axis_title, shortened
 from triton_earth.plots.style import UNDEFINED_COLOUR
 
 _WIDEST_STRETCH = 2.5

@@ -10,9 +10,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import shortened, units_of, with_units
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
-from triton_earth.plots.labels import shortened, units_of, with_units
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_axes
 from triton_earth.plots.style import style
 

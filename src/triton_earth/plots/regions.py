@@ -7,17 +7,26 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import (
+    is_baseline,
+    one_variable,
+    shortened,
+    units_of,
+    variable_names,
+    with_units,
+)
 from triton_earth.evaluation.metrics.by_region import SUFFIX
-from triton_earth.evaluation.metrics.errors import difference_name
+from triton_earth.evaluation.verdict import against_baselines
 from triton_earth.plots.curves import curve_panels, draw_forecasts, error_limits
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.labels import one_variable, shortened, units_of, variable_names, with_units
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
-from triton_earth.plots.style import is_baseline
 from triton_earth.plots.tables import Column, lead_table
+
+MARKS = {-1: ("✓", "good"), 0: ("", ""), 1: ("✗", "bad")}
+"""Mark of a model that is better than every baseline, of neither, and worse than a baseline, and its class."""
 
 ERROR = f"rmse{SUFFIX}"
 """Score that is shown by region; the score files hold more."""
@@ -78,32 +87,24 @@ def region_curves(scores: xr.Dataset, variable: str) -> Figure:
 
 def _table(scores: xr.Dataset, variable: str) -> str:
     units = units_of(one_variable(scores[ERROR], variable))
+    beaten = against_baselines(scores, SUFFIX)
     columns = []
     for region in _regions(scores, variable):
         where = {"variable": variable, "region": region}
 
-        def mark(forecast: str, index: int, where: dict[str, str] = where) -> tuple[str, str]:
-            return _verdict(scores, {**where, "forecast": forecast}, index)
+        def mark(forecast: str, index: int, region: str = region) -> tuple[str, str]:
+            if beaten is None or is_baseline(forecast):
+                return "", ""
+            return MARKS[
+                int(
+                    beaten.sel(variable=variable, region=region, forecast=forecast).isel(
+                        lead_time=index
+                    )
+                )
+            ]
 
         columns.append(Column(with_units(f"RMSE, {_words(region)}", units), ERROR, where, mark))
     return lead_table(scores, columns)
-
-
-def _verdict(scores: xr.Dataset, where: dict[str, str], index: int) -> tuple[str, str]:
-    """Return the mark of a model against all baselines, and its class; both empty where nothing can be said."""
-    if is_baseline(where["forecast"]):
-        return "", ""
-    names = [
-        f"{difference_name(str(name))}{SUFFIX}_interval"
-        for name in scores["forecast"].values
-        if is_baseline(str(name))
-    ]
-    bounds = [scores[name].sel(where).isel(lead_time=index) for name in names if name in scores]
-    if bounds and all(float(ends.sel(bound="upper")) < 0 for ends in bounds):
-        return "✓", "good"
-    if any(float(ends.sel(bound="lower")) > 0 for ends in bounds):
-        return "✗", "bad"
-    return "", ""
 
 
 def _regions(scores: xr.Dataset, variable: str) -> list[str]:

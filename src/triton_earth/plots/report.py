@@ -9,6 +9,9 @@ import xarray as xr
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import variable_names
+from triton_earth.evaluation.verdict import cases, models, remarks, verdict
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.beyond import beyond_curves
 from triton_earth.plots.budgets import BUDGETS, budgets
@@ -16,8 +19,6 @@ from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
 from triton_earth.plots.event_sections import event_sections
-from triton_earth.plots.labels import variable_names
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.long_runs import long_run_curves, rates_table
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
@@ -26,7 +27,6 @@ from triton_earth.plots.scale_sections import scale_sections
 from triton_earth.plots.scorecard import scorecard
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, one_forecast, several_models, shading
 from triton_earth.plots.tables import definitions_table, score_table
-from triton_earth.plots.verdict import cases, models, remarks, verdict
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -129,14 +129,13 @@ def _shortened(names: list[str]) -> str:
 
 
 def _verdict(scores: xr.Dataset) -> str:
-    names = models(scores)
+    judged = verdict(scores)
     parts = []
-    for name in names:
+    for name, found in judged.items():
         findings = "".join(
-            f'<li class="{finding.kind}">{escape(finding.text)}</li>'
-            for finding in verdict(scores, name)
+            f'<li class="{finding.kind}">{escape(finding.text)}</li>' for finding in found
         )
-        heading = f"<h3>{escape(name)}</h3>" if len(names) > 1 else ""
+        heading = f"<h3>{escape(name)}</h3>" if len(judged) > 1 else ""
         parts.append(f'{heading}<ul class="verdict">{findings}</ul>')
     parts += [f"<p>{escape(remark)}</p>" for remark in remarks(scores)]
     return "".join(parts)

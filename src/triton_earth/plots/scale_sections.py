@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from triton_earth.core.wording import long_name, one_variable, variable_names
 from triton_earth.evaluation.spectra.names import (
     BOX,
     BOX_ENERGY,
@@ -16,13 +17,12 @@ from triton_earth.evaluation.spectra.names import (
     ISOTROPIC_ENERGY,
     SpectrumNames,
 )
+from triton_earth.evaluation.verdict import models
 from triton_earth.plots.embedding import png_uri, svg_uri
-from triton_earth.plots.labels import long_name, one_variable, variable_names
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.scales import judged, resolved, scale_curves, scale_maps
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
 from triton_earth.plots.spectra import final_spectrum, spectra
-from triton_earth.plots.verdict import models
 from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
 
 

@@ -8,11 +8,11 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import axis_title, is_baseline
 from triton_earth.evaluation.spectra.names import SpectrumNames
 from triton_earth.plots.drawing import curves_of, draw_curve
-from triton_earth.plots.labels import axis_title
-from triton_earth.plots.lead_times import lead_times
-from triton_earth.plots.style import error_colours, is_baseline, looks, one_signed_colours, style
+from triton_earth.plots.style import error_colours, looks, one_signed_colours, style
 
 _RATIOS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 

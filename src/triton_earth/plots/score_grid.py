@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import xarray as xr
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import axis_title, shortened
 from triton_earth.plots.drawing import curves_of, draw_curve
-from triton_earth.plots.labels import axis_title, shortened
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.style import looks, style
 
 HEAT_WAVES = (

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from triton_earth.evaluation.metrics.errors import difference_name
-from triton_earth.plots.labels import shortened
-from triton_earth.plots.lead_times import lead_times
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import shortened
+from triton_earth.evaluation.verdict import beyond_chance, relative_difference
 from triton_earth.plots.style import error_colours, style
 
 _LARGEST = 50.0
@@ -29,7 +29,8 @@ def scorecard(scores: xr.Dataset, reference: str) -> Figure:
     Raises:
         KeyError: if the difference from `reference` is not in `scores`.
     """
-    interval = scores[f"{difference_name(reference)}_interval"]
+    changes = relative_difference(scores, reference)
+    surely = beyond_chance(scores, reference)
     others = [str(name) for name in scores["forecast"].values if str(name) != reference]
     variables = [str(name) for name in scores["variable"].values]
     leads = lead_times(scores["lead_time"])
@@ -38,14 +39,9 @@ def scorecard(scores: xr.Dataset, reference: str) -> Figure:
         figure = Figure(figsize=(10.4, height), layout="constrained")
         panels = figure.subplots(len(variables), 1, sharex=True, squeeze=False)[:, 0]
         for axes, variable in zip(panels, variables, strict=True):
-            mse = scores["mse"].sel(variable=variable)
-            held = np.asarray(mse.sel(forecast=reference).values, dtype=np.float64)
-            change = np.stack([_percent(mse.sel(forecast=name).values, held) for name in others])
-            bounds = interval.sel(variable=variable, forecast=others)
-            bounds = bounds.transpose("forecast", "lead_time", "bound").sel(
-                bound=["lower", "upper"]
-            )
-            clear = (bounds[..., 0].values > 0) | (bounds[..., 1].values < 0)
+            own = {"variable": variable, "forecast": others}
+            change = changes.sel(own).transpose("forecast", "lead_time").values
+            clear = surely.sel(own).transpose("forecast", "lead_time").values != 0
             _draw(axes, leads.values, change, clear)
             axes.set_yticks(range(len(others)), [shortened(name, 24) for name in others])
             if len(variables) > 1:
@@ -55,11 +51,6 @@ def scorecard(scores: xr.Dataset, reference: str) -> Figure:
         bar.set_label("MSE against reference (%)")
         bar.outline.set_visible(False)
     return figure
-
-
-def _percent(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(reference > 0, 100 * (np.asarray(values) / reference - 1), np.nan)
 
 
 def _draw(axes: Axes, leads: np.ndarray, change: np.ndarray, clear: np.ndarray) -> None:

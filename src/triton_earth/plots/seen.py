@@ -5,10 +5,10 @@ from html import escape
 
 import xarray as xr
 
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import variable_names
 from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
-from triton_earth.plots.labels import variable_names
-from triton_earth.plots.lead_times import lead_times
 from triton_earth.plots.page import Picture
 from triton_earth.plots.panels import (
     error_panels,

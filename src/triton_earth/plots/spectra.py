@@ -6,9 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.evaluation.spectra.names import SpectrumNames
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve
-from triton_earth.plots.labels import (
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import (
     axis_title,
     long_name,
     power_of_ten,
@@ -16,7 +15,8 @@ from triton_earth.plots.labels import (
     units_of,
     with_units,
 )
-from triton_earth.plots.lead_times import lead_times
+from triton_earth.evaluation.spectra.names import SpectrumNames
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.style import looks, style
 
 _DECADES = 8.0

@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from triton_earth.plots.labels import number
+from triton_earth.core.wording import number
 from triton_earth.plots.page import Section
 
 _MOST_ROWS = 24

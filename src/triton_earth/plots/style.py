@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import matplotlib.style
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
+from triton_earth.core.wording import baseline_key, is_baseline
+
 TRUTH_COLOUR = "#000000"
 MISSING_COLOUR = "#9d9d9d"
 """Where a forecast is not finite."""
@@ -88,11 +90,6 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", _STYLE])
 
 
-def is_baseline(name: str) -> bool:
-    """Return whether a forecast of this name is one of the simple ones that every model is compared with."""
-    return _key(name) in _BASELINE_LOOKS
-
-
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """Return the look of each source, truth first: black; baselines grey and dashed; models in colours."""
     result: dict[str, Look] = {}
@@ -101,7 +98,7 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         if name == "truth":
             result[name] = Look(TRUTH_COLOUR, "-")
         elif is_baseline(name):
-            result[name] = Look(*_BASELINE_LOOKS[_key(name)])
+            result[name] = Look(*_BASELINE_LOOKS[baseline_key(name)])
         else:
             result[name] = Look(*_MODEL_LOOKS[models % len(_MODEL_LOOKS)])
             models += 1
@@ -126,7 +123,3 @@ def one_signed_colours() -> Colormap:
 def _colormap(name: str, colours: str) -> Colormap:
     colormap = LinearSegmentedColormap.from_list(name, colours.split(), N=255)
     return colormap.with_extremes(bad=MISSING_COLOUR)
-
-
-def _key(name: str) -> str:
-    return name.strip().lower().replace(" ", "_").replace("-", "_")

@@ -7,7 +7,8 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from triton_earth.plots.labels import (
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import (
     axis_title,
     interval,
     long_name,
@@ -15,7 +16,6 @@ from triton_earth.plots.labels import (
     one_variable,
     units_of,
 )
-from triton_earth.plots.lead_times import lead_times
 
 SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "bias")
 """Scores that the table has columns for; the curves show more."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from triton_earth.plots.labels import shortened
+from triton_earth.core.wording import shortened
 from triton_earth.plots.style import looks, style
 
 _COLUMNS = 3

@@ -8,8 +8,8 @@ import xarray as xr
 
 from triton_earth import __version__
 from triton_earth.core.files import write_text
+from triton_earth.core.wording import number, variable_names
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.labels import number, variable_names
 from triton_earth.plots.page import Picture, Section, page
 from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.training_curves import (

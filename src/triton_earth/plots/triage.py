@@ -7,8 +7,8 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 
+from triton_earth.core.wording import number
 from triton_earth.plots.embedding import png_uri
-from triton_earth.plots.labels import number
 from triton_earth.plots.maps import place
 from triton_earth.plots.page import Picture, Section
 from triton_earth.plots.panels import panels

@@ -6,8 +6,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve
-from triton_earth.plots.labels import (
+from triton_earth.core.lead_times import lead_times
+from triton_earth.core.wording import (
     axis_title,
     long_name,
     one_variable,
@@ -16,7 +16,7 @@ from triton_earth.plots.labels import (
     units_of,
     with_units,
 )
-from triton_earth.plots.lead_times import lead_times
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve
 from triton_earth.plots.scales import edges, ratio_bar
 from triton_earth.plots.style import error_colours, looks, style
 

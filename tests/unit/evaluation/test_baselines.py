@@ -7,8 +7,8 @@ from tests.builders import tiny_forecaster
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast
+from triton_earth.evaluation.verdict import verdict
 from triton_earth.models.climatology import fit_climatology
-from triton_earth.plots.verdict import verdict
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.writer import write_forecast
 
@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_rolled_out_references(scores, stored, weather):
 
 
 def test_the_verdict_speaks_of_each(scores):
-    words = [finding.text for finding in verdict(scores, "triton")]
+    words = [finding.text for finding in verdict(scores)["triton"]]
     for name in NAMES[1:]:
         (sentence,) = [text for text in words if text.startswith(f"Beats {name} at every lead:")]
         assert "Chance is not told apart" in sentence

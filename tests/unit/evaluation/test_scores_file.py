@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import save_scores, scores_as_json
+from triton_earth.evaluation.verdict import verdict
 
 
 @pytest.fixture
@@ -78,7 +80,20 @@ def test_json_is_readable(scores, tmp_path):
     save_scores(scores, tmp_path)
     lines = (tmp_path / "scores.json").read_text().splitlines()
     assert ' "lead": [ 1, 2, 3, 4, 5, 6, 7 ],' in lines
-    assert len(lines) < 500
+    assert len(lines) < 560
+
+
+def test_the_verdict_is_data(scores, tmp_path):
+    save_scores(scores, tmp_path)
+    said = {name: [asdict(finding) for finding in found] for name, found in verdict(scores).items()}
+    assert json.loads((tmp_path / "scores.json").read_text())["findings"] == said
+    with xr.open_dataset(tmp_path / "scores.nc") as stored:
+        assert json.loads(stored.attrs["findings"]) == said
+    assert {finding["subject"] for finding in said["triton"]} >= {
+        "stability",
+        "rmse",
+        "correlation",
+    }
 
 
 def test_saving_again_replaces(scores, tmp_path):

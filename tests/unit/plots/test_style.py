@@ -2,7 +2,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from triton_earth.plots.style import error_colours, field_colours, is_baseline, looks, style
+from triton_earth.core.wording import is_baseline
+from triton_earth.plots.style import error_colours, field_colours, looks, style
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:

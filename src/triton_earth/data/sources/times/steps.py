@@ -6,12 +6,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import describe_duration
+from triton_earth.core.time import MEAN_MONTH, MEAN_YEAR, describe_duration
 
-MEAN_MONTH = np.timedelta64(2629746 * 10**9, "ns")
-"""A twelfth of the mean Gregorian year, 30.436875 days."""
-MEAN_YEAR = 12 * MEAN_MONTH
-"""365.2425 days."""
 CALENDAR_STEPS = {"M": ("month", MEAN_MONTH), "Y": ("year", MEAN_YEAR)}
 """Steps along the calendar: their names, and the equal steps in which they are stamped."""
 

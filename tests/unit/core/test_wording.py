@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.labels import (
+from triton_earth.core.wording import (
     axis_title,
     interval,
     number,

@@ -1,16 +1,20 @@
 """The verdict in words: what the scores say about each model, with the numbers that say it, good or bad."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
+from triton_earth.core.lead_times import LeadTimes, lead_times
+from triton_earth.core.wording import interval, is_baseline, number, one_variable, units_of
 from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.evaluation.remarks import REMARKS
-from triton_earth.plots.labels import interval, number, one_variable, units_of
-from triton_earth.plots.lead_times import LeadTimes, lead_times
-from triton_earth.plots.style import is_baseline
+
+FINDINGS = "findings"
+"""Attribute of the scores that holds the verdict as JSON."""
 
 _NAMED_VARIABLES = 4
 _FACTOR = 2.0
@@ -23,31 +27,92 @@ class Finding:
 
     Attributes:
         kind: Whether it speaks for the model, against it, or does neither.
+        subject: What it is about.
         text: The sentence, plain text.
     """
 
     kind: Literal["good", "bad", "note"]
+    subject: Literal["finite", "stability", "rmse", "correlation", "small scales"]
     text: str
 
 
-def verdict(scores: xr.Dataset, forecast: str) -> list[Finding]:
-    """Return what the scores say about one forecast; numbers are read and compared, none is computed.
+def verdict(scores: xr.Dataset) -> dict[str, list[Finding]]:
+    """Return what the scores say about each model; numbers are read and compared, none is computed.
 
     Args:
-        scores: Scores as evaluation gives them; what is not there is not spoken of.
-        forecast: Which forecast.
+        scores: Scores as evaluation gives them, from `triton_earth.evaluate` or a score file; what is not there is not
+            spoken of.
 
     Returns:
-        Sentences: finite or not, stability, each baseline and other model, correlation, small scales.
+        Findings on each model, by name: finite or not, stability, each baseline and other model, correlation, small
+        scales.
+
+    Example:
+        scores = triton_earth.load_scores("report")
+        for finding in next(iter(triton_earth.verdict(scores).values())):
+            print(finding.kind, finding.text)
     """
     leads = lead_times(scores["lead_time"])
-    return [
-        *_finite(scores, forecast, leads),
-        *_stability(scores, forecast, leads),
-        *_baselines(scores, forecast, leads),
-        *_correlation(scores, forecast, leads),
-        *_small_scales(scores, forecast, leads),
-    ]
+    judges = (_finite, _stability, _opponents, _correlation, _small_scales)
+    return {
+        name: [finding for judge in judges for finding in judge(scores, name, leads)]
+        for name in models(scores)
+    }
+
+
+def findings_attribute(scores: xr.Dataset) -> str:
+    """Return the verdict as JSON, as the attribute `FINDINGS` of score files holds it."""
+    found = {
+        name: [asdict(finding) for finding in findings]
+        for name, findings in verdict(scores).items()
+    }
+    return json.dumps(found, ensure_ascii=False)
+
+
+def relative_difference(scores: xr.Dataset, opponent: str) -> xr.DataArray:
+    """Return by how many percent the mean square error of every forecast differs from that of an opponent.
+
+    It is NaN where the opponent has no error.
+    """
+    mse = scores["mse"]
+    held = mse.sel(forecast=opponent, drop=True)
+    return 100 * (mse / held.where(held > 0) - 1)
+
+
+def beyond_chance(scores: xr.Dataset, opponent: str, suffix: str = "") -> xr.DataArray:
+    """Return whether the mean square error of every forecast surely differs from that of an opponent.
+
+    Args:
+        scores: Scores with the interval of the paired difference.
+        opponent: A baseline or another model.
+        suffix: Ending of the names of scores that have another dimension, such as ``_by_region``.
+
+    Returns:
+        −1 where the whole interval of the difference is below zero (better), 1 where it is above (worse), else 0.
+
+    Raises:
+        KeyError: if the difference from the opponent is not in `scores`.
+    """
+    bounds = scores[f"{difference_name(opponent)}{suffix}_interval"]
+    below = bounds.sel(bound="upper", drop=True) < 0
+    above = bounds.sel(bound="lower", drop=True) > 0
+    return above.astype(np.int64) - below.astype(np.int64)
+
+
+def against_baselines(scores: xr.Dataset, suffix: str = "") -> xr.DataArray | None:
+    """Return −1 where a forecast is surely better than every baseline, 1 where surely worse than any, else 0.
+
+    Args:
+        scores: Scores with the intervals of paired differences.
+        suffix: As for `beyond_chance`.
+
+    Returns:
+        As `beyond_chance`; None where no difference from a baseline is in `scores`.
+    """
+    names = [str(name) for name in scores["forecast"].values if is_baseline(str(name))]
+    there = [name for name in names if f"{difference_name(name)}{suffix}_interval" in scores]
+    found = [beyond_chance(scores, name, suffix) for name in there]
+    return reduce(lambda one, other: np.maximum(one, other), found) if found else None
 
 
 def models(scores: xr.Dataset) -> list[str]:
@@ -78,6 +143,7 @@ def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
     return [
         Finding(
             "bad",
+            "finite",
             f"In at least one case the forecast is not finite, first at {leads.title(int(lost[0]))}.",
         )
     ]
@@ -88,7 +154,7 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         return []
     fraction = float(scores["stable_fraction"].sel(forecast=forecast))
     if np.isnan(fraction):
-        return [Finding("note", "Stability could not be judged.")]
+        return [Finding("note", "stability", "Stability could not be judged.")]
     total = cases(scores)
     share = (
         f"{fraction:.0%} of the cases"
@@ -97,7 +163,7 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
     )
     last = leads.steps[-1]
     if fraction == 1.0:
-        return [Finding("good", f"Stable for all {last} steps in {share}.")]
+        return [Finding("good", "stability", f"Stable for all {last} steps in {share}.")]
     sentence = f"Stable for all {last} steps in {share}"
     horizon = _horizon(scores, "stability_horizon", forecast, leads)
     if horizon:
@@ -105,10 +171,10 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
     criterion = _text(scores, "stability_criterion", forecast)
     if criterion.lower() not in _CRITERION_NONE:
         sentence += f"; first outside the reference band: {criterion}"
-    return [Finding("bad", f"{sentence}.")]
+    return [Finding("bad", "stability", f"{sentence}.")]
 
 
-def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+def _opponents(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
     if "rmse" not in scores:
         return []
     rivals = [str(name) for name in scores["forecast"].values]
@@ -136,6 +202,7 @@ def _baselines(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         findings.append(
             Finding(
                 ("bad" if is_baseline(rival) else "note") if lost else "good",
+                "rmse",
                 f"Beats {words} at every lead: {answer}. {sentence}.{_beyond_chance(scores, forecast, rival)}",
             )
         )
@@ -203,7 +270,9 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
             if horizon
             else "Useful skill lasts to the end"
         )
-        findings.append(Finding("note", f"{sentence} (criterion under Definitions)."))
+        findings.append(
+            Finding("note", "correlation", f"{sentence} (criterion under Definitions).")
+        )
     lost = _horizon(scores, "acc_horizon", forecast, leads)
     if "acc_horizon" in scores:
         words = (
@@ -211,7 +280,7 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
             if lost
             else "stays above 0.6 to the end"
         )
-        findings.append(Finding("note", f"Anomaly correlation {words}."))
+        findings.append(Finding("note", "correlation", f"Anomaly correlation {words}."))
     if "correlation" in scores and scores.sizes["variable"] <= _NAMED_VARIABLES:
         parts = []
         for variable in (str(name) for name in scores["variable"].values):
@@ -219,7 +288,11 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
             value = float(scores["correlation"].sel(where)[-1])
             parts.append(f"{variable} {_said(value)}{_interval(scores, 'correlation', where)}")
         findings.append(
-            Finding("note", f"Correlation with the truth at {leads.title(-1)}: {', '.join(parts)}.")
+            Finding(
+                "note",
+                "correlation",
+                f"Correlation with the truth at {leads.title(-1)}: {', '.join(parts)}.",
+            )
         )
     return findings
 
@@ -237,7 +310,7 @@ def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[F
         f"{'yes' if within else 'no'} ({_said(value)}{_interval(scores, name, {'source': forecast})} "
         f"against {number(truth)} {units}".rstrip()
     )
-    return [Finding("good" if within else "bad", f"{sentence}).")]
+    return [Finding("good" if within else "bad", "small scales", f"{sentence}).")]
 
 
 def _interval(scores: xr.Dataset, name: str, where: dict[str, str]) -> str:

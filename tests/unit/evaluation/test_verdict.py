@@ -1,15 +1,26 @@
 import numpy as np
 import pytest
+from tests.plausible import build_scores
 
-from triton_earth.plots.verdict import cases, models, verdict
+from triton_earth.evaluation.verdict import cases, models, verdict
+
+
+@pytest.fixture
+def scores():
+    return build_scores()
+
+
+@pytest.fixture
+def make_scores():
+    return build_scores
 
 
 def said(scores, forecast="triton"):
-    return {finding.kind + ": " + finding.text for finding in verdict(scores, forecast)}
+    return {finding.kind + ": " + finding.text for finding in verdict(scores)[forecast]}
 
 
 def one(scores, words, forecast="triton"):
-    (found,) = [finding for finding in verdict(scores, forecast) if words in finding.text]
+    (found,) = [finding for finding in verdict(scores)[forecast] if words in finding.text]
     return found
 
 
@@ -58,7 +69,7 @@ def test_equal_is_not_better(scores):
 def test_a_blow_up_is_said_first(scores):
     scores["rmse"].loc[{"forecast": "triton"}][:, 60:] = np.inf
     scores["correlation"].loc[{"forecast": "triton"}][:, 60:] = np.nan
-    findings = verdict(scores, "triton")
+    findings = verdict(scores)["triton"]
     assert findings[0].kind == "bad"
     assert (
         findings[0].text
@@ -96,7 +107,7 @@ def test_several_variables_are_named_and_many_are_counted(make_scores):
 
 
 def test_scores_that_are_not_there_are_not_spoken_of(scores):
-    assert verdict(scores[["bias"]], "triton") == []
+    assert verdict(scores[["bias"]])["triton"] == []
 
 
 def test_models_are_all_but_the_baselines(make_scores):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.lead_times import lead_times
+from triton_earth.core.lead_times import lead_times
 
 
 def axis(values, **attrs):

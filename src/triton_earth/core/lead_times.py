@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from triton_earth.data.sources.times.steps import MEAN_MONTH, MEAN_YEAR
-from triton_earth.plots.labels import pretty_units, shortened
+from triton_earth.core.time import MEAN_MONTH, MEAN_YEAR
+from triton_earth.core.wording import pretty_units, shortened
 
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
 _MODEL_UNITS = {"d": "days"}

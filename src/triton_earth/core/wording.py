@@ -11,6 +11,20 @@ _SMALLEST = 1e-300
 _NO_UNITS = {"", "1", "-", "none", "dimensionless"}
 
 
+BASELINES = ("persistence", "damped_persistence", "climatology")
+"""Names of the simple forecasts that every model is compared with, as `baseline_key` gives them."""
+
+
+def baseline_key(name: str) -> str:
+    """Return a name as `BASELINES` has it, whatever stands between its words."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a forecast of this name is one of the simple ones that every model is compared with."""
+    return baseline_key(name) in BASELINES
+
+
 def pretty_units(units: str) -> str:
     """Return UDUNITS-style units as printed ones: ``m2 s-1`` gives ``m² s⁻¹``; dimensionless gives nothing."""
     if units.strip().lower() in _NO_UNITS:
