@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -112,7 +111,7 @@ def against_baselines(scores: xr.Dataset, suffix: str = "") -> xr.DataArray | No
     names = [str(name) for name in scores["forecast"].values if is_baseline(str(name))]
     there = [name for name in names if f"{difference_name(name)}{suffix}_interval" in scores]
     found = [beyond_chance(scores, name, suffix) for name in there]
-    return reduce(lambda one, other: np.maximum(one, other), found) if found else None
+    return xr.concat(found, dim="baseline").max("baseline") if found else None
 
 
 def models(scores: xr.Dataset) -> list[str]:
