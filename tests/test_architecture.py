@@ -125,6 +125,8 @@ def test_no_error_is_swallowed(module, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
+            if (layer(module), caught) == ("ending", "Exception"):
+                continue  # the last net: one line, an exit code, and the traceback in a file
             assert caught not in ("", "Exception", "BaseException"), f"{module}:{node.lineno}"
 
 

@@ -5,13 +5,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triton_earth import __version__
 from triton_earth.bench.command import bench
+from triton_earth.core import exit_codes
 from triton_earth.core.errors import UserError
+from triton_earth.ending import ending_of, rank
 from triton_earth.exchange.command import COMMANDS as EXCHANGE
 from triton_earth.options import (
     ByRegion,
@@ -21,6 +23,7 @@ from triton_earth.options import (
     Device,
     DropPaths,
     Eddies,
+    Force,
     Forcings,
     ForcingsBeyond,
     ForecastArgument,
@@ -60,7 +63,6 @@ from triton_earth.options import (
     Workers,
     at_least,
 )
-from triton_earth.training.interruption import REQUEUE, Interrupted, ProcessLost
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,10 +75,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
-UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 
 
 def _version(wanted: bool) -> bool:
@@ -96,7 +94,7 @@ def options(
     ] = False,
 ) -> None:
     """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
-    quiet = quiet or _rank() > 0
+    quiet = quiet or rank() > 0
     logging.getLogger("triton_earth").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
@@ -133,6 +131,7 @@ def prepare(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler for gridded data.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Make the training store of a recipe."""
     from triton_earth.workflow.prepare import prepare as run
@@ -144,6 +143,7 @@ def prepare(
         device=device,
         resume=resume,
         overwrite=overwrite,
+        force=force,
         workers=workers,
         dask=dask,
     )
@@ -165,7 +165,7 @@ def inspect(
     as_dict = inspection.to_dict()
     typer.echo(json.dumps(as_dict, indent=1, allow_nan=False) if as_json else inspection.to_text())
     if inspection.is_fatal:
-        raise typer.Exit(1)
+        raise typer.Exit(exit_codes.FINDING)
 
 
 @app.command()
@@ -176,12 +176,13 @@ def train(
     overrides: Overrides = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Train the model of a recipe."""
     from triton_earth.workflow.train import train as run
 
-    run(recipe, store, out, overrides, resume=resume, overwrite=overwrite)
-    if _rank() == 0:
+    run(recipe, store, out, overrides, resume=resume, overwrite=overwrite, force=force)
+    if rank() == 0:
         typer.echo(f"model: {out / 'forecaster'}")
 
 
@@ -202,6 +203,9 @@ def plan(
     find_rate: Annotated[
         bool, typer.Option("--find-rate", help="Also find a learning rate; needs the store.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Run real steps on the device in place of counting.")
+    ] = False,
 ) -> None:
     """Say what training a recipe takes: parameters, memory, disk, hours. Nothing is written."""
     from triton_earth.workflow.plan import plan as run
@@ -209,7 +213,7 @@ def plan(
 
     if find_rate and store is None:
         raise UserError("--find-rate trains a little and needs data: add --store STORE.")
-    for name, value in rows(run(recipe, overrides, store, processes)):
+    for name, value in rows(run(recipe, overrides, store, processes, measure=measure)):
         typer.echo(f"{name:28s} {value}")
     if find_rate and store is not None:
         from triton_earth.workflow.find_rate import find_rate as find
@@ -252,6 +256,7 @@ def forecast(
     device: Device = "auto",
     resume: Resume = False,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Forecast from states of a training store."""
     from triton_earth.rollout.batch_size import parse_batch_size
@@ -285,6 +290,7 @@ def forecast(
         device=device,
         resume=resume,
         overwrite=overwrite,
+        force=force,
     )
     typer.echo(f"forecast: {out}")
 
@@ -396,35 +402,15 @@ def models() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 2."""
+    """Run the command line: every end has one line and one of the exit codes of `core/exit_codes.py`."""
     # OpenMP threads that spin while they wait stall beside any other busy process.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="triton-earth", standalone_mode=False)
-    except UsageError as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
-        typer.echo(f"error: {message}. See `{error.ctx.command_path} --help`.", err=True)
-        sys.exit(2)
-    except UserError as error:
-        typer.echo(f"error{f' of process {_rank()}' if _rank() else ''}: {error}", err=True)
-        sys.exit(2)
-    except ProcessLost as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except Interrupted as stop:
-        if _rank() == 0:
-            typer.echo(str(stop), err=True)
-        sys.exit(REQUEUE)
-    if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this
-        typer.echo("interrupted; the same command with --resume goes on.", err=True)
+    code = ending_of(
+        lambda: app(sys.argv[1:] or ["--help"], prog_name="triton-earth", standalone_mode=False)
+    )
     if code:
         sys.exit(code)
-
-
-def _rank() -> int:
-    """Return the number of this process among those that torchrun or srun started."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 def _show(scores: "xr.Dataset", folder: Path | None) -> None:

@@ -6,15 +6,25 @@ from typing import Annotated, Literal
 
 import typer
 
+from triton_earth.core.config import LARGEST_SEED
 from triton_earth.core.errors import UserError
 
+MOST_RESAMPLES = 100_000
+"""Resamples of a bootstrap: intervals no longer change visibly beyond a tenth of it, and all of them are in memory."""
+MOST_STEPS = 10_000_000
+"""Steps of a forecast, 6800 years of six hours."""
 
-def at_least(least: int, option: str) -> Callable[[int | None], int | None]:
+
+def at_least(
+    least: int, option: str, most: int = LARGEST_SEED
+) -> Callable[[int | None], int | None]:
     """Return a check of an option's value."""
 
     def check(value: int | None) -> int | None:
         if value is not None and value < least:
             raise UserError(f"{option}: expected at least {least}, found {value}.")
+        if value is not None and value > most:
+            raise UserError(f"{option}: expected at most {most}, found {value}.")
         return value
 
     return check
@@ -84,6 +94,7 @@ ClimatologyPeriod = Annotated[
 Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
+Force = Annotated[bool, typer.Option("--force", help="Go on though memory or disk do not suffice.")]
 Region = Annotated[
     str | None,
     typer.Option(
@@ -124,14 +135,15 @@ Forcings = Annotated[
 ForecastSteps = Annotated[
     int | None,
     typer.Option(
-        callback=at_least(1, "--steps"), help="Number of leads; the recipe's if not given."
+        callback=at_least(1, "--steps", MOST_STEPS),
+        help="Number of leads; the recipe's if not given.",
     ),
 ]
 ForcingsBeyond = Annotated[
     str | None,
     typer.Option(help="After the end of the forcings: repeat their last year, or a year as 2002."),
 ]
-_MEMBERS = typer.Option(callback=at_least(1, "--members"), help="Per time.")
+_MEMBERS = typer.Option(callback=at_least(1, "--members", 100_000), help="Per time.")
 Members = Annotated[int, _MEMBERS]
 MembersOrNone = Annotated[int | None, _MEMBERS]
 _PERTURB = typer.Option(help="What is added to each member.")
@@ -152,7 +164,12 @@ Network = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the bootstrap.")]
-Resamples = Annotated[int, typer.Option(help="Number of bootstrap resamples.")]
+Resamples = Annotated[
+    int,
+    typer.Option(
+        callback=at_least(2, "--resamples", MOST_RESAMPLES), help="Number of bootstrap resamples."
+    ),
+]
 Title = Annotated[str | None, typer.Option(help="Heading of the report.")]
 HeatWaves = Annotated[
     str | None,
@@ -165,7 +182,7 @@ StepsOfModel = Annotated[
     int | None,
     typer.Option(
         "--steps",
-        callback=at_least(1, "--steps"),
+        callback=at_least(1, "--steps", MOST_STEPS),
         help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
     ),
 ]

@@ -16,7 +16,7 @@ from tests.builders import (
     wave_store,
     weather_store,
 )
-from triton_earth.core.sole_use import SoleUse
+from triton_earth.core.sole_use import sole_use
 from triton_earth.data.store import write_trajectory
 from triton_earth.models.checkpoint import save_forecaster
 from triton_earth.workflow.recipe import find_recipe
@@ -31,16 +31,14 @@ def new(tmp_path):
 def test_a_run_that_another_process_is_at(refused, command, tiny_run, tiny_store, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     words = ["train", "turbulence_small", *TINY_RECIPE, "--store", tiny_store, "--out", run]
-    with SoleUse() as other:
-        other.claim(run)
+    with sole_use(run):
         for option in ("--resume", "--overwrite"):
-            assert refused(*words, option) == (
-                f"error: {run}: another process is writing into it. Wait for its end, stop it, or "
-                "choose another folder."
-            )
+            line = refused(*words, option)
+            assert line.startswith(f"error: {run}: another process is writing it (process ")
+            assert line.endswith("). Wait for its end, stop it, or choose another path.")
     assert command(*words, "--resume").code == 0
-    with SoleUse() as other:
-        other.claim(run)
+    with sole_use(run):
+        pass
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import torch
 
 from tests.builders import TINY_RECIPE
 from tests.integration.test_killed import finish, start
+from triton_earth.core.exit_codes import REQUEUE
 from triton_earth.training.checkpoint import NAME, read_training_state
-from triton_earth.training.interruption import REQUEUE
 
 pytestmark = pytest.mark.slow
 

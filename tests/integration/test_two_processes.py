@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 
 from tests.builders import TINY_RECIPE
+from triton_earth.core.exit_codes import LOST, REQUEUE
 from triton_earth.training.checkpoint import NAME, read_training_state
-from triton_earth.training.interruption import INTERRUPTED, REQUEUE
+from triton_earth.training.interruption import INTERRUPTED
 
 pytestmark = pytest.mark.slow
 
@@ -223,7 +224,7 @@ main()
     of_process = f" of process {failing}" if failing else ""
     assert found[failing] == (2, f"error{of_process}: the disk is gone\n")
     code, text = found[1 - failing]
-    assert code == 1
+    assert code == LOST
     assert text.startswith("error: another of the 2 processes has ended")
 
 
@@ -243,7 +244,7 @@ def test_a_recipe_that_is_missing_on_one_machine_ends_all(tiny_store, tmp_path):
     (code, text), other = outcomes(start_pair(*words, program=("-c", program)))
     assert other[0] == 2
     assert other[1].startswith("error of process 1: gone.yaml: no such file")
-    assert code == 1
+    assert code == LOST
     assert text.startswith("error: another of the 2 processes has ended")
     assert not (tmp_path / "run").exists()
 
@@ -253,7 +254,7 @@ def test_a_process_that_never_comes_is_not_waited_for(tiny_store, tmp_path):
     words = train_words(tiny_store, tmp_path / "run", *LONGER)
     pair = start_pair(*words, program=("-c", program), TRITON_EARTH_JOIN_SECONDS="5")
     (code, text), other = outcomes(pair)
-    assert (code, other) == (1, (3, ""))
+    assert (code, other) == (LOST, (3, ""))
     assert text.splitlines()[-1].startswith("error: not all of the 2 processes met at 127.0.0.1:")
     assert "within 5 seconds (TRITON_EARTH_JOIN_SECONDS)" in text
 
@@ -265,7 +266,7 @@ def test_a_process_that_hangs_is_not_waited_for(tiny_store, tmp_path):
     text = pair[0].communicate(timeout=60)[1]
     pair[1].kill()
     outcomes(pair[1:])
-    assert pair[0].returncode == 1
+    assert pair[0].returncode == LOST
     assert "has not answered for 0.1 minutes (TRITON_EARTH_WAIT_MINUTES)" in text
 
 

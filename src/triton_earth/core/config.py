@@ -1,5 +1,6 @@
 """Strict configuration: YAML to frozen pydantic models, dotted overrides, errors that name the nearest valid key."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -8,6 +9,12 @@ import pydantic
 import yaml
 
 from triton_earth.core.errors import UserError, nearest
+
+MOST_BYTES, MOST_VALUES, MOST_LEVELS = 2**20, 100_000, 60
+"""Bounds of a recipe, far beyond what one has, so that a small file cannot take all memory."""
+
+LARGEST_SEED = 2**63 - 1
+"""Generators take seeds of 64 bits with a sign."""
 
 Config = TypeVar("Config", bound="StrictConfig")
 
@@ -18,7 +25,7 @@ class StrictConfig(pydantic.BaseModel):
     A configuration class stands beside what it configures.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls: type[Config], values: object, source: str) -> Config:
@@ -71,14 +78,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: if the file is missing, is not YAML, or does not hold a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error}).") from error
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "syntax error"
-        raise UserError(f"{path}: not valid YAML{line}: {problem}.") from error
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(
+                f"{path} has {path.stat().st_size} bytes; a recipe has at most {MOST_BYTES}. Choose another file."
+            )
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: cannot be read as text ({error.reason}). Save it as UTF-8, or choose another file."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read as text ({error.strerror}). Choose another file."
+        ) from error
+    values = _parsed(text, str(path))
     if values is None:
         raise UserError(
             f"{path}: the file is empty; expected a mapping of keys to values. "
@@ -104,7 +117,7 @@ def apply_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, A
     Raises:
         UserError: if an override has no ``=`` or goes below a plain value.
     """
-    result = _copy(values)
+    result = copy.deepcopy(values)
     for override in overrides:
         path, equals, text = override.partition("=")
         if not equals or not path:
@@ -121,10 +134,7 @@ def apply_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, A
                 raise UserError(
                     f"override '{override}': '{parent}' holds a plain value and has no keys below it."
                 )
-        try:
-            node[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"override '{override}': the value is not valid YAML.") from error
+        node[key] = _parsed(text, f"override '{override[:200]}'")
     return result
 
 
@@ -133,10 +143,70 @@ def to_yaml(config: pydantic.BaseModel) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _copy(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _copy(value) if isinstance(value, dict) else value for key, value in values.items()
-    }
+def _parsed(text: str, source: str) -> Any:
+    """Read YAML into plain values.
+
+    Raises:
+        UserError: if it is not valid, nested too deeply, or unfolds into more than `MOST_VALUES` values.
+    """
+    advice = "Write plain keys and values, as the recipes do."
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None and _size(root, {}, 0) > MOST_VALUES:
+            raise UserError(
+                f"{source}: its aliases stand for more than {MOST_VALUES} values. {advice}"
+            )
+        values = yaml.safe_load(text)
+        _require_numbers(values)
+        return values
+    except UserError:
+        raise
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        problem = (getattr(error, "problem", None) or "syntax error").removesuffix(".")
+        raise UserError(f"{source}: not valid YAML{line}: {problem}. {advice}") from error
+    except RecursionError as error:
+        raise UserError(f"{source}: values are nested too deeply. {advice}") from error
+    # A date that does not exist, a number of too many digits.
+    except (ValueError, AttributeError, TypeError, ArithmeticError) as error:
+        raise UserError(f"{source}: a value cannot be read ({error}). {advice}") from error
+
+
+def _require_numbers(values: Any) -> None:
+    """Refuse whole numbers that no generator, file format or array index takes.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    if isinstance(values, int) and abs(values) > LARGEST_SEED:
+        raise ValueError("a whole number has more than 64 bits")
+    if isinstance(values, dict):
+        for key, value in values.items():
+            _require_numbers(key)
+            _require_numbers(value)
+    elif isinstance(values, list):
+        for value in values:
+            _require_numbers(value)
+
+
+def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """Return how many values a YAML node unfolds into, each alias counted as what it stands for."""
+    if depth > MOST_LEVELS:
+        raise RecursionError
+    if id(node) in known:
+        if not known[id(node)]:
+            raise ValueError("an alias stands for itself")
+        return known[id(node)]
+    known[id(node)] = 0
+    below = []
+    if isinstance(node, yaml.SequenceNode):
+        below = list(node.value)
+    elif isinstance(node, yaml.MappingNode):
+        below = [part for pair in node.value for part in pair]
+    size = 1 + sum(_size(part, known, depth + 1) for part in below)
+    known[id(node)] = size
+    return size
 
 
 def _explain(root: type[pydantic.BaseModel], error: Any, above: list[str]) -> str:
@@ -164,7 +234,7 @@ def _explain(root: type[pydantic.BaseModel], error: Any, above: list[str]) -> st
     if isinstance(cause, UserError):
         return f"{key}: {cause}" if key else str(cause)
     found = error.get("input")
-    received = "" if isinstance(found, dict) else f", found {found!r}"
+    received = "" if isinstance(found, dict) else f", found {_short(found)}"
     return f"key '{key}': {_sentence(error['msg'])}{received}."
 
 
@@ -178,6 +248,14 @@ def _explain_tag(key: str, context: Any, found: Any, known: list[str]) -> str:
     if unknown:
         return f"unknown key '{key}.{unknown[0]}'; {nearest(unknown[0], known)}"
     return f"key '{key}.{tag}' is missing; add it."
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a number of too many digits
+        text = "a number of very many digits"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _sentence(message: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.machine import require_workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,6 +84,8 @@ def tasks(workers: int = 1, cluster: str | None = None) -> Iterator[Tasks]:
     if cluster is None and workers == 1:
         yield InThisProcess()
         return
+    if cluster is None:
+        require_workers(workers)
     if cluster is not None and workers != 1:
         raise UserError("--workers and --dask exclude each other; give one of them.")
     try:

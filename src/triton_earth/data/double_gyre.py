@@ -19,7 +19,15 @@ from triton_earth.core.variables import Variable, Variables
 from triton_earth.core.workers import Workers
 from triton_earth.data.sources.known_variables import BY_NAME
 from triton_earth.physics.quasi_geostrophic import QuasiGeostrophic
-from triton_earth.physics.simulation import Count, GridSize, NotNegative, Positive, Seed, Simulation
+from triton_earth.physics.simulation import (
+    Count,
+    GridSize,
+    NotNegative,
+    Positive,
+    Seed,
+    Simulation,
+    require_solver_steps,
+)
 from triton_earth.physics.sine_transform import SineTransform
 from triton_earth.physics.stratification import Stratification
 
@@ -100,6 +108,8 @@ class DoubleGyre(Simulation):
                 "averaged as a whole"
             )
         longest = STATES_APART - MEMORY
+        days = self.warm_up + self.snapshots * self.interval
+        require_solver_steps(86400.0 * days, self.time_step)
         if self.snapshots * self.interval > longest:
             raise ValueError(
                 f"expected snapshots times interval of at most {longest:g} days, found "

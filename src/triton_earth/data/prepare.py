@@ -1,6 +1,7 @@
 """Preparing a training store from a simulation: batch by batch, resumable, whole or absent."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import read_json, sync_tree, write_json
+from triton_earth.core.machine import require_fits
 from triton_earth.core.progress import progress
 from triton_earth.data.compression import Compression
 from triton_earth.data.groups import create_again, is_sealed, seal
@@ -48,9 +50,9 @@ class Splits(StrictConfig):
         test: Trajectories that only evaluation sees.
     """
 
-    train: int = Field(ge=1)
-    valid: int = Field(ge=1)
-    test: int = Field(ge=1)
+    train: int = Field(ge=1, le=10_000_000)
+    valid: int = Field(ge=1, le=10_000_000)
+    test: int = Field(ge=1, le=10_000_000)
 
     def names(self) -> list[str]:
         """Return the split of each trajectory."""
@@ -83,6 +85,7 @@ def prepare_store(
     device: torch.device | str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> TrainingStore:
     """Simulate the trajectories of a training store and write them.
 
@@ -96,15 +99,18 @@ def prepare_store(
         device: Where to simulate.
         resume: Go on with an unfinished store.
         overwrite: Replace an existing one.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The finished store.
 
     Raises:
-        UserError: if `out` exists and neither option allows it, the store there is of another recipe, or a
-            trajectory would have a single snapshot.
+        UserError: if `out` exists and neither option allows it, the store there is of another recipe, a trajectory
+            would have a single snapshot, or memory or disk do not suffice.
     """
     source = data.source
+    if not force:
+        _require_fits(data, out)
     splits = data.splits.names()
     wanted = data.model_dump(mode="json", exclude={"kind"})
     if source.snapshots < 2:
@@ -140,6 +146,22 @@ def prepare_store(
         trajectories=trajectories,
         resume=resume,
         overwrite=overwrite,
+    )
+
+
+def _require_fits(data: SimulationData, out: Path) -> None:
+    """Refuse a simulation whose batch does not fit into memory, or whose store does not fit onto the disk."""
+    source, counts = data.source, data.splits
+    trajectory = (
+        4.0 * len(source.variables) * math.prod(source.stored_grid.shape) * source.snapshots
+    )
+    count = counts.train + counts.valid + counts.test
+    require_fits(
+        f"{out}: the simulation",
+        memory=2 * min(data.batch_size, count) * trajectory,
+        disk=count * trajectory,
+        path=out,
+        advice="Take fewer snapshots or trajectories (data.splits), or a smaller data.batch_size.",
     )
 
 

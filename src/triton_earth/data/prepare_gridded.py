@@ -1,6 +1,7 @@
 """Preparing a training store from gridded files: piece by piece in bounded memory, resumable, whole or absent."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxtyping import Bool
 from triton_earth.core.claim import Claim
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import require_apart, write_json
+from triton_earth.core.machine import require_fits
 from triton_earth.core.progress import progress
 from triton_earth.core.tasks import Tasks, tasks
 from triton_earth.data.climatology import Climatology, ClimatologyFit
@@ -46,6 +48,7 @@ def prepare_gridded(
     overwrite: bool = False,
     workers: int = 1,
     cluster: str | None = None,
+    force: bool = False,
 ) -> TrainingStore:
     """Write the training store of gridded files.
 
@@ -64,6 +67,7 @@ def prepare_gridded(
         overwrite: Replace an existing one.
         workers: Processes on this machine.
         cluster: Address of a Dask scheduler whose workers do the work instead; they see the same files.
+        force: Go on though the disk does not suffice.
 
     Returns:
         The finished store.
@@ -88,6 +92,14 @@ def prepare_gridded(
         missing = int((~source.recorded).sum())
         if missing:
             logger.info("prepare: %d of %d times have no state", missing, len(source.times))
+        if not force:
+            cells = math.prod(source.grid.shape)
+            require_fits(
+                f"{out}: the training store",
+                disk=4.0 * len(source.times) * len(source.variables) * cells,
+                path=out,
+                advice="Take fewer variables, a shorter period or a coarser grid.",
+            )
         pieces = pieces_of(source, data.memory_mb, place.processes)
         if source.anomalies:
             source.climatology = _climatology(source, pieces, split)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
-from triton_earth.core.config import StrictConfig
+from triton_earth.core.config import LARGEST_SEED, StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
@@ -28,11 +28,32 @@ from triton_earth.physics.time_stepping import (
 
 _RESOLUTION_CHECKS = 40
 
-GridSize = Annotated[int, pydantic.Field(ge=4)]
-Count = Annotated[int, pydantic.Field(ge=1)]
-Seed = Annotated[int, pydantic.Field(ge=0)]
+GridSize = Annotated[int, pydantic.Field(ge=4, le=65536)]
+Count = Annotated[int, pydantic.Field(ge=1, le=10_000_000)]
+Seed = Annotated[int, pydantic.Field(ge=0, le=LARGEST_SEED)]
 Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+
+
+MOST_SOLVER_STEPS = 1e9
+"""Steps of a trajectory's solver: at a millisecond each it would take twelve days."""
+
+
+def require_solver_steps(duration: float, time_step: float) -> None:
+    """Refuse a simulation that would not end.
+
+    Args:
+        duration: Time from the start of a trajectory to its end, in s.
+        time_step: Step of the solver in s.
+
+    Raises:
+        ValueError: if it takes more than `MOST_SOLVER_STEPS` steps.
+    """
+    if not duration <= MOST_SOLVER_STEPS * time_step:
+        raise ValueError(
+            f"warm_up and snapshots times interval are more than {MOST_SOLVER_STEPS:g} steps of time_step = "
+            f"{time_step:g}; take fewer or longer ones"
+        )
 
 
 class Simulation(StrictConfig, abc.ABC):
@@ -120,6 +141,7 @@ class TurbulenceSimulation(Simulation):
                 f"expected simulation_grid of at least grid = {self.grid}, found {self.simulation_grid}; "
                 "truncation cannot add waves"
             )
+        require_solver_steps(self.warm_up + self.snapshots * self.interval, self.time_step)
         return self
 
     @abc.abstractmethod

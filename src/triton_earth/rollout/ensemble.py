@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from triton_earth.core.config import StrictConfig
+from triton_earth.core.config import LARGEST_SEED, StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
@@ -21,6 +21,10 @@ Perturbation = Literal["auto", "none", "noise", "bred"]
 
 _PATHS, _NOISE = 1, 2
 """Tell the seeds of dropped paths and of noise channels from those of initial states."""
+
+
+MOST_MEMBERS = 100_000
+"""Members that an ensemble may have; each of them is in memory by its number at least."""
 
 
 class EnsembleConfig(StrictConfig):
@@ -40,13 +44,13 @@ class EnsembleConfig(StrictConfig):
         seed: Seed of all that is random.
     """
 
-    members: int = Field(default=1, ge=1)
+    members: int = Field(default=1, ge=1, le=MOST_MEMBERS)
     perturb: Perturbation = "auto"
-    perturb_size: float = Field(default=0.5, gt=0)
+    perturb_size: float = Field(default=0.5, gt=0, le=1000)
     drop_paths: bool = False
-    breeding_cycles: int = Field(default=5, ge=1)
-    breeding_steps: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
+    breeding_cycles: int = Field(default=5, ge=1, le=1000)
+    breeding_steps: int = Field(default=1, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
 
     def for_model(self, forecaster: Forecaster) -> "EnsembleConfig":
         """Return what ``auto`` is for a model."""

@@ -20,6 +20,10 @@ STATISTICS = ("mean", "variance", "minimum", "maximum")
 """What is stored of each field where no fields are: area mean and variance, smallest and largest value."""
 
 
+MOST_STEPS = 10_000_000
+"""Steps of a forecast, 6800 years of six hours: each of them is in memory by its number at least."""
+
+
 class OutputConfig(StrictConfig):
     """What is asked to be stored.
 
@@ -143,7 +147,16 @@ def parse_leads(text: str, steps: int) -> tuple[int, ...]:
             raise UserError(
                 f"leads '{text}': expected numbers of steps as 1,5,10 or FIRST..LAST/EVERY; found '{part}'."
             )
+        if len(part) > 60:
+            raise UserError(
+                f"leads: '{part[:60]}...' has too many digits; a forecast has {steps} steps."
+            )
         first, last = int(found[1]), int(found[2] or found[1])
+        if last > steps:  # before a range of them is in memory
+            raise UserError(
+                f"leads '{text[:200]}': expected steps of the forecast, 1 to {steps}; found {last}. Change --leads or "
+                "--steps."
+            )
         chosen.update(range(first, last + 1, int(found[3] or 1)))
     outside = sorted(lead for lead in chosen if not 1 <= lead <= steps)
     if outside or not chosen:

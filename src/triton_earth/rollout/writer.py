@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ import zarr
 from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import sync, sync_tree
+from triton_earth.core.machine import require_fits
 from triton_earth.core.progress import progress
 from triton_earth.core.state import State
 from triton_earth.data.groups import create_again, is_sealed, seal
@@ -69,6 +71,7 @@ def write_forecast(
     forcings_beyond: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> ForecastStore:
     """Forecast from states of a store and write every lead as it comes; memory does not grow with `steps`.
 
@@ -95,6 +98,7 @@ def write_forecast(
         forcings_beyond: What stands in for forcings after their end, as `forecast` says; stored with the forecast.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The finished forecast.
@@ -109,6 +113,8 @@ def write_forecast(
         raise UserError(f"a batch needs at least one initial condition; found {batch_size}.")
     ensemble, asked = ensemble or EnsembleConfig(), output or OutputConfig()
     stabilizers = stabilizers or StabilizersConfig()
+    if not force:
+        _require_memory(forecaster, out, len(starts) * ensemble.members, steps, batch_size)
     batches = Batches.of(
         forecaster,
         store,
@@ -125,6 +131,8 @@ def write_forecast(
     if batches.forcings.remark is not None:
         provenance = {**provenance, "forcings_beyond": batches.forcings.remark}
     chosen = _output(forecaster, store, asked, steps, ensemble.members)
+    if not force:
+        _require_disk(chosen, out, batches.rows)
     identity = {
         "model": forecaster.name,
         "model_hash": provenance.get("model_hash"),
@@ -210,6 +218,30 @@ def _restart_of(folder: Path, fresh: Restart) -> Restart:
     except UserError as error:
         logger.warning("%s The forecast is made again from its beginning.", error)
         return fresh
+
+
+def _require_memory(
+    forecaster: Forecaster, out: Path, rows: int, steps: int, batch_size: int | None
+) -> None:
+    """Refuse a forecast of which one batch's states, or the numbers of all rows and steps, do not fit into memory."""
+    state = 4.0 * len(forecaster.variables) * math.prod(forecaster.grid.shape)
+    at_once = min(rows, batch_size or 1)
+    require_fits(
+        f"{out}: the forecast of {rows} rows and {steps} steps",
+        memory=at_once * (4 * forecaster.history + 2) * state + 500.0 * rows + 100.0 * steps,
+        advice="Take fewer --members or --steps, or a smaller --batch-size.",
+    )
+
+
+def _require_disk(chosen: Output, out: Path, rows: int) -> None:
+    """Refuse a forecast that does not fit onto the disk; what compression saves is not counted on."""
+    cells = 4 if chosen.statistics_only else math.prod(chosen.grid.shape)
+    require_fits(
+        f"{out}: the forecast of {rows} rows and {len(chosen.leads)} leads",
+        disk=4.0 * rows * len(chosen.leads) * len(chosen.variables) * cells,
+        path=out,
+        advice="Store less with --variables, --leads, --region or --statistics-only.",
+    )
 
 
 @dataclass(frozen=True)

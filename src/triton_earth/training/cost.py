@@ -1,6 +1,8 @@
 """What a training step costs: measured on small batches on the device itself, and extended to the recipe's."""
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -15,6 +17,9 @@ from triton_earth.training.step import TrainingStep
 
 REPEATS = 3
 """How often a step is timed; the fastest counts, because everything else that runs only makes it slower."""
+
+RATE_SHARE = 0.25
+"""Share of a matrix product's rate that a step comes to where it is only counted; docs/measurements.md has it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,12 @@ class StepCost:
 
 
 def step_cost(
-    forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
+    forecaster: NetworkForecaster,
+    config: TrainConfig,
+    batch: int,
+    horizon: int,
+    *,
+    counts: bool = False,
 ) -> StepCost:
     """Return what a step of a batch and a horizon costs.
 
@@ -64,10 +74,14 @@ def step_cost(
         config: How.
         batch: Windows computed at once.
         horizon: Applications of the model.
+        counts: Count the operations on tensors without values, which the forecaster's weights must be, too.
     """
     horizons = (horizon,) if horizon <= 3 else (2, 3)
     by_horizon = []
     for applications in horizons:
+        if counts:
+            by_horizon.append(counted_step(forecaster, config, batch, applications))
+            continue
         one = measured_step(forecaster, config, 1, applications)
         if batch == 1:
             by_horizon.append(one)
@@ -80,10 +94,63 @@ def step_cost(
     return by_horizon[0] + longer * (horizon - horizons[0])
 
 
+def counted_step(
+    forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
+) -> StepCost:
+    """Return what one step costs by going through its operations without values: nothing is computed or held, no time.
+
+    Args:
+        forecaster: What is trained, with weights without values.
+        config: How.
+        batch: Windows computed at once.
+        horizon: Applications of the model.
+    """
+    run = _step_of(forecaster, config, batch, horizon)
+    with FlopCounterMode(display=False) as counter:
+        run()
+    with HeldMemory() as memory:
+        run()
+    return StepCost(float(counter.get_total_flops()), float(memory.peak), 0.0)
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Return the operations a second of a short float32 matrix product on a device."""
+    side = 4096 if device.type == "cuda" else 768
+    one = torch.ones(side, side, device=device)
+    best = math.inf
+    for _ in range(REPEATS):
+        started = time.monotonic()
+        product = one @ one
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        del product
+        best = min(best, time.monotonic() - started)
+    return 2.0 * side**3 / best
+
+
 def measured_step(
     forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
 ) -> StepCost:
     """Return what one step costs, by doing it: once for operations, once for memory, some times for the time."""
+    run = _step_of(forecaster, config, batch, horizon)
+    # One after the other: what counts operations holds on to tensors.
+    with FlopCounterMode(display=False) as counter:
+        run()
+    with HeldMemory() as memory:
+        run()
+    times, of_cores = [], []
+    for _ in range(REPEATS):
+        started, worked = time.monotonic(), time.process_time()
+        run()
+        times.append(time.monotonic() - started)
+        of_cores.append(time.process_time() - worked)
+    return StepCost(float(counter.get_total_flops()), float(memory.peak), min(times), min(of_cores))
+
+
+def _step_of(
+    forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
+) -> Callable[[], None]:
+    """Return what goes through one step."""
     step = TrainingStep(forecaster, config)
     forecaster.network.train()
     history, truth = (
@@ -97,18 +164,7 @@ def measured_step(
         if forecaster.device.type == "cuda":
             torch.cuda.synchronize(forecaster.device)
 
-    # One after the other: what counts operations holds on to tensors.
-    with FlopCounterMode(display=False) as counter:
-        run()
-    with HeldMemory() as memory:
-        run()
-    times, of_cores = [], []
-    for _ in range(REPEATS):
-        started, worked = time.monotonic(), time.process_time()
-        run()
-        times.append(time.monotonic() - started)
-        of_cores.append(time.process_time() - worked)
-    return StepCost(float(counter.get_total_flops()), float(memory.peak), min(times), min(of_cores))
+    return run
 
 
 def _random_window(forecaster: NetworkForecaster, batch: int, horizon: int) -> tuple[State, State]:

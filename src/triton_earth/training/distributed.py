@@ -211,8 +211,13 @@ def processes_of(environment: Mapping[str, str]) -> Processes:
     ):
         if rank in environment and count in environment:
             return Processes(
-                int(environment[rank]),
-                int(environment[count]),
-                int(environment.get(local_rank, 0)),
+                *(_whole(environment, name) for name in (rank, count, local_rank)),
             )
     return ALONE
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "0")
+    if not (text.isascii() and text.isdecimal()):
+        raise UserError(f"{name}: expected a whole number, as launchers set it, found '{text}'.")
+    return int(text)

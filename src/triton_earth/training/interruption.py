@@ -5,9 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-REQUEUE = 75
-"""Exit code of a run that was asked to stop and can go on: EX_TEMPFAIL, try again later."""
-
 INTERRUPTED = "interrupted"
 """File in the folder of a run that was asked to stop: what launchers that hide exit codes can be asked by."""
 

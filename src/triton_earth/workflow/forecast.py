@@ -12,6 +12,7 @@ from triton_earth.rollout.output import OutputConfig
 from triton_earth.rollout.writer import write_forecast
 from triton_earth.workflow.device import Device
 from triton_earth.workflow.forecast_request import request_forecast
+from triton_earth.workflow.run_folder import require_not_of_a_run
 
 
 def forecast(
@@ -43,6 +44,7 @@ def forecast(
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> ForecastStore:
     """Forecast from states of a training store.
 
@@ -85,6 +87,7 @@ def forecast(
         device: Where to compute.
         resume: Go on with an unfinished forecast.
         overwrite: Replace an existing one.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The forecast.
@@ -100,6 +103,7 @@ def forecast(
     model, store, out = Path(model), Path(store), Path(out)
     forcings = None if forcings is None else Path(forcings)
     require_apart(out, [forecaster_folder(model), store, *([] if forcings is None else [forcings])])
+    require_not_of_a_run(out)
     request = request_forecast(
         model,
         store,
@@ -144,5 +148,6 @@ def forecast(
             output=chosen,
             resume=resume,
             overwrite=overwrite,
+            force=force,
             **request.how,
         )

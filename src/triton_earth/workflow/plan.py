@@ -1,14 +1,18 @@
 """`triton-earth plan`: what training a recipe will take, before anything starts."""
 
+import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.grid import Grid
+from triton_earth.core.machine import free_disk, free_memory, in_bytes, require_fits
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Role, Variables
 from triton_earth.data.climatology import Climatology
@@ -20,7 +24,7 @@ from triton_earth.data.store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.cost import StepCost, step_cost
+from triton_earth.training.cost import RATE_SHARE, StepCost, matrix_rate, step_cost
 from triton_earth.training.distributed import Processes
 from triton_earth.training.objective import require_predicted
 from triton_earth.training.optimizers import build_optimizers
@@ -30,6 +34,14 @@ from triton_earth.workflow.training_windows import training_windows
 
 NUMBER = 4
 """Bytes of a float32."""
+
+ACTIVATIONS, WEIGHTS = 3000, 8
+"""Bytes that a step may hold for each byte of its windows, and a training for each of its weights: bounds from above,
+under which nothing need be counted."""
+
+ADVICE = (
+    "Take a smaller train.batch_size, train.accumulate parts of it, or train.recompute_steps=true."
+)
 
 
 @dataclass(frozen=True)
@@ -81,14 +93,19 @@ def plan(
     overrides: list[str] | None = None,
     store: str | Path | None = None,
     processes: int = 1,
+    *,
+    measure: bool = False,
 ) -> Plan:
-    """Measure small training steps and work out what all of a recipe's training takes; nothing is written.
+    """Count the operations of training steps and work out what all of a recipe's training takes.
+
+    Nothing is built, run or written. The time is that of the operations at a quarter of the rate of a matrix product.
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
         overrides: Dotted assignments to the recipe.
         store: Its training store; needed where the recipe alone does not tell the grid.
         processes: How many will share each batch.
+        measure: Build the network and run small steps in place of counting: slower, and the time is closer.
 
     Raises:
         UserError: if a store is needed, or for the reasons that `train` has to refuse recipe and data.
@@ -98,32 +115,113 @@ def plan(
         planned.parameters, planned.peak_memory, planned.seconds
     """
     resolved = load_recipe(recipe, overrides)
-    data = _described(resolved, store)
-    config = resolved.train
-    training_windows(resolved, data.segments, Processes(count=processes))
-    device = resolve_device(config.device)
-    forecaster = NetworkForecaster(
-        resolved.model,
-        data.variables,
-        data.grid,
-        data.time_step,
-        _unit_normalizer(data, resolved.model),
-        precision=resolve_precision(config.precision, device),
+    return _planned(resolved, _described(resolved, store), processes, measure=measure)
+
+
+def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, processes: int) -> None:
+    """Refuse a training that memory or disk do not suffice for.
+
+    Small ones are known to fit without counting.
+
+    Args:
+        recipe: What is trained.
+        store: With which data.
+        out: Run folder.
+        processes: How many share each batch.
+
+    Raises:
+        UserError: with the numbers of `plan`.
+    """
+    batch = recipe.train.batch_size // (recipe.train.accumulate * processes)
+    window = batch * recipe.window * NUMBER * len(store.variables) * math.prod(store.grid.shape)
+    with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(recipe, store)
+    if with_network < min(free_memory(), free_disk(out)) / 2:
+        return
+    planned = _planned(recipe, _of_store(recipe, store), processes, measure=False)
+    on_gpu = planned.device.type == "cuda"
+    memory = planned.peak_memory
+    if on_gpu:
+        free = float(torch.cuda.mem_get_info(planned.device)[0])
+        if memory > free:
+            raise UserError(
+                f"{out}: the training takes {in_bytes(memory)} of the GPU's memory, and {in_bytes(free)} are free. "
+                f"{ADVICE} --force goes on all the same."
+            )
+    require_fits(
+        f"{out}: the training",
+        memory=planned.data_memory if on_gpu else memory - planned.process_memory,
+        disk=planned.run_disk,
+        path=out,
+        advice=ADVICE,
     )
+
+
+def _parameter_bytes(recipe: Recipe, store: TrainingStore) -> float:
+    forecaster = _on_meta(recipe, _of_store(recipe, store), torch.device("cpu"))
+    return float(NUMBER * forecaster.parameter_count)
+
+
+def _on_meta(recipe: Recipe, data: "_Described", device: torch.device) -> NetworkForecaster:
+    """Return a forecaster whose weights are nowhere.
+
+    Raises:
+        UserError: if the network's sizes are beyond any memory.
+    """
+    try:
+        with torch.device("meta"):
+            return NetworkForecaster(
+                recipe.model,
+                data.variables,
+                data.grid,
+                data.time_step,
+                _unit_normalizer(data, recipe.model),
+                precision=resolve_precision(recipe.train.precision, device),
+            )
+    except UserError:
+        raise
+    except (RuntimeError, OverflowError, MemoryError, TypeError) as error:
+        raise UserError(
+            f"model.network: a network of these sizes cannot be built ({first_line(error)}). Take smaller ones."
+        ) from error
+
+
+def _planned(recipe: Recipe, data: "_Described", processes: int, *, measure: bool) -> Plan:
+    config = recipe.train
+    training_windows(recipe, data.segments, Processes(count=processes))
+    device = resolve_device(config.device)
+    forecaster = _on_meta(recipe, data, device)
     require_predicted(config, forecaster.predicted.names)
-    forecaster.network.to(device)
+    if measure:
+        torch.manual_seed(recipe.seed)
+        forecaster = NetworkForecaster(
+            recipe.model,
+            data.variables,
+            data.grid,
+            data.time_step,
+            _unit_normalizer(data, recipe.model),
+            precision=forecaster.precision,
+        )
+        forecaster.network.to(device)
     at_once = config.batch_size // (config.accumulate * processes)
-    costs = _costs(forecaster, config, at_once)
+    # Tensors without values behave as those of the device: the same kernels are chosen, and the same memory is held.
+    without_values = nullcontext() if measure else FakeTensorMode(allow_non_fake_inputs=True)
+    with without_values:
+        if not measure:
+            forecaster.network.to_empty(device=device)
+        costs = _costs(forecaster, config, at_once, counts=not measure)
     longest = max(costs, key=lambda cost: cost.memory)
     # The libraries have by now loaded what they need for a step.
     process_memory = _resident()
     weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
+    if not measure:
+        rate = RATE_SHARE * matrix_rate(device)
+        costs = [replace(cost, seconds=cost.flops / rate) for cost in costs]
     moments = _moments(forecaster, config)
     field = NUMBER * len(data.variables) * data.grid.shape[0] * data.grid.shape[1]
-    window = field * resolved.window * at_once
+    window = field * recipe.window * at_once
     state_file = 2 * weights + moments
     return Plan(
-        device=forecaster.device,
+        device=device,
         processes=processes,
         parameters=forecaster.parameter_count,
         flops=longest.flops * config.accumulate * processes,
@@ -132,7 +230,7 @@ def plan(
         step_memory=longest.memory,
         saving_memory=2.0 * state_file,
         data_memory=_cached(data, field, config) + (config.loader_workers + 2.0) * window,
-        process_memory=max(0.0, process_memory - weights),
+        process_memory=max(0.0, process_memory - (weights if measure else 0)),
         store_disk=float(field * sum(map(data.times, data.splits))),
         run_disk=2.0 * state_file + 2.0 * weights,
         seconds=_seconds(config, costs) * config.accumulate,
@@ -145,13 +243,13 @@ def rows(planned: Plan) -> list[tuple[str, str]]:
         ("processes", f"{planned.processes}" + (", each:" if planned.processes > 1 else "")),
         ("parameters", f"{planned.parameters:,}"),
         ("FLOPs per step", f"{planned.flops:.3g}"),
-        ("weights and their average", _bytes(planned.weights_memory)),
-        ("optimizer", _bytes(planned.optimizer_memory)),
-        ("activations and gradients", _bytes(planned.step_memory)),
-        ("data in memory", _bytes(planned.data_memory)),
-        ("peak memory", _bytes(planned.peak_memory)),
-        ("disk: training store", _bytes(planned.store_disk)),
-        ("disk: run folder", _bytes(planned.run_disk)),
+        ("weights and their average", in_bytes(planned.weights_memory)),
+        ("optimizer", in_bytes(planned.optimizer_memory)),
+        ("activations and gradients", in_bytes(planned.step_memory)),
+        ("data in memory", in_bytes(planned.data_memory)),
+        ("peak memory", in_bytes(planned.peak_memory)),
+        ("disk: training store", in_bytes(planned.store_disk)),
+        ("disk: run folder", in_bytes(planned.run_disk)),
         (f"hours on {planned.device.type}", f"{planned.seconds / 3600:.3g}"),
     ]
 
@@ -176,10 +274,7 @@ class _Described:
 
 def _described(recipe: Recipe, store: str | Path | None) -> _Described:
     if store is not None:
-        opened = TrainingStore.open(store)
-        opened.require_gap(recipe.window)
-        splits = {split: opened.segments(split) for split in opened.split_names}
-        return _Described(opened.variables, opened.grid, opened.time_step, splits)
+        return _of_store(recipe, TrainingStore.open(store))
     data = recipe.data
     if not isinstance(data, SimulationData):
         raise UserError(
@@ -191,6 +286,12 @@ def _described(recipe: Recipe, store: str | Path | None) -> _Described:
         for name, count in (("train", counts.train), ("valid", counts.valid), ("test", counts.test))
     }
     return _Described(source.variables, source.stored_grid, source.interval, segments)
+
+
+def _of_store(recipe: Recipe, store: TrainingStore) -> _Described:
+    store.require_gap(recipe.window)
+    splits = {split: store.segments(split) for split in store.split_names}
+    return _Described(store.variables, store.grid, store.time_step, splits)
 
 
 def _unit_normalizer(data: _Described, model: ModelConfig) -> Normalizer:
@@ -231,7 +332,9 @@ def _cached(data: _Described, field: int, config: TrainConfig) -> float:
     return float(sum(size for size in sizes if size <= config.memory_gb * 1e9))
 
 
-def _costs(forecaster: NetworkForecaster, config: TrainConfig, at_once: int) -> list[StepCost]:
+def _costs(
+    forecaster: NetworkForecaster, config: TrainConfig, at_once: int, *, counts: bool
+) -> list[StepCost]:
     """Return what a step of each stage costs, with its longest horizon."""
     known: dict[tuple[int, int], StepCost] = {}
     costs = []
@@ -239,7 +342,7 @@ def _costs(forecaster: NetworkForecaster, config: TrainConfig, at_once: int) -> 
         now = config.at(stage.from_step)
         key = (stage.longest, now.members)
         if key not in known:
-            known[key] = step_cost(forecaster, now, at_once, stage.longest)
+            known[key] = step_cost(forecaster, now, at_once, stage.longest, counts=counts)
         costs.append(known[key])
     return costs
 
@@ -261,10 +364,3 @@ def _resident() -> float:
         return 0.0
     pages = int(status.read_text(encoding="ascii").split()[1])
     return float(pages * os.sysconf("SC_PAGE_SIZE"))
-
-
-def _bytes(size: float) -> str:
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size / 1e3:.3g} kB"

@@ -24,6 +24,7 @@ def prepare(
     overwrite: bool = False,
     workers: int = 1,
     dask: str | None = None,
+    force: bool = False,
 ) -> TrainingStore:
     """Make the training store of a recipe.
 
@@ -36,13 +37,14 @@ def prepare(
         overwrite: Replace an existing one.
         workers: Processes that read and write gridded data on this machine.
         dask: Address of a Dask scheduler whose workers do so instead.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The store.
 
     Raises:
-        UserError: if the recipe is wrong, `out` exists and neither option allows it, or `out` is, holds or lies within
-            what is read.
+        UserError: if the recipe is wrong, `out` exists and neither option allows it, or is, holds or lies within what
+            is read, or memory or disk do not suffice.
 
     Example:
         tiny = [
@@ -79,6 +81,7 @@ def prepare(
             overwrite=overwrite,
             workers=workers,
             cluster=dask,
+            force=force,
         )
     if workers != 1 or dask is not None:
         raise UserError(
@@ -93,4 +96,5 @@ def prepare(
         device=resolve_device(device),
         resume=resume,
         overwrite=overwrite,
+        force=force,
     )

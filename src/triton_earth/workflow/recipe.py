@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import Field
 
-from triton_earth.core.config import StrictConfig, apply_overrides, read_yaml
+from triton_earth.core.config import LARGEST_SEED, StrictConfig, apply_overrides, read_yaml
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.data.archive import ArchiveData
 from triton_earth.data.prepare import SimulationData
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.models.forecaster import ModelConfig
 from triton_earth.models.registry import import_network
+from triton_earth.rollout.output import MOST_STEPS
 from triton_earth.rollout.stabilizers import StabilizersConfig
 from triton_earth.training.config import VALIDATION_CRPS, TrainConfig
 
@@ -30,7 +31,7 @@ class ForecastConfig(StrictConfig):
         threads: Threads of torch on a CPU, its own choice if not given. Small networks gain nothing from a second.
     """
 
-    steps: int = Field(default=99, ge=1)
+    steps: int = Field(default=99, ge=1, le=MOST_STEPS)
     init_every: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     stabilizers: StabilizersConfig = StabilizersConfig()
@@ -63,7 +64,7 @@ class Recipe(StrictConfig):
     """
 
     title: str
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     data: Data
     model: ModelConfig
     train: TrainConfig = TrainConfig()

@@ -32,7 +32,7 @@ from triton_earth.core.files import (
 )
 from triton_earth.core.renames import exchange
 from triton_earth.data.store import TrainingStore
-from triton_earth.training.checkpoint import saved_step
+from triton_earth.training.checkpoint import NAME, PREVIOUS, saved_step
 from triton_earth.training.config import TrainConfig
 from triton_earth.workflow.recipe import Recipe
 
@@ -174,6 +174,20 @@ def put_back(out: Path) -> None:
             write_json(out / MARK, {"kind": RUN.name, "fails": True})
             _bring_back(out)
         logger.warning("%s: what was there before is back.", out)
+
+
+def require_not_of_a_run(out: Path) -> None:
+    """Refuse an output that would take the place of a file that a run has, or will have.
+
+    Raises:
+        UserError: naming the run folder.
+    """
+    own = {CONFIG, STORE, START, FORECASTER, LAST, REPORT, REPLACED, MARK, NAME, PREVIOUS}
+    folder = out.absolute().parent
+    if RUN.owns(folder) and any(folder.iterdir()) and (out.name in own or out.suffix == ".csv"):
+        raise UserError(
+            f"{out}: a run of `triton-earth train` has a file of this name in {folder}. Choose another path."
+        )
 
 
 def _bring_back(out: Path) -> None:

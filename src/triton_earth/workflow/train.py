@@ -34,6 +34,7 @@ from triton_earth.training.objective import require_predicted
 from triton_earth.training.optimizers import build_optimizers
 from triton_earth.training.sharding import gathered
 from triton_earth.workflow.device import resolve_device, resolve_precision
+from triton_earth.workflow.plan import require_training_fits
 from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
 from triton_earth.workflow.run_folder import (
@@ -62,6 +63,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> NetworkForecaster:
     """Train the model of a recipe.
 
@@ -81,6 +83,7 @@ def train(
         overrides: Dotted assignments to the recipe.
         resume: Go on with an unfinished run of the same recipe and data, or start where there is none.
         overwrite: Replace an existing run.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The trained forecaster.
@@ -114,6 +117,7 @@ def train(
                 held,
                 resume=resume,
                 overwrite=overwrite,
+                force=force,
             )
 
 
@@ -127,6 +131,7 @@ def _train(
     *,
     resume: bool,
     overwrite: bool,
+    force: bool,
 ) -> NetworkForecaster:
     device = processes.device(resolve_device(recipe.train.device))
     recipe = _with_precision(recipe, device, out if resume else None)
@@ -137,6 +142,8 @@ def _train(
     windows = training_windows(recipe, data.segments, processes)
 
     def begin() -> bytes:
+        if not force:
+            require_training_fits(recipe, data, out, processes.count)
         held.enter_context(sole_use(out))
         settle_run(out)
         old = goes_on(out, recipe, data, resume=resume, overwrite=overwrite)

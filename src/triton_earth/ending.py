@@ -1,0 +1,84 @@
+"""The last net: however a command ends, it says one line and gives one of the exit codes of `core/exit_codes.py`."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from triton_earth.core import exit_codes
+from triton_earth.training.interruption import Interrupted, ProcessLost
+
+UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
+
+
+def ending_of(command: Callable[[], Any]) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        command: Returns nothing or an exit code, and may raise whatever it likes.
+    """
+    code = _run(command)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _failed(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else it is tried again in the end
+    return code
+
+
+def rank() -> int:
+    """Return the number of this process among those that torchrun or srun started."""
+    text = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _run(command: Callable[[], Any]) -> int:
+    try:
+        code = command()
+        if code == exit_codes.INTERRUPTED:  # typer turns a KeyboardInterrupt into this
+            raise KeyboardInterrupt
+        return int(code or 0)
+    except UsageError as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        _say(f"error: {message}. See `{error.ctx.command_path} --help`.")
+        return exit_codes.USER
+    except KeyboardInterrupt:
+        _say(f"interrupted; {_again()}")
+        return exit_codes.INTERRUPTED
+    except ProcessLost as error:
+        _say(f"error: {error}")
+        return exit_codes.LOST
+    except Interrupted as stop:
+        if rank() == 0:
+            _say(str(stop))
+        return exit_codes.REQUEUE
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong in one line and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return exit_codes.PIPE
+    known = exit_codes.explain(error)
+    of = f" of process {rank()}" if rank() else ""
+    _say(f"error{of}: {known or exit_codes.report(error)}")
+    return exit_codes.USER if known else exit_codes.UNEXPECTED
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        typer.echo(line, err=True)
+
+
+def _again() -> str:
+    """Return what to do after Ctrl-C: not every verb has something to go on with."""
+    verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if verb in ("prepare", "train", "forecast"):
+        return "the same command with --resume goes on."
+    if verb == "demo":
+        return "the same command goes on."
+    return "nothing was changed; the same command starts again."
