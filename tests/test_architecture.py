@@ -30,6 +30,7 @@ LAYERS = [
     "options",
     "bench",
     "exchange",
+    "ending",
     "cli",
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}

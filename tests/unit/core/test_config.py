@@ -157,7 +157,7 @@ def test_a_key_below_one_that_is_off_switches_it_on():
         ("train.steps", "override 'train.steps': expected KEY=VALUE, for example"),
         ("=4", "override '=4': expected KEY=VALUE"),
         ("seed.x=4", "override 'seed.x=4': 'seed' holds a plain value and has no keys below it."),
-        ("seed=[1", "override 'seed=[1': the value is not valid YAML."),
+        ("seed=[1", "override 'seed=[1': not valid YAML at line 1: expected ',' or ']'"),
     ],
 )
 def test_a_wrong_override_is_refused(override, expected):
@@ -205,3 +205,52 @@ def test_to_yaml_keeps_the_order_and_the_letters_of_a_configuration():
     assert text == (
         "title: Größe\nshape:\n  kind: square\n  side_length: 2.0\n  precision: low\ncopies: 1\nframe:\n  width: 1\n"
     )
+
+
+BOMB = "a: &a {k: x}\n" + "\n".join(
+    f"b{n}: &b{n} [{', '.join([f'*b{n - 1}' if n else '*a'] * 9)}]" for n in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title: 2001-99-99", "a value cannot be read (month must be in 1..12)"),
+        ("seed: " + "9" * 5000, "a value cannot be read (Exceeds the limit"),
+        ("seed: 0x" + "f" * 40, "a value cannot be read (a whole number has more than 64 bits)"),
+        ("train: " + "[" * 2000, "values are nested too deeply"),
+        ("&a {title: *a}", "a value cannot be read (an alias stands for itself)"),
+        (BOMB, "its aliases stand for more than 100000 values"),
+        ("a: !!timestamp x", "a value cannot be read"),
+        (
+            "a: !!python/object/apply:os.system [ls]",
+            "could not determine a constructor for the tag",
+        ),
+        ("--- 1\n--- 2", "but found another document. Write plain keys and values"),
+    ],
+)
+def test_yaml_that_is_hostile_is_refused_at_once(tmp_path, text, message):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_yaml(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError):
+        apply_overrides({}, [f"a={text}"])
+
+
+def test_a_recipe_that_is_no_text_or_too_large(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(b"title: \xff")
+    with pytest.raises(UserError, match="Save it as UTF-8, or choose another file"):
+        read_yaml(path)
+    path.write_text("#" * (2**20 + 1))
+    with pytest.raises(UserError, match="a recipe has at most 1048576"):
+        read_yaml(path)
+
+
+def test_anchors_as_people_use_them_are_read(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("a: &a {k: 1}\nb: *a\nc: {<<: *a, l: 2}")
+    assert read_yaml(path) == {"a": {"k": 1}, "b": {"k": 1}, "c": {"k": 1, "l": 2}}
