@@ -24,6 +24,7 @@ class PieceWork:
         data: What to take from where.
         files: `fingerprints` of the files.
         climatology: What anomalies are taken from, or None.
+        ever: Where channels with holes to fill have a value at some time.
         valid: Where each channel has values.
         partial: The unfinished store.
         opened: The opened files; another process opens them itself.
@@ -32,6 +33,7 @@ class PieceWork:
     data: GriddedData
     files: list[dict[str, Any]]
     climatology: Climatology | None
+    ever: dict[str, Bool[np.ndarray, "row column"]]
     valid: Bool[np.ndarray, "channel y x"]
     partial: Path
     opened: GriddedSource | None = None
@@ -44,7 +46,7 @@ class PieceWork:
         if self.opened is not None:
             return self.opened
         source = _opened(self.data.model_dump_json(), json.dumps(self.files))
-        source.climatology = self.climatology
+        source.climatology, source.ever = self.climatology, self.ever
         return source
 
 
@@ -123,5 +125,5 @@ def require_mask(
         f"{source.name}: variable '{source.variables.names[channel]}' has {holds} at "
         f"{source.times[times.start + time]}, {where}, where it has {held} at {source.times[0]} "
         f"({int(wrong.sum())} such values in the piece read). Fill holes, or mask every cell that ever lacks a value "
-        "with data.holes=mask."
+        "with data.holes=mask, or, where absence means a value as for ice, say which with data.holes=fill and `fill`."
     )

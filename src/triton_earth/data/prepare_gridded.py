@@ -101,9 +101,13 @@ def prepare_gridded(
                 advice="Take fewer variables, a shorter period or a coarser grid.",
             )
         pieces = pieces_of(source, data.memory_mb, place.processes)
+        if data.holes == "fill":
+            for name, count in source.find_holes(pieces).items():
+                logger.info("%s: %d holes are filled.", name, count)
         if source.anomalies:
             source.climatology = _climatology(source, pieces, split)
         valid = _always_valid(source, pieces) if data.holes == "mask" else _valid_mask(source)
+        source.require_percent(pieces)
         identity: dict[str, Any] = {
             "data": data.model_dump(mode="json"),
             "files": fingerprints(source.files),
@@ -135,7 +139,13 @@ def prepare_gridded(
                 ),
             )
             work = PieceWork(
-                data, identity["files"], source.climatology, valid, claim.partial, source
+                data,
+                identity["files"],
+                source.climatology,
+                source.ever,
+                valid,
+                claim.partial,
+                source,
             )
             try:
                 digests = _finish_pieces(place, work, pieces)

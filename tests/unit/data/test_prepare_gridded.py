@@ -400,3 +400,77 @@ def test_a_chunk_larger_than_the_memory_is_held_three_times_and_no_more(tmp_path
     small = peak(in_chunks(tmp_path / "small.zarr", large, 50), 4000)
     whole = peak(in_chunks(tmp_path / "whole.zarr", large, 4000), 4000)
     assert whole < small + 3 * 25, (small, whole)
+
+
+def with_rare_ice(path):
+    """Ice with values where there is some, on a sea that reaches around land."""
+    data = dataset()
+    land = np.isnan(data["sst"].values[0])
+    ice = np.where(data["sst"].values < 8, 0.5, np.nan)
+    ice[0, 0, 0] = np.nan  # there at most other times
+    ice[:, 7] = np.nan
+    ice[:, land] = np.nan
+    data["ice"] = (data["sst"].dims, ice, {"units": "1"})
+    return write(path, data), ice
+
+
+FILL = {
+    "variables": [
+        "2m_temperature",
+        {"name": "sea_ice_concentration", "source": "ice", "fill": 0.0},
+    ],
+    "holes": "fill",
+}
+
+
+def test_holes_are_filled_where_absence_means_a_value(tmp_path, caplog):
+    path, ice = with_rare_ice(tmp_path / "a.nc")
+    caplog.set_level(logging.INFO)
+    store = prepared(path, tmp_path / "a.zarr", memory_mb=SMALL, **FILL)
+    ever = np.isfinite(ice).any(axis=0)
+    assert 0 < ever.sum() < ever.size
+    expected = np.where(np.isnan(ice) & ever, 0.0, ice)
+    np.testing.assert_array_equal(store.read(0, slice(None))[:, 1], expected.astype("f4"))
+    np.testing.assert_array_equal(store.valid_mask[1], ever)
+    count = int((np.isnan(ice) & ever).sum())
+    assert f"sea_ice_concentration: {count} holes are filled." in caplog.text
+
+
+def test_averages_count_absence_as_what_it_means(tmp_path):
+    """Onto a coarser grid, half a cell of ice and half without is a half."""
+    data = dataset()
+    ice = np.full(data["flux"].shape, np.nan)
+    ice[:, :, ::2] = 1.0
+    ice[20] = 1.0  # everywhere, so that every cell has some at some time
+    data["ice"] = (data["flux"].dims, ice, {"units": "1"})
+    path = write(tmp_path / "a.nc", data)
+    grid = {"latitudes": 4, "longitudes": 6}
+    fields = prepared(path, tmp_path / "a.zarr", grid=grid, **FILL).read(0, slice(None))
+    assert 0.2 < fields[0, 1].mean() < 0.8
+    np.testing.assert_allclose(fields[20, 1], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"holes": "fill"}, "no variable says what stands for an absent value. Say it: variables:"),
+        ({"variables": FILL["variables"]}, "has `fill`, but holes is 'refuse'. Say `holes: fill`"),
+        (
+            {"variables": [{**FILL["variables"][1], "fill": 7.0}], "holes": "fill"},
+            "`fill` of 'sea_ice_concentration' is 7, outside -0.01 to 1.02, what sea ice concentration can be",
+        ),
+    ],
+)  # fmt: skip
+def test_what_holes_cannot_be_filled_with(tmp_path, changes, message):
+    path, _ = with_rare_ice(tmp_path / "a.nc")
+    with pytest.raises(UserError) as caught:
+        prepared(path, tmp_path / "a.zarr", **changes)
+    assert message in str(caught.value)
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_other_holes_are_refused_still(tmp_path):
+    path, _ = with_rare_ice(tmp_path / "a.nc")
+    choice = ["2m_temperature", {"name": "ice"}]
+    with pytest.raises(UserError, match=r"as for ice, say which with data.holes=fill and `fill`\."):
+        prepared(path, tmp_path / "a.zarr", variables=choice)

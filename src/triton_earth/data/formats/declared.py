@@ -42,7 +42,7 @@ class Declaration:
         if self.otherwise is not None and outside.any():
             there = int((~np.isnan(values)).sum())
             unpacked = self._beyond(values, *self.otherwise)
-            if 2 * int(outside.sum()) > there and not unpacked.any():
+            if 2 * int(outside.sum()) > there > 2 * int(unpacked.sum()):
                 outside = unpacked
         if self.flags:
             flagged = np.zeros(values.shape, dtype=bool)

@@ -18,6 +18,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 _LARGE = 0x800000
 """Bit of a length in GRIB 1 that says that it is counted in 120 bytes."""
 _GRIB = (".grib", ".grib2", ".grb", ".grb2")
+_END = b"7777"
 _HEADING = 128
 """Bytes within which a GRIB file has its first message, after a heading of the telecommunication system."""
 _BLOCK = 1 << 16
@@ -25,6 +26,10 @@ _BLOCK = 1 << 16
 
 class _CutError(Exception):
     """The file ends within its header."""
+
+
+class _DamagedError(Exception):
+    """What is said where a message does not end as it should."""
 
 
 def is_grib(path: str) -> bool:
@@ -56,6 +61,8 @@ def require_whole(path: str, called: str | None = None) -> None:
             raise UserError(
                 f"{called}: the file ends within its header, after {size} bytes; it is damaged. Fetch it again."
             ) from None
+        except _DamagedError as error:
+            raise UserError(f"{called}: {error}; the file is damaged. Fetch it again.") from None
     if needed > size:
         raise UserError(
             f"{called}: the file has {size} bytes, but its header asks for {needed}: it ends too early, and what is "
@@ -167,7 +174,7 @@ def _hdf5_bytes(file: BinaryIO, size: int) -> int:
 
 def _grib_bytes(file: BinaryIO, size: int) -> int:
     """Return where the first message ends that reaches beyond the file, else the size of the file."""
-    at = 0
+    at, messages = 0, 0
     while (at := _next_message(file, at, size)) < size:
         file.seek(at)
         head = file.read(16)
@@ -181,7 +188,13 @@ def _grib_bytes(file: BinaryIO, size: int) -> int:
         )
         if length < 16 or at + length > size:
             return at + max(length, 16)
+        file.seek(at + length - len(_END))
+        if file.read(len(_END)) != _END:
+            raise _DamagedError(f"the GRIB message at byte {at} does not end with 7777")
         at += length
+        messages += 1
+    if not messages:
+        raise _DamagedError("there is no GRIB message of edition 1 or 2 in it")
     return size
 
 

@@ -13,11 +13,17 @@ from triton_earth.data.inspection.sampling import blocks
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.turned_maps import TurnedMaps
 from triton_earth.data.inspection.value_checks import check_values
-from triton_earth.data.sources.attributes import text_of
-from triton_earth.data.sources.coordinates import NEAR_GROUND, find_axis, single_level
+from triton_earth.data.sources.attributes import packing_of, text_of
+from triton_earth.data.sources.coordinates import (
+    NEAR_GROUND,
+    find_axis,
+    lies_under_water,
+    single_level,
+)
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import require_chunks
-from triton_earth.data.sources.names import known_variable
+from triton_earth.data.sources.names import known_in_file, known_variable
+from triton_earth.data.sources.possible_values import Possible, possible_values
 from triton_earth.data.sources.times.axis import find_time
 
 
@@ -94,7 +100,11 @@ def inspect_variable(
     rows = [_dimension(dataset, kind) for kind in ("latitude", "longitude")]
     order = [one for one in (level, *rows) if one is not None]
     _check_dimensions(inspection, name, array, [*order, *([dimension] if dimension else [])])
-    scans = {one: Scan(place=_places(dataset)) for one in levels}
+    possible = None if channel else _possible(dataset, array, units)
+    scans = {
+        one: Scan(place=_places(dataset), possible=possible, packing=packing_of(array))
+        for one in levels
+    }
     directions = {one: TurnedMaps() for one in levels}
     successive = len(chosen) == len(times)
     labels: list[str] = []
@@ -113,6 +123,7 @@ def inspect_variable(
             "Fetch the file again.", name,
         )  # fmt: skip
         return None
+    _say_what_is_declared(inspection, name, array)
     for one, scan in scans.items():
         called, height = (names[one], None) if channel else (name, one)
         inspection.variables.append(describe(called, units, height, level_units, None, scan))
@@ -177,6 +188,36 @@ def _units(inspection: Inspection, name: str, array: xr.DataArray) -> str | None
         name,
     )
     return None
+
+
+def _say_what_is_declared(inspection: Inspection, name: str, array: xr.DataArray) -> None:
+    """Say how many values are missing because attributes say so, and which versions are put together."""
+    declared = array.encoding.get("declared")
+    if declared is not None and declared.missing:
+        inspection.add(
+            "declared-missing",
+            Severity.NOTE,
+            f"{declared.missing} values are missing by its attributes ({declared.declaration.text}).",
+            "Correct these if they are wrong (NCO: ncatted).",
+            name,
+        )
+    if "versions" in array.encoding:
+        inspection.add(
+            "versions",
+            Severity.NOTE,
+            f"two versions are put together: {array.encoding['versions']}.",
+            "Choose one (xarray: ds.sel(expver=1)) if that is not wanted.",
+            name,
+        )
+
+
+def _possible(dataset: xr.Dataset, array: xr.DataArray, units: str | None) -> Possible | None:
+    """Return what the values of a variable can be, in its own units."""
+    if units is None:
+        return None
+    name, standard_name = str(array.name), text_of(array, "standard_name")
+    known = known_in_file(name, standard_name, under_water=lies_under_water(dataset, array.dims))
+    return possible_values(known, units, (name, standard_name, text_of(array, "long_name")))
 
 
 def _levels(

@@ -20,6 +20,7 @@ from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
 from triton_earth.data.inspection.time_checks import inspect_times
 from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
+from triton_earth.data.sources.names import fields_of
 
 
 @dataclass
@@ -73,7 +74,7 @@ def inspect_file(
         else:
             summary.axes[kind] = axis
             _describe_axis(inspection, kind, axis, dataset)
-    maps = {str(name): array for name, array in dataset.data_vars.items() if is_map(dataset, array)}
+    maps = {name: array for name, array in fields_of(dataset).items() if is_map(dataset, array)}
     chosen = _chosen(inspection, dataset, dimension, list(maps.values()), wanted, files)
     for name, array in maps.items():
         found = inspect_variable(inspection, source, dataset, array, dimension, labels, chosen)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from triton_earth.data.sources.soundness import FILL_VALUES, LARGEST
+from triton_earth.data.sources.possible_values import Possible
+from triton_earth.data.sources.soundness import LARGEST, extremes, stand_ins
 
 
 @dataclass
@@ -29,12 +30,17 @@ class Scan:
 
     Attributes:
         place: What to call a cell, by its number in the map.
+        possible: What values can be, or None.
+        packing: (scale factor, offset) of packed numbers, or None.
         valid: Cells that have a value at the first time.
         holes: Number of values that are missing where the first time has one, or there where it has none.
         first_hole: Where the first of them is, in words.
         infinite: Number of infinite values.
         fill: Number of values that stand for a missing one.
         fill_value: The first of them.
+        first_fill: Where it is, in words.
+        impossible: Number of values that cannot be.
+        first_impossible: The first of them, and where it is.
         count: Number of values.
         mean: Their mean.
         squares: Sum of their squared deviations from it.
@@ -48,12 +54,17 @@ class Scan:
     """
 
     place: Callable[[int], str] = "cell {}".format
+    possible: Possible | None = None
+    packing: tuple[float, float] | None = None
     valid: np.ndarray | None = None
     holes: int = 0
     first_hole: str = ""
     infinite: int = 0
     fill: int = 0
     fill_value: float = 0.0
+    first_fill: str = ""
+    impossible: int = 0
+    first_impossible: "Extreme | None" = None
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
@@ -79,11 +90,7 @@ class Scan:
         there = np.isfinite(flat)
         self._look_for_holes(there | np.isinf(flat), times)
         self.infinite += int(np.isinf(flat).sum())
-        stand_in = there & ((np.abs(flat) >= LARGEST) | np.isin(flat, FILL_VALUES))
-        if stand_in.any():
-            if not self.fill:
-                self.fill_value = float(flat[stand_in][0])
-            self.fill += int(stand_in.sum())
+        self._look_for_impossible(flat, there, times)
         for number, name in enumerate(times):
             digest = hashlib.sha256(np.ascontiguousarray(fields[number]).tobytes()).digest()
             if self.digests and digest == self.digests[-1] and (follows or number > 0):
@@ -120,6 +127,39 @@ class Scan:
             time, cell = (int(index) for index in np.argwhere(wrong)[0])
             self.first_hole = f"{times[time]}, {self.place(cell)}"
         self.holes += int(wrong.sum())
+
+    def _look_for_impossible(
+        self, flat: Float64[np.ndarray, "time cell"], there: np.ndarray, times: list[str]
+    ) -> None:
+        """Count what stands for a missing value, else what cannot be."""
+        finite = flat if there.all() else np.where(there, flat, np.nan)
+        lowest, highest = limits = extremes(finite)
+        if np.isnan(lowest):
+            return
+        stand_in = stand_ins(finite, limits, 1.0, 0.0, self.packing)
+        if max(-lowest, highest) >= LARGEST:
+            stand_in = np.abs(finite) >= LARGEST
+        if stand_in is not None:
+            if not self.fill:
+                first = self._first(flat, stand_in, times)
+                self.fill_value, self.first_fill = first.value, first.where
+            self.fill += int(stand_in.sum())
+            return
+        if self.possible is None:
+            return
+        if lowest >= self.possible.lowest and highest <= self.possible.highest:
+            return
+        low, high = self.possible.limits(float(np.nanmean(finite)), highest)
+        wrong = (finite < low) | (finite > high)
+        if wrong.any():
+            self.first_impossible = self.first_impossible or self._first(flat, wrong, times)
+            self.impossible += int(wrong.sum())
+
+    def _first(
+        self, flat: np.ndarray, wrong: Bool[np.ndarray, "time cell"], times: list[str]
+    ) -> Extreme:
+        time, cell = (int(index) for index in np.argwhere(wrong)[0])
+        return Extreme(float(flat[time, cell]), f"{times[time]}, {self.place(cell)}")
 
     def _add_moments(self, values: Float64[np.ndarray, " value"]) -> None:
         """Merge moments exactly (Chan, Golub and LeVeque 1983, Eq. 2.1)."""

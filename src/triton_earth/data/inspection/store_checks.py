@@ -8,14 +8,16 @@ import numpy as np
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.time import describe_duration, describe_time
-from triton_earth.core.variables import Role
+from triton_earth.core.variables import Role, Variable
 from triton_earth.data.content_hash import content_hash
 from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import BLOCK_BYTES
 from triton_earth.data.inspection.scan import Scan
-from triton_earth.data.inspection.value_checks import check_values
+from triton_earth.data.inspection.value_checks import check_values, without_level
 from triton_earth.data.periods import SPLITS, gaps_between_splits
+from triton_earth.data.sources.names import known_variable
+from triton_earth.data.sources.possible_values import Possible, possible_values
 from triton_earth.data.store import TrainingStore
 from triton_earth.data.store_writer import hash_digests, time_digests
 
@@ -122,7 +124,10 @@ def _check_splits(inspection: Inspection, store: TrainingStore) -> None:
 
 def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list[int]]:
     """Read everything once: a scan of each channel, of each channel in each split, and damaged trajectories."""
-    scans = [Scan(place=_places(store.grid)) for _ in store.variables]
+    scans = [
+        Scan(place=_places(store.grid), possible=_possible(store, variable))
+        for variable in store.variables
+    ]
     by_split = {name: [Scan() for _ in store.variables] for name in store.split_names}
     damaged = []
     for trajectory in store.trajectories.tolist():
@@ -143,6 +148,17 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
         if hash_digests(digests) != store.trajectory_hashes[trajectory]:
             damaged.append(trajectory)
     return scans, by_split, damaged
+
+
+def _possible(store: TrainingStore, variable: Variable) -> Possible | None:
+    """Return what the values of a variable can be, unless its recipe lets it have any."""
+    stem = without_level(variable.name)
+    data = store.provenance.get("data")
+    allowed = data.get("allow_implausible", ()) if isinstance(data, dict) else ()
+    if variable.name in allowed or stem in allowed:
+        return None
+    known = known_variable(variable.name, stem)
+    return possible_values(known, variable.units, (variable.name, variable.long_name))
 
 
 def _places(grid: Grid) -> Callable[[int], str]:

@@ -5,7 +5,8 @@ import numpy as np
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.units import conversion
+from triton_earth.data.sources.soundness import MARGIN, units_hint
+from triton_earth.data.sources.units import canonical_units
 
 OUTLIER = 20.0
 """Standard deviations from the mean."""
@@ -68,12 +69,16 @@ def check_values(
         inspection.add(
             "fill-values",
             Severity.FATAL,
-            f"{scan.fill} values are {scan.fill_value:g}, which stands for a missing value.",
+            f"{scan.fill} values are {scan.fill_value:g}, which stands for a missing value, the first at "
+            f"{scan.first_fill}.",
             "Declare it: set the attribute _FillValue.",
             name,
         )
     else:
-        _check_range(inspection, name, known_as or _without_level(name), scan, units, standard_name)
+        known = known_as or without_level(name)
+        implausible = _check_range(inspection, name, known, scan, units, standard_name)
+        if not implausible:
+            _check_impossible(inspection, name, scan, units)
         _check_outliers(inspection, name, scan)
     if changes:
         _check_changes(inspection, name, scan, times)
@@ -88,13 +93,14 @@ def _check_range(
     scan: Scan,
     units: str | None,
     standard_name: str | None,
-) -> None:
+) -> bool:
+    """Say where units or the mean are not those of the variable, and return whether it is so."""
     known = known_variable(name, known_as, standard_name)
     if known is None or units is None:
-        return
+        return False
     to_known = known.conversion(units)
     if to_known is None and len(known_as) == 1:
-        return  # a letter may stand for anything
+        return False  # a letter may stand for anything
     if to_known is None:
         inspection.add(
             "units-foreign",
@@ -103,28 +109,48 @@ def _check_range(
             "Correct the attribute `units`, or say `source_units:` in the recipe.",
             name,
         )
-        return
+        return True
     mean = to_known[0] * scan.mean + to_known[1]
-    if not known.lowest <= mean <= known.highest:
-        hint = ""
-        celsius = conversion("degC", known.units)
-        if (
-            known.units == "K"
-            and celsius
-            and known.lowest <= scan.mean + celsius[1] <= known.highest
-        ):
-            hint = " It looks like degC."
+    margin = MARGIN * (known.highest - known.lowest)
+    if known.lowest - margin <= mean <= known.highest + margin:
+        return False
+    inspection.add(
+        "units-implausible",
+        Severity.FATAL,
+        f"the mean is {scan.mean:.5g} {units}, outside {known.lowest:g} to {known.highest:g} {known.units}, what "
+        f"{known.long_name} can have on Earth.{units_hint(known, mean)}",
+        "Correct the attribute `units`, or say `source_units:` in the recipe.",
+        name,
+    )
+    return True
+
+
+def _check_impossible(inspection: Inspection, name: str, scan: Scan, units: str | None) -> None:
+    """Say which values cannot be, and whether values in per cent are fractions."""
+    possible, first = scan.possible, scan.first_impossible
+    if possible is None:
+        return
+    if first is not None:
+        limits = possible.limits(scan.mean, scan.highest.value)
+        inspection.add(
+            "impossible-values",
+            Severity.FATAL,
+            f"{scan.impossible} values are {possible.describe(*limits)}, the first {first.value:.6g} at "
+            f"{first.where}.{possible.percent_hint(scan.lowest.value, scan.highest.value)}",
+            "Mask or repair them, or correct the units; `prepare` takes them with data.allow_implausible.",
+            name,
+        )
+    elif canonical_units(units or "") == "%" and possible.is_fraction(scan.highest.value):
         inspection.add(
             "units-implausible",
             Severity.FATAL,
-            f"the mean is {scan.mean:.5g} {units}, outside {known.lowest:g} to {known.highest:g} {known.units}, what "
-            f"{known.long_name} can have on Earth.{hint}",
-            "Correct the attribute `units`, or say `source_units:` in the recipe.",
+            f"it is in '%', but its largest value is {scan.highest.value:.3g}: these look like fractions.",
+            'Say `source_units: "1"` in the recipe, or correct the attribute `units`.',
             name,
         )
 
 
-def _without_level(name: str) -> str:
+def without_level(name: str) -> str:
     """Return ``temperature`` for ``temperature_850``."""
     stem, _, level = name.rpartition("_")
     return stem if stem and level.replace(".", "", 1).isdigit() else name

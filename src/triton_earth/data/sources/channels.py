@@ -7,9 +7,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role, Variable
-from triton_earth.data.sources.attributes import text_of
+from triton_earth.data.sources.attributes import packing_of, text_of
+from triton_earth.data.sources.chosen_variables import find_variable, meant_variable
 from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.coordinates import (
     NEAR_GROUND,
@@ -17,13 +18,13 @@ from triton_earth.data.sources.coordinates import (
     find_axis,
     level_indices,
     level_values,
-    lies_under_water,
     rotated_axes,
     single_level,
 )
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
-from triton_earth.data.sources.names import is_vague, known_in_file, known_variable
+from triton_earth.data.sources.names import fields_of, known_variable
+from triton_earth.data.sources.possible_values import Possible, possible_values
 from triton_earth.data.sources.times.axis import bare_time, find_time, without_coordinate
 from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
 from triton_earth.data.sources.units import canonical_units, conversion
@@ -41,6 +42,8 @@ class Layout:
         only_level: The level of a variable that has one and is asked for none, or None.
         has_time: Whether the variable changes in time.
         time: Its coordinate of time, which may be a single value; None where it has none.
+        packing: (scale factor, offset) with stored value = scale factor · packed number + offset, or None.
+        in_percent: Whether the file says that its values are per cent.
     """
 
     scale: float
@@ -50,6 +53,8 @@ class Layout:
     only_level: float | None
     has_time: bool
     time: str | None
+    packing: tuple[float, float] | None = None
+    in_percent: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Channels:
         layouts: How each file that has the variable holds it, by the file's name.
         known: What is known of the variable, or None.
         aggregation: What becomes of its values on a longer step; None where nobody says it.
+        possible: What its values can be, or None.
     """
 
     source_name: str
@@ -69,11 +75,18 @@ class Channels:
     layouts: dict[str, Layout]
     known: KnownVariable | None
     aggregation: Aggregation | None
+    possible: Possible | None = None
 
     @property
     def has_time(self) -> bool:
         """Whether the variable changes in time."""
         return next(iter(self.layouts.values())).has_time
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether a file says that the values are per cent, of a whole that is 1."""
+        shares = self.possible is not None and self.possible.whole is not None
+        return shares and any(layout.in_percent for layout in self.layouts.values())
 
     def read(
         self,
@@ -141,8 +154,8 @@ def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> 
         UserError: if the variable, a level or the time is missing, it is no map of numbers, or its units are unknown or
             cannot be converted; if files hold it in ways that cannot be brought together.
     """
-    first, name = _find(choice, files)
-    holding = [source for source, dataset in files.items() if name in dataset.data_vars]
+    first, name = find_variable(choice, files)
+    holding = [source for source, dataset in files.items() if name in fields_of(dataset)]
     if choice.levels is None:
         return [_channels(choice, files, holding, name, first, None)]
     by_levels = _level_sets(files, holding, name)
@@ -176,7 +189,7 @@ def _channels(
     """Return the channels that some files hold."""
     array = files[first][name]
     standard_name = text_of(array, "standard_name")
-    known = _known(choice, files[first], array)
+    known = meant_variable(choice, files[first], array)
     stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
     units = choice.units or (known.units if known else stated)
     layouts = {
@@ -203,7 +216,9 @@ def _channels(
     time = layouts[first].time
     names = ("time",) if time is None else (time, *map(str, files[first].variables[time].dims))
     how = choice.aggregate or aggregation_of(array, known, names)
-    return Channels(name, variables, layouts, known, how)
+    called = (choice.name, name, standard_name, text_of(array, "long_name"))
+    possible = possible_values(known, variables[0].units, called)
+    return Channels(name, variables, layouts, known, how, possible)
 
 
 def _level_sets(
@@ -269,7 +284,10 @@ def _layout(
     level, indices, only = _levels(levels, dataset, array, what)
     _require_no_other_dimension(dataset, array, level, time, what)
     scale, offset = _units(choice, array, known, units, what)
-    return Layout(scale, offset, level, indices, only, has_time, time)
+    stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
+    in_percent = canonical_units(stated or "") == "%"
+    packing = packing_of(array)
+    return Layout(scale, offset, level, indices, only, has_time, time, packing, in_percent)
 
 
 def _along(dataset: xr.Dataset, time: str) -> str:
@@ -291,54 +309,6 @@ def _require_same_kind(name: str, first: str, one: Layout, source: str, other: L
             f"{source}: variable '{name}' is at level {other.only_level}, but in {first} at {one.only_level}. Choose "
             "one with `levels: [...]`, and files that have it."
         )
-
-
-def _find(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str, str]:
-    """Return the first file that has the variable, and its name there."""
-    everywhere = {
-        str(name): (source, dataset)
-        for source, dataset in reversed(list(files.items()))
-        for name in dataset.data_vars
-    }
-    if choice.source is not None:
-        candidates = [choice.source] if choice.source in everywhere else []
-    elif choice.name in everywhere:
-        candidates = [choice.name]
-    else:
-        wanted = known_variable(choice.name)
-        candidates = [
-            name
-            for name, (_, dataset) in everywhere.items()
-            if wanted is not None and _meaning(dataset, dataset[name]) is wanted
-        ]
-    if len(candidates) > 1:
-        raise UserError(
-            f"data.variables: '{choice.name}' may be any of {sorted(candidates)} in the files; say which one with "
-            "`source:`."
-        )
-    if not candidates:
-        raise UserError(
-            f"{next(iter(files))}: there is no variable '{choice.source or choice.name}' for '{choice.name}'; "
-            f"{nearest(choice.source or choice.name, everywhere)} Correct data.variables."
-        )
-    source, _ = everywhere[candidates[0]]
-    return source, candidates[0]
-
-
-def _known(
-    choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray
-) -> KnownVariable | None:
-    """Return what the recipe's name means, else what the file's does."""
-    named = None if is_vague(choice.name) else known_variable(choice.name)
-    return named or _meaning(dataset, array)
-
-
-def _meaning(dataset: xr.Dataset, array: xr.DataArray) -> KnownVariable | None:
-    return known_in_file(
-        str(array.name),
-        text_of(array, "standard_name"),
-        under_water=lies_under_water(dataset, array.dims),
-    )
 
 
 def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:

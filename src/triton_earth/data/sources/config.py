@@ -31,6 +31,8 @@ class VariableChoice(StrictConfig):
         units: Units in the store; those of the known variable, or of the file, if not given.
         source_units: Units in the files, where these do not say or say it wrongly.
         long_name: In words.
+        fill: Value, in the units of the store, that stands where the file has none at some times only; with
+            `data.holes` being ``fill``. None for a variable whose holes are refused.
         keep: Whether it goes into the store; others are only there for `data.derive` to compute from.
         aggregate: What becomes of it where `data.step` is longer than the step of the files: the ``sum``, ``mean``,
             ``maximum`` or ``minimum`` over the longer step, or a ``sample`` of its moment; what the file says if not
@@ -44,6 +46,7 @@ class VariableChoice(StrictConfig):
     units: str | None = None
     source_units: str | None = None
     long_name: str | None = None
+    fill: float | None = None
     keep: bool = True
     aggregate: Aggregation | None = None
 
@@ -210,8 +213,9 @@ class GriddedData(StrictConfig):
         rotate: Pairs of variables that are components of a vector along the rows and columns of a curvilinear grid and
             are turned to east and north; if not given, those whose standard names say so.
         array: How to read files without names; None for files that describe themselves.
-        holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first, or
-            ``mask`` them at all times, which reads the files twice.
+        holes: What to do about cells that lack a value at some times only: ``refuse`` them, naming the first; ``mask``
+            them at all times; or ``fill`` them with what their variable says (`fill`), where absence means a value, as
+            for ice. The last two read the files twice.
         gaps: What to do about times that the files lack within a period: ``refuse`` them, naming the first, or
             ``split`` the period there; windows then do not cross them. Outside all periods they may be missing.
         allow_implausible: Variables whose values may look like fill values, or lie outside what is possible on Earth;
@@ -238,10 +242,24 @@ class GriddedData(StrictConfig):
     grid: TargetGrid | None = None
     rotate: tuple[tuple[str, str], ...] | None = None
     array: ChannelArray | None = None
-    holes: Literal["refuse", "mask"] = "refuse"
+    holes: Literal["refuse", "mask", "fill"] = "refuse"
     gaps: Literal["refuse", "split"] = "refuse"
     allow_implausible: tuple[str, ...] = ()
     missing_chunks: Literal["refuse", "fill"] = "refuse"
     storage_options: dict[str, Any] = Field(default_factory=dict)
     memory_mb: float = Field(default=512.0, gt=0)
     compression: Compression = "none"
+
+    @pydantic.model_validator(mode="after")
+    def _fill_and_its_value(self) -> "GriddedData":
+        filled = [choice.name for choice in self.variables if choice.fill is not None]
+        if self.holes == "fill" and not filled:
+            raise UserError(
+                "holes is 'fill', but no variable says what stands for an absent value. Say it: "
+                f"variables: [{{name: {self.variables[0].name}, fill: VALUE}}]."
+            )
+        if self.holes != "fill" and filled:
+            raise UserError(
+                f"variables: '{filled[0]}' has `fill`, but holes is '{self.holes}'. Say `holes: fill`, or leave it out."
+            )
+        return self

@@ -1,5 +1,6 @@
 """Opening files: patterns, NetCDF, HDF5 and Zarr, near or far, as lazy xarray datasets with raw time axes."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterable
@@ -145,8 +146,12 @@ def _open_file(path: str, called: str, groups: tuple[str, ...]) -> Opened:
         raise UserError(
             f"{called}: a folder that is no Zarr group. For the NetCDF files in it write {called}/*.nc."
         )
+    if is_grib(path):
+        _require_grib_package(called)
+        require_whole(path, called)
+        return [(called, _open_grib(path, called))]
     require_whole(path, called)
-    return [(called, _open_grib(path))] if is_grib(path) else _open_netcdf(path, called, groups)
+    return _open_netcdf(path, called, groups)
 
 
 def _open_netcdf(file: Any, called: str, groups: tuple[str, ...]) -> Opened:
@@ -172,12 +177,17 @@ def _open_netcdf(file: Any, called: str, groups: tuple[str, ...]) -> Opened:
         ) from error
 
 
-def _open_grib(path: str) -> xr.Dataset:
+def _require_grib_package(called: str) -> None:
     if "cfgrib" not in xr.backends.list_engines():
         raise UserError(
-            f"{path}: reading GRIB needs the package cfgrib. Install it (pip install 'triton-earth[grib]'), or convert "
-            "the file (`cdo -f nc4 copy IN OUT`)."
+            f"{called}: reading GRIB needs the package cfgrib. Install it (pip install 'triton-earth[grib]'), or "
+            "convert the file (`cdo -f nc4 copy IN OUT`)."
         )
+
+
+def _open_grib(path: str, called: str) -> xr.Dataset:
+    # It reports what it leaves out with a traceback; what is asked for and not there is named by us.
+    logging.getLogger("cfgrib").setLevel(logging.CRITICAL)
     try:
         # Without index files, which would be written beside the data, and read by running what is in them.
         return xr.open_dataset(
@@ -185,7 +195,7 @@ def _open_grib(path: str) -> xr.Dataset:
         )
     except READ_ERRORS as error:
         raise UserError(
-            f"{path}: cannot be read as GRIB ({first_line(error)}). Files with several kinds of levels have to be "
+            f"{called}: cannot be read as GRIB ({first_line(error)}). Files with several kinds of levels have to be "
             "split first (`grib_copy IN '[typeOfLevel].grib'`)."
         ) from error
 

@@ -1,7 +1,7 @@
 """The gridded source: files of any archive as canonical fields, read a few times at a time."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from triton_earth.data.sources.coordinates import require_places, rotated_axes
 from triton_earth.data.sources.file_fields import FileFields, FileReader
 from triton_earth.data.sources.files import open_files, require_chunks
 from triton_earth.data.sources.onto_grid import onto_grid
+from triton_earth.data.sources.soundness import extremes, require_percent, require_possible_fill
 from triton_earth.data.sources.times.cell_methods import aggregate
 from triton_earth.data.sources.times.common import StoreTimes, TimedVariable, store_times
 
@@ -43,6 +44,8 @@ class GriddedSource:
         lead_in: How long before the first time begins what it stands for.
         anomalies: Channels that are anomalies; they are read once `climatology` is set.
         climatology: Climatology of what the anomalies are of, in that order.
+        ever: Cells of the files in which a variable with holes to fill has a value at some time, by channel; holes are
+            filled once it is set.
     """
 
     def __init__(self, data: GriddedData) -> None:
@@ -92,11 +95,19 @@ class GriddedSource:
             if choice.keep
         ]
         self._allowed = _implausible(data, chosen)
+        self._fill = {
+            variable.name: choice.fill
+            for choice, several in zip(data.variables, chosen, strict=True)
+            for channels in several
+            for variable in channels.variables
+            if choice.fill is not None
+        }
         given = _different([each for channels in self._channels for each in channels.variables])
         computed = [choice for choice in data.derive if choice.is_computed]
         self._computed = computed_variables(computed, list(given), self._onto.computing_grid)
         self.anomalies = [each for each in self._computed if each.kind == ANOMALY]
         self.climatology: Climatology | None = None
+        self.ever: dict[str, Bool[np.ndarray, "row column"]] = {}
         self._derived = derived_variables(choice.kind for choice in data.derive)
         by_name = {variable.name: variable for variable in given}
         self.variables = _different(
@@ -107,6 +118,7 @@ class GriddedSource:
             ]
         )
         self._given = len(given)
+        self._largest: dict[str, float] = {}
         if not len(self.variables.with_role(Role.PROGNOSTIC)):
             raise UserError(
                 "data.variables: none is prognostic, so there is nothing to forecast. Give one that role."
@@ -191,7 +203,7 @@ class GriddedSource:
             if needed & {variable.name for variable in channels.variables}:
                 values = self._read_channels(channels, files, times)
                 for number, variable in enumerate(channels.variables):
-                    native[variable.name] = values[:, number]
+                    native[variable.name] = self._filled(variable.name, values[:, number])
         fields: dict[str, Maps] = {}
         if self._onto.native is None:
             fields = {name: self._onto.put(name, native) for name in native if name in needed}
@@ -220,6 +232,77 @@ class GriddedSource:
                 fields[each.variable.name] = fields[of] - normal[:, number]
         return {name: fields[name] for name in names}
 
+    def find_holes(self, pieces: Iterable[slice]) -> dict[str, int]:
+        """Find the cells whose holes are to be filled: those that have a value at some time.
+
+        Args:
+            pieces: Times to read at once.
+
+        Returns:
+            The number of holes of each channel that has any; `ever` is set.
+
+        Raises:
+            UserError: if a variable cannot have the value that is to fill them.
+        """
+        holes: dict[str, int] = {}
+        ever: dict[str, Bool[np.ndarray, "row column"]] = {}
+        for channels, files in zip(self._channels, self._files, strict=True):
+            names = [
+                variable.name for variable in channels.variables if variable.name in self._fill
+            ]
+            if not names:
+                continue
+            count = np.zeros((len(names), *files[0].shape), dtype=np.int64)
+            for times in pieces:
+                count += np.isfinite(self._read_channels(channels, files, times)).sum(axis=0)
+            missing = int(self.recorded.sum()) - count
+            for name, there, absent in zip(names, count > 0, missing, strict=True):
+                ever[name] = there
+                if absent[there].any():
+                    holes[name] = int(absent[there].sum())
+                    if name not in self._allowed:
+                        require_possible_fill(name, self._fill[name], channels.possible)
+        self.ever = ever
+        return holes
+
+    def require_percent(self, pieces: list[slice]) -> None:
+        """Refuse shares that are labelled per cent and are fractions, by all their values.
+
+        What has been read so far mostly tells; only where it does not are more pieces read.
+
+        Raises:
+            UnsoundDataError: naming the variable.
+        """
+        for channels, files in zip(self._channels, self._files, strict=True):
+            possible = channels.possible
+            if not channels.in_percent or possible is None:
+                continue
+            for variable in channels.variables:
+                if variable.name in self._allowed:
+                    continue
+                for times in pieces:
+                    largest = self._largest.get(variable.name, 0.0)
+                    if largest > 0 and not possible.is_fraction(largest):
+                        break
+                    self._read_channels(channels, files, times)
+                require_percent(self._largest[variable.name], channels, variable)
+
+    def _read_file(
+        self, channels: Channels, one: FileFields, steps: slice | None
+    ) -> Float64[np.ndarray, "time channel y x"]:
+        fields = one.read(channels, steps, self._allowed)
+        if channels.in_percent:
+            for number, variable in enumerate(channels.variables):
+                largest = extremes(fields[:, number])[1]
+                before = self._largest.get(variable.name, 0.0)
+                self._largest[variable.name] = float(np.fmax(before, largest))
+        return fields
+
+    def _filled(self, name: str, values: Maps) -> Maps:
+        if name not in self.ever:
+            return values
+        return np.where(np.isnan(values) & self.ever[name], self._fill[name], values)
+
     def _needed(self, names: list[str]) -> set[str]:
         """Return the named variables and all that they are computed of."""
         needed = set(names)
@@ -239,7 +322,7 @@ class GriddedSource:
         sampled = self._steps.sampled[times]
         if not channels.has_time or channels in self._steps.constant:
             steps = slice(0, 1) if channels.has_time else None
-            once = files[0].read(channels, steps, self._allowed)
+            once = self._read_file(channels, files[0], steps)
             return np.repeat(once, len(sampled), axis=0)
         if not self._is_made(channels):
             return self._read_fields(channels, files, sampled)
@@ -268,7 +351,7 @@ class GriddedSource:
                 local = indices[here[run]] - offset
                 step = int(local[1] - local[0]) if local.size > 1 else 1
                 steps = slice(int(local[0]), int(local[-1]) + 1, step)
-                fields[here[run]] = one.read(channels, steps, self._allowed)
+                fields[here[run]] = self._read_file(channels, one, steps)
             offset += len(one.times)
         return fields
 

@@ -14,7 +14,11 @@ DAY = 86400.0
 
 OtherUnits = tuple[tuple[str, float], ...]
 
-_HEIGHT: OtherUnits = (("m", STANDARD_GRAVITY),)
+_HEIGHT: OtherUnits = (
+    ("m", STANDARD_GRAVITY),
+    ("dam", 10 * STANDARD_GRAVITY),
+    ("km", 1000 * STANDARD_GRAVITY),
+)
 _WATER: OtherUnits = (("kg m-2", 0.001),)
 """A layer of water of 1 m weighs 1000 kg m-2."""
 _RAIN: OtherUnits = (

@@ -1,7 +1,14 @@
-"""Known names: what archives call a variable, and what it is; the table is in `known_variables.py`."""
+"""Names: which variables of a file are fields, and what archives call them; the table is in `known_variables.py`."""
 
+import re
+
+import xarray as xr
+
+from triton_earth.data.sources.attributes import text_of
+from triton_earth.data.sources.coordinates import find_axis
 from triton_earth.data.sources.known_variables import BY_NAME, KNOWN, KnownVariable
 
+_OF_A_PLACE = re.compile(r"degrees?_?(north|east|south|west|[nesw])|.* since .*")
 _BY_ALIAS = {alias: known for known in KNOWN for alias in known.aliases}
 _UNDER_WATER = {
     "u": "eastward_sea_water_velocity",
@@ -48,3 +55,34 @@ def known_in_file(
             return BY_NAME.get(_UNDER_WATER.get(name.lower(), ""))
         return known_variable(name) if len(name) == 1 else None
     return known_variable(name, standard_name)
+
+
+def fields_of(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the variables of a file that may be fields, by name.
+
+    Such are also those that another variable names as its coordinates, as ocean models have it with masks and depths,
+    unless they are places, levels or bounds of cells.
+    """
+    axes = {find_axis(dataset, kind) for kind in ("latitude", "longitude", "level")}
+    bounds = {text_of(variable, "bounds") for variable in dataset.variables.values()}
+    named = {
+        str(name)
+        for name, variable in dataset.coords.items()
+        if variable.ndim > 1
+        and variable.dtype.kind in "iufb"
+        and name not in axes | bounds
+        and not _is_place(variable)
+    }
+    return {
+        str(name): dataset[name]
+        for name in dataset.variables
+        if name in dataset.data_vars or name in named
+    }
+
+
+def _is_place(variable: xr.DataArray) -> bool:
+    if text_of(variable, "standard_name") in ("latitude", "longitude", "time"):
+        return True
+    if text_of(variable, "axis") is not None or text_of(variable, "positive") is not None:
+        return True
+    return bool(_OF_A_PLACE.fullmatch((text_of(variable, "units") or "").lower()))

@@ -15,6 +15,7 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "cm": ("length", 0.01, 0.0),
     "mm": ("length", 0.001, 0.0),
     "km": ("length", 1000.0, 0.0),
+    "dam": ("length", 10.0, 0.0),
     "m s-1": ("speed", 1.0, 0.0),
     "cm s-1": ("speed", 0.01, 0.0),
     "km h-1": ("speed", 1 / 3.6, 0.0),
@@ -40,43 +41,94 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
 }
 
 _SPELLINGS = {
-    "K": ("kelvin", "degk", "deg_k", "k"),
-    "degC": (
-        "degc", "deg_c", "celsius", "c", "°c", "degreec", "degreesc", "degree_c", "degrees_c", "degree_celsius",
-        "degrees_celsius", "degree celsius", "degrees celsius", "deg c", "deg celsius",
-    ),
-    "degF": ("degf", "deg_f", "fahrenheit", "°f", "degrees_fahrenheit"),
-    "Pa": ("pascal", "pascals", "pa"),
-    "hPa": ("millibar", "millibars", "mbar", "mb", "hpa"),
+    "hPa": ("mb", "mbar", "mbars", "millibar", "millibars", "hpa"),
+    "Pa": ("pa",),
     "kPa": ("kpa",),
-    "m": ("metre", "metres", "meter", "meters", "gpm", "m"),
-    "knot": ("knots", "kt", "kts"),
-    "1": ("", "none", "dimensionless", "unitless", "fraction", "(0 - 1)", "-"),
-    "1e-3": ("psu", "ppt", "pss", "pss-78", "0.001", "practical_salinity_unit"),
-    "%": ("percent", "per cent", "pct"),
+    "m": ("gpm", "m of water", "m of water equivalent", "metre of water equivalent", "m we", "m w.e."),
+    "dam": ("gpdm", "dagpm"),
+    "m s-1": ("ms-1", "mps"),
+    "km h-1": ("kmh", "kph"),
+    "1": (
+        "", "none", "dimensionless", "unitless", "fraction", "fractional", "proportion", "ratio", "-", "0-1", "0 - 1",
+        "0 to 1", "0..1", "m m-1", "g g-1",
+    ),
+    "1e-3": (
+        "psu", "ppt", "pss", "pss-78", "pss78", "0.001", "1.e-3", "practical_salinity_unit", "practical salinity unit",
+    ),
+    "%": ("percent", "per cent", "percentage", "pct", "0-100", "0 - 100", "0 to 100"),
 }  # fmt: skip
-
 _BY_SPELLING = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
+
+_WORDS = {
+    "m": ("meter", "meters", "metre", "metres"),
+    "cm": ("centimeter", "centimeters", "centimetre", "centimetres"),
+    "mm": ("millimeter", "millimeters", "millimetre", "millimetres"),
+    "km": ("kilometer", "kilometers", "kilometre", "kilometres"),
+    "dam": ("decameter", "decameters", "decametre", "decametres", "dekameter", "dekametre"),
+    "s": ("sec", "secs", "second", "seconds"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "d": ("day", "days"),
+    "kg": ("kilogram", "kilograms", "kilogramme", "kilogrammes"),
+    "g": ("gram", "grams", "gramme", "grammes"),
+    "K": ("kelvin", "kelvins"),
+    "Pa": ("pa", "pascal", "pascals"),
+    "hPa": ("hectopascal", "hectopascals"),
+    "kPa": ("kilopascal", "kilopascals"),
+    "dbar": ("decibar", "decibars"),
+    "W": ("w", "watt", "watts"),
+    "J": ("j", "joule", "joules"),
+    "N": ("n", "newton", "newtons"),
+    "knot": ("knots", "kt", "kts", "kn"),
+}
+_BY_WORD = {word: symbol for symbol, words in _WORDS.items() for word in words}
+
+_TEMPERATURE = re.compile(
+    r"(?:°|º|o(?=c$)|degrees?|degs?\.?)?[ _-]?(c|celsius|celcius|centigrade|k|kelvins?|(?<!^)f|fahrenheit)"
+)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--")
+_PART = re.compile(r"([A-Za-z]+)(-?\d+)?")
 
 
 def canonical_units(text: str) -> str:
-    """Return the usual spelling of a unit, ``m/s`` and ``m s**-1`` as ``m s-1``; an unknown one comes back as it is."""
+    """Return the usual spelling of a unit, ``m/s`` and ``meters second**-1`` as ``m s-1``.
+
+    An unknown one comes back as it is.
+    """
     plain = " ".join(text.strip().split())
     if plain in _LINEAR:
         return plain
-    if plain.lower() in _BY_SPELLING:
-        return _BY_SPELLING[plain.lower()]
-    spaced = re.sub(r"\*\*|\^", "", plain).replace("·", " ")
-    spaced = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", spaced)
-    numerator, *denominators = spaced.split("/")
-    inverse = [re.sub(r"^([A-Za-z]+)(\d*)$", _inverted, part.strip()) for part in denominators]
-    joined = " ".join([numerator.strip(), *inverse])
-    joined = re.sub(r"\bdays?-1\b", "d-1", re.sub(r"\b(hr|hour|hours)-1\b", "h-1", joined))
-    if joined in _LINEAR:
-        return joined
+    bare = plain[1:-1].strip() if plain[:1] + plain[-1:] in ("()", "[]") else plain
+    lower = bare.lower()
+    temperature = _TEMPERATURE.fullmatch(lower)
+    if temperature:
+        return {"k": "K", "f": "degF", "c": "degC"}[temperature[1][0]]
     # Some archives shout: M/S, DEG C.
-    quiet = canonical_units(plain.lower()) if plain.isupper() else plain
-    return quiet if quiet in _LINEAR else plain
+    quiet = [lower, _joined(lower)] if bare.isupper() else []
+    for spelled in [bare, _joined(bare), *quiet]:
+        if spelled in _LINEAR:
+            return spelled
+        if spelled.lower() in _BY_SPELLING and bool(spelled) == bool(bare):
+            return _BY_SPELLING[spelled.lower()]
+    return plain
+
+
+def _joined(text: str) -> str:
+    """Return a unit as symbols with exponents, as in ``kg m-2 s-1``."""
+    spaced = re.sub(r"\*\*|\^|[{}$]", "", text.translate(_SUPERSCRIPTS))
+    spaced = re.sub(r"[·⋅*]", " ", spaced)
+    spaced = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", spaced)
+    spaced = re.sub(r"\bper\b", "/", spaced)
+    numerator, *denominators = spaced.split("/")
+    parts = [_symbol(part) for part in numerator.split() if part != "1"]
+    for denominator in denominators:
+        parts += [re.sub(_PART, _inverted, _symbol(part)) for part in denominator.split()]
+    return " ".join(parts)
+
+
+def _symbol(part: str) -> str:
+    """Return a spelled-out unit with its exponent as a symbol with it."""
+    match = _PART.fullmatch(part)
+    return part if match is None else _BY_WORD.get(match[1].lower(), match[1]) + (match[2] or "")
 
 
 def conversion(source: str, target: str) -> tuple[float, float] | None:
@@ -99,4 +151,5 @@ def conversion(source: str, target: str) -> tuple[float, float] | None:
 
 
 def _inverted(match: re.Match[str]) -> str:
-    return f"{match[1]}-{match[2] or '1'}"
+    exponent = match[2] or "1"
+    return match[1] + (exponent if exponent.startswith("-") else f"-{exponent}")

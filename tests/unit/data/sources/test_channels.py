@@ -6,6 +6,7 @@ import xarray as xr
 
 from tests.gridded import dataset, source, write
 from triton_earth.core.errors import UserError
+from triton_earth.data.inspection.source_checks import inspect_files
 
 EVERYTHING = slice(None)
 
@@ -153,3 +154,19 @@ def test_the_temperature_of_the_ground_is_not_that_of_the_sea(tmp_path):
     with pytest.raises(UserError, match="there is no variable 'sea_surface_temperature'"):
         source(path, variables=["sea_surface_temperature"])
     assert source(path, variables=["skin_temperature"]).variables.names == ["skin_temperature"]
+
+
+def test_a_variable_that_another_names_as_its_coordinate(tmp_path):
+    data = dataset()
+    places = data["lsm"] * 0 + data["latitude"]
+    data["lat_2d"] = places.assign_attrs(units="degrees_north")
+    data = data.set_coords(["lsm", "lat_2d"])
+    path = write(tmp_path / "a.nc", data)
+    choice = ["2m_temperature", {"name": "land_sea_mask", "role": "static"}]
+    fields = source(path, variables=choice).read(slice(None))
+    np.testing.assert_array_equal(fields[0, 1], data["lsm"])
+    rows = [row["variable"] for row in inspect_files(str(path)).variables]
+    assert "lsm" in rows
+    assert "lat_2d" not in rows
+    with pytest.raises(UserError, match=r"there is no variable 'lat_2d' for 'lat_2d'; "):
+        source(path, variables=["2m_temperature", {"name": "lat_2d", "role": "static"}])

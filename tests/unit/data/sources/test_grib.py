@@ -68,7 +68,7 @@ def test_a_damaged_grib_file(tmp_path):
     (tmp_path / "a.grib").write_bytes(b"GRIB and then nothing")
     found = inspect_files(str(tmp_path / "a.grib"))
     assert found.kinds == ["unreadable"]
-    assert "cannot be read as GRIB" in found.findings[0].message
+    assert "there is no GRIB message of edition 1 or 2 in it" in found.findings[0].message
 
 
 @pytest.mark.parametrize("ending", [".grib", ".f000"])
@@ -83,6 +83,9 @@ def test_a_grib_file_that_ends_inside_a_message(tmp_path, fields, ending):
         assert found.kinds == ["unreadable"], kept
         assert f"the file has {kept} bytes, but its header asks for" in found.findings[0].message
         assert found.findings[0].remedy == "Fetch it again."
+    path.write_bytes(whole[: length - 4] + b"0000" + whole[length:])
+    (finding,) = inspect_files(str(path)).findings
+    assert "the GRIB message at byte 0 does not end with 7777" in finding.message
     path.write_bytes(b"a heading\n" + whole[:length] + b"\n\nanother\n" + whole[length:])
     assert "unreadable" not in inspect_files(str(path)).kinds
 

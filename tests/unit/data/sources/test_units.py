@@ -1,8 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from triton_earth.data.sources.known_variables import KNOWN
 from triton_earth.data.sources.names import known_in_file, known_variable
-from triton_earth.data.sources.units import canonical_units, conversion
+from triton_earth.data.sources.units import _BY_SPELLING, _LINEAR, canonical_units, conversion
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,59 @@ from triton_earth.data.sources.units import canonical_units, conversion
 )  # fmt: skip
 def test_spellings(text, expected):
     assert canonical_units(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("degrees C", "degC"), ("degree C", "degC"), ("deg. C", "degC"), ("deg K", "K"), ("Degrees Kelvin", "K"),
+        ("Celcius", "degC"), ("degrees celsius", "degC"), ("ºC", "degC"), ("oC", "degC"), ("deg F", "degF"), ("F", "F"),
+        ("meter second-1", "m s-1"), ("meters/second", "m s-1"), ("m*s-1", "m s-1"), ("m sec-1", "m s-1"),
+        ("metres per second", "m s-1"), ("m/sec", "m s-1"), ("ms-1", "m s-1"), ("m s⁻¹", "m s-1"), ("[m s-1]", "m s-1"),
+        ("m s^{-1}", "m s-1"), ("meter sec**-1", "m s-1"), ("1/s", "s-1"), ("/s", "s-1"), ("per second", "s-1"),
+        ("mm per day", "mm d-1"), ("millimeters per hour", "mm h-1"), ("kg m^-2 sec^-1", "kg m-2 s-1"),
+        ("kilogram meter-2 second-1", "kg m-2 s-1"), ("kg/m2/s", "kg m-2 s-1"), ("kg/m^2/day", "kg m-2 d-1"),
+        ("W/m²", "W m-2"), ("Watts/m2", "W m-2"), ("W M-2", "W m-2"), ("joules per meter2", "J m-2"),
+        ("newton meter-2", "N m-2"), ("pascal/second", "Pa s-1"), ("meter2 second-2", "m2 s-2"),
+        ("percentage", "%"), ("Percent", "%"), ("0-1", "1"), ("(0-1)", "1"), ("[0-1]", "1"), ("proportion", "1"),
+        ("gpdm", "dam"), ("centimeters", "cm"), ("Hectopascals", "hPa"), ("m of water equivalent", "m"),
+        ("Mm", "Mm"), ("m s", "m s"), ("s m-1", "s m-1"), ("mm/month", "mm/month"), ("S", "S"),
+    ],
+)  # fmt: skip
+def test_spelled_out_and_home_made(text, expected):
+    assert canonical_units(text) == expected
+    assert canonical_units(expected) == expected
+
+
+@given(st.sampled_from(sorted(_LINEAR)), st.sampled_from(["{}", " {} ", "[{}]", "({})"]))
+def test_every_unit_is_its_own_spelling(unit, around):
+    assert canonical_units(around.format(unit)) == unit
+
+
+@given(st.text(max_size=20))
+def test_no_text_is_too_strange(text):
+    once = canonical_units(text)
+    assert canonical_units(once) == once
+
+
+@pytest.mark.parametrize(("units", "expected"), [("gpdm", 5500), ("km", 55000), ("gpm", 55)])
+def test_geopotential_height_in_other_lengths(units, expected):
+    scale, offset = known_variable("zg").conversion(units)
+    assert (scale * expected / 9.80665 / {"gpdm": 10, "km": 1000, "gpm": 1}[units], offset) == (
+        expected,
+        0.0,
+    )
+
+
+def test_spellings_are_lower_case():
+    for spelling in _BY_SPELLING:
+        assert spelling == spelling.lower()
+
+
+@pytest.mark.parametrize("unit", sorted(_LINEAR))
+def test_a_unit_is_known_in_capitals_unless_it_says_otherwise(unit):
+    shouted = canonical_units(unit.upper())
+    assert shouted in (unit, unit.upper())
 
 
 @pytest.mark.parametrize(
