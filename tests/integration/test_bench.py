@@ -14,7 +14,10 @@ import yaml
 
 from triton_earth.bench import report, runs
 from triton_earth.bench.bench import bench
+from triton_earth.bench.config import load_bench
+from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.errors import UserError
+from triton_earth.core.sole_use import sole_use
 from triton_earth.evaluation.scores_file import NETCDF
 
 RESNET = {"model.network": {"name": "resnet", "width": 4, "blocks": 1}}
@@ -160,6 +163,17 @@ def test_what_cannot_run_is_refused_before_anything_is_trained(tmp_path, waves, 
     with pytest.raises(UserError, match=text):
         bench(written(tmp_path, waves, **changes), tmp_path / "out")
     assert list((tmp_path / "out").rglob("log.csv")) == []
+
+
+def test_a_piece_that_another_process_is_at_is_refused_and_not_noted(done):
+    file, out = done
+    folder = BenchFolder(out, load_bench(file))
+    with (
+        sole_use(folder.run("plain", 7)),
+        pytest.raises(UserError, match=r"another process is writing it"),
+    ):
+        runs.run_variant(folder, "plain", 7)
+    assert folder.read_row(folder.run("plain", 7)) is None
 
 
 @pytest.mark.slow

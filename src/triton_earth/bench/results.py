@@ -24,6 +24,9 @@ MEANS = (
 )
 """Numbers of a run of which the table shows the mean over seeds."""
 
+TIMES = ("cpu_seconds", "wall_seconds")
+"""Those that a run which was gone on with does not know as a whole."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -134,8 +137,9 @@ def _means(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Return means over seeds; of what one of them does not have there is none."""
     found = {}
     for name in MEANS:
-        values = [row[name] for row in rows if row.get(name) is not None]
-        if rows and len(values) == len(rows):
+        counted = [row for row in rows if not (row["resumed"] and name in TIMES)]
+        values = [row[name] for row in counted if row.get(name) is not None]
+        if counted and len(values) == len(counted):
             found[name] = float(np.mean(values))
     return found
 

@@ -22,6 +22,7 @@ from triton_earth.bench.errors import forecast_errors
 from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import remove
+from triton_earth.core.sole_use import sole_use
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import save_scores
@@ -82,12 +83,16 @@ def search_rate(folder: BenchFolder, variant: str) -> dict[str, Any]:
     Returns:
         What is known of the variant: steps of a run, rate, score of each rate that was tried, what that cost; or why
         there is no run of it.
+
+    Raises:
+        UserError: if another process is at it.
     """
     place = folder.variant(variant)
-    row = folder.read_row(place)
-    if row is None:
-        row = _noted(lambda: _searched(folder, variant))
-        folder.write_row(place, row)
+    with sole_use(place):
+        row = folder.read_row(place)
+        if row is None:
+            row = _noted(lambda: _searched(folder, variant))
+            folder.write_row(place, row)
     return row
 
 
@@ -128,23 +133,29 @@ def run_variant(folder: BenchFolder, variant: str, seed: int) -> dict[str, Any]:
 
     Returns:
         The row: what it took and how good it is, or why there is nothing.
+
+    Raises:
+        UserError: if another process is at it, or the learning rate is not known yet.
     """
     place = folder.run(variant, seed)
-    row = folder.read_row(place)
-    if row is not None:
-        return row
+    with sole_use(place):
+        row = folder.read_row(place)
+        if row is None:
+            row = _run(folder, variant, seed)
+            folder.write_row(place, {"variant": variant, "seed": seed, **row})
+    return row
+
+
+def _run(folder: BenchFolder, variant: str, seed: int) -> dict[str, Any]:
     known = folder.read_row(folder.variant(variant))
     if known is None:
         raise UserError(
             f"{folder.path}: the learning rate of variant '{variant}' is not known yet. Let its search run first."
         )
     if "failure" in known:
-        row = {"failure": known["failure"]}
-    else:
-        logger.info("bench: variant '%s', seed %d", variant, seed)
-        row = _noted(lambda: _judged(folder, variant, seed, known))
-    folder.write_row(place, {"variant": variant, "seed": seed, **row})
-    return row
+        return {"failure": known["failure"]}
+    logger.info("bench: variant '%s', seed %d", variant, seed)
+    return _noted(lambda: _judged(folder, variant, seed, known))
 
 
 def _judged(folder: BenchFolder, variant: str, seed: int, known: dict[str, Any]) -> dict[str, Any]:
