@@ -109,15 +109,19 @@ class Bootstrap:
         finish: Callable[[np.ndarray], np.ndarray] = np.asarray,
         *,
         joined: bool = False,
+        defined: Bool[np.ndarray, "init lead *rest"] | None = None,
     ) -> Float64[np.ndarray, "sample lead *rest"]:
         """Return the mean over the scored initial conditions: of the data first, then of each resample.
 
         Args:
             values: Value of each initial condition.
             finish: What is done with each mean.
+            defined: Where an initial condition that was scored has a value; all have, if not given.
             joined: Whether leads are put together afterwards, so that all need the same resamples.
         """
         available = self.available.reshape(*self.available.shape, *[1] * (values.ndim - 2))
+        if defined is not None:
+            available = available & defined
         if joined or len(self.blocks) == 1:
             return finish(resampled_means(values, self.samples, available))
         means = np.empty((1 + self.weights.shape[1], *values.shape[1:]))

@@ -308,3 +308,39 @@ def test_model_called_like_a_reference_is_renamed(name, flow, forecasts_of, trut
 def test_too_few_resamples(flow, forecasts_of, truth_of):
     with pytest.raises(UserError, match=r"an interval needs at least two resamples; found 1. Take"):
         evaluate_forecast(forecasts_of(flow[:, 1:]), truth_of(flow), resamples=1)
+
+
+def test_a_truth_without_variance_has_no_correlation_and_takes_none_from_others(
+    noisy, flow, forecasts_of, truth_of
+):
+    """As rain on a dry day: the lead's correlation is the mean over the other initial conditions."""
+    dry = flow.copy()
+    dry[2, 3] = 0.0
+    scores = evaluate_forecast(forecasts_of(noisy), truth_of(dry), seed=2, resamples=50)
+    count = len(flow)
+    counts = scores["correlated_conditions"].sel(variable="vorticity")
+    assert counts.values.tolist() == [count, count, count - 1, *[count] * 4]
+    others = [case for case in range(count) if case != 2]
+    expected = np.mean(
+        [np.corrcoef(noisy[case, 2].ravel(), flow[case, 3].ravel())[0, 1] for case in others]
+    )
+    one = scores.sel(forecast="triton", variable="vorticity").isel(lead_time=2)
+    assert one["correlation"].item() == pytest.approx(expected, rel=1e-5)
+    assert np.isfinite(one["relative_l2"])
+    whole = evaluate_forecast(forecasts_of(noisy), truth_of(flow), seed=2, resamples=50)
+    kept = scores["correlation"].drop_isel(lead_time=2)
+    np.testing.assert_allclose(kept, whole["correlation"].drop_isel(lead_time=2))
+    assert (
+        f"The truth of vorticity is the same in all cells in 1 of {7 * count} pairs of initial condition and lead, "
+        "first at step 3: its correlation is the mean over the others."
+    ) in scores.attrs["remarks"]
+
+
+def test_a_truth_without_variance_in_all_cases_has_no_correlation(
+    noisy, flow, forecasts_of, truth_of
+):
+    dry = flow.copy()
+    dry[:, 3] = 0.0
+    scores = evaluate_forecast(forecasts_of(noisy), truth_of(dry), seed=2, resamples=50)
+    assert np.isnan(scores["correlation"].isel(lead_time=2)).all()
+    assert scores["correlated_conditions"].isel(lead_time=2).item() == 0

@@ -99,6 +99,7 @@ class Metric:
         finish: What is done with the average over initial conditions; it must not decrease.
         power: Power of the variable's units.
         anomalies: Whether the sums are those of departures from the climatology.
+        defined: Where the truth lets an initial condition have a value; others take no part in the average.
     """
 
     name: str
@@ -108,12 +109,22 @@ class Metric:
     finish: Callable[[np.ndarray], np.ndarray]
     power: int
     anomalies: bool = False
+    defined: Callable[[ErrorSums], np.ndarray] | None = None
 
     def units(self, variable: str) -> str:
         """Return the units of the metric of a variable with units `variable`."""
         if self.power == 0:
             return "1"
         return variable if self.power == 1 else squared_units(variable)
+
+
+def truth_varies(sums: ErrorSums) -> np.ndarray:
+    """Return where the truth is not the same in all cells, so that a correlation with it is defined."""
+    return truth_variance(sums) > 0
+
+
+def _truth_is_not_zero(sums: ErrorSums) -> np.ndarray:
+    return sums.truth_squared > 0
 
 
 def _as_it_is(value: np.ndarray) -> np.ndarray:
@@ -155,15 +166,18 @@ METRICS: dict[str, Metric] = {
             relative_l2,
             _as_it_is,
             0,
+            defined=_truth_is_not_zero,
         ),
         Metric(
             "correlation",
             "pattern correlation",
             "centred, area-weighted correlation of forecast and truth over the valid cells (of vorticity: the "
-            "vorticity correlation), for each initial condition, then averaged over initial conditions",
+            "vorticity correlation), for each initial condition, then averaged over those whose truth varies over "
+            "the cells",
             correlation,
             _as_it_is,
             0,
+            defined=truth_varies,
         ),
         Metric(
             "mae",
@@ -181,6 +195,7 @@ METRICS: dict[str, Metric] = {
             variance_scaled_rmse,
             _as_it_is,
             0,
+            defined=truth_varies,
         ),
         Metric(
             "acc",
@@ -191,6 +206,7 @@ METRICS: dict[str, Metric] = {
             _as_it_is,
             0,
             anomalies=True,
+            defined=truth_varies,
         ),
         Metric(
             "activity",
@@ -201,6 +217,7 @@ METRICS: dict[str, Metric] = {
             _as_it_is,
             0,
             anomalies=True,
+            defined=truth_varies,
         ),
     )
 }

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.bootstrap import Bootstrap
-from triton_earth.evaluation.metrics.error_metrics import METRICS, mean_square_error
+from triton_earth.evaluation.metrics.error_metrics import METRICS, mean_square_error, truth_varies
 from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.results import Results
 
@@ -71,6 +71,15 @@ class Errors(Aggregator):
             units="1",
             definition="number of initial conditions whose truth reaches this lead time",
         )
+        results.add_plain(
+            "correlated_conditions",
+            ("lead_time", "variable"),
+            self._correlated(finished).sum(axis=0),
+            long_name="initial conditions that have a correlation",
+            units="1",
+            definition="number of scored initial conditions whose truth varies over the cells; the pattern correlation "
+            "is the mean over these",
+        )
         for score in error_scores(case, self.sums, self.anomaly_sums):
             results.add(
                 score.name,
@@ -81,6 +90,25 @@ class Errors(Aggregator):
                 definition=score.definition,
             )
         return results.dataset()
+
+    def remarks(self, finished: Finished) -> list[str]:
+        """Return which variables have no correlation of some initial conditions, as rain on a dry day."""
+        scored = finished.bootstrap.available
+        found = []
+        for number, name in enumerate(finished.case.variables.names):
+            without = scored & ~self._correlated(finished)[..., number]
+            leads = np.flatnonzero(without.any(axis=0))
+            if leads.size:
+                step = finished.case.alignment.numbers[leads[0]]
+                found.append(
+                    f"The truth of {name} is the same in all cells in {int(without.sum())} of {int(scored.sum())} "
+                    f"pairs of initial condition and lead, first at step {step}: its correlation is the mean over the "
+                    "others."
+                )
+        return found
+
+    def _correlated(self, finished: Finished) -> Bool[np.ndarray, "init lead variable"]:
+        return finished.bootstrap.available[..., None] & truth_varies(self.of(0))
 
 
 def put_sums(
@@ -130,7 +158,8 @@ class ErrorScore:
         metric = METRICS[self.metric]
         if self.opponent is None:
             for sums in self.sums:
-                yield bootstrap.means(metric.of_one(sums), metric.finish)
+                defined = None if metric.defined is None else metric.defined(sums)
+                yield bootstrap.means(metric.of_one(sums), metric.finish, defined=defined)
             return
         least = bootstrap.means(mean_square_error(self.sums[self.opponent]))
         for sums in self.sums:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 
 from triton_earth.evaluation.aggregator import Finished
 from triton_earth.evaluation.bootstrap import Bootstrap
-from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation
+from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation, truth_varies
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.stability import (
@@ -122,10 +122,7 @@ class Horizons:
         horizon = _Horizon(finished, results)
         horizon.add(
             "skill_horizon",
-            [
-                loses_correlation(_joined(bootstrap, correlation(errors.of(source))))
-                for source in case.forecasts
-            ],
+            [loses_correlation(_joined(bootstrap, errors.of(source))) for source in case.forecasts],
             "useful-skill horizon",
             f"first lead at which the correlation (averaged over initial conditions) is below {SKILL_CORRELATION}",
         )
@@ -135,7 +132,7 @@ class Horizons:
             horizon.add(
                 "acc_horizon",
                 [
-                    loses_correlation(_joined(bootstrap, correlation(sums)), SKILL_ACC)
+                    loses_correlation(_joined(bootstrap, sums), SKILL_ACC)
                     for sums in with_climatology
                 ],
                 "anomaly-correlation horizon",
@@ -230,8 +227,9 @@ class _Horizon:
         return first_lead(np.swapaxes(there, 1, 2), self._leads)
 
 
-def _joined(bootstrap: Bootstrap, values: np.ndarray) -> np.ndarray:
-    return bootstrap.means(values, joined=True)
+def _joined(bootstrap: Bootstrap, sums: ErrorSums) -> np.ndarray:
+    """Return the mean correlation of the initial conditions that have one."""
+    return bootstrap.means(correlation(sums), joined=True, defined=truth_varies(sums))
 
 
 def _add(
