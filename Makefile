@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 # Without a GPU the constraints file keeps torch at the tested CPU release; with one, pip's own choice.
 CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU || echo "-c constraints.txt")
 
-.PHONY: demo test test-all lint types benchmarks clean
+.PHONY: demo test test-all faults lint types benchmarks clean
 
 demo: $(STAMP)
 	$(BIN)/triton-earth demo turbulence
@@ -17,6 +17,11 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest
+
+# 100 kills and 1000 hostile inputs; others with make faults FAULTS_SEED=...
+FAULTS_SEED ?= 1
+faults: $(STAMP)
+	FAULTS_SEED=$(FAULTS_SEED) FAULTS_KILLS=100 FAULTS_INPUTS=1000 $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
