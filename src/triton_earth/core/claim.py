@@ -123,7 +123,7 @@ class Claim:
         traceback: TracebackType | None,
     ) -> None:
         with self._held:
-            if error is not None and not self.kind.resumable:
+            if error is not None and not (self.kind.resumable and self.is_created):
                 self.discard()
 
     def goes_on(self, require_same: Callable[[Any, Path], None]) -> bool:
@@ -160,7 +160,7 @@ class Claim:
     @property
     def is_created(self) -> bool:
         """Whether `created` was called of the unfinished output that is there."""
-        return bool(read_mark(self.partial).get("created"))
+        return is_begun(self.partial) and bool(read_mark(self.partial).get("created"))
 
     def begin(self, identity: Any = None) -> Path:
         """Begin a new output, and return the folder that it grows in.

@@ -47,6 +47,19 @@ class Variable:
             raise ValueError("a variable needs a name; found ''.")
 
 
+RESERVED = frozenset(
+    (
+        "time", "trajectory", "channel", "init", "init_time", "lead_time", "valid_time", "member", "variable",
+        "statistic", "statistics", "corrected", "stabilizer", "stabilizer_change", "latitude", "longitude", "y", "x",
+        "zarr.json", "unfinished.json", "restart.safetensors", "c",
+    )
+)  # fmt: skip
+"""Names of coordinates, series and files in stores."""
+
+LONGEST_NAME = 200
+"""Bytes of a variable's name, which is that of a folder."""
+
+
 @dataclass(frozen=True)
 class Variables:
     """The channels of a state, in order, addressed by name.
@@ -103,6 +116,26 @@ class Variables:
                 "Add them to the store, or choose a model that was trained without them."
             )
         return [self.names.index(name) for name in names]
+
+    def require_storable(self) -> None:
+        """Refuse names that cannot be those of arrays in a store, or that stores give to something else.
+
+        Raises:
+            UserError: naming the first.
+        """
+        for name in self.names:
+            if (
+                name in RESERVED
+                or not name
+                or name.startswith((".", "__"))
+                or set(name) & set("/\\")
+                or any(not character.isprintable() for character in name)
+                or len(name.encode("utf-8", "replace")) > LONGEST_NAME
+            ):
+                raise UserError(
+                    f"variable '{name[:80]}': stores use this name for something else, or cannot hold it. Call "
+                    "the variable otherwise in the recipe."
+                )
 
     def with_role(self, *roles: Role) -> "Variables":
         """Return the channels of these roles, in order."""

@@ -57,6 +57,7 @@ def create_store(
     Raises:
         UserError: if the disk is full or fails.
     """
+    variables.require_storable()
     y_name, x_name = grid.axes
     coordinates: dict[str, Any] = {
         "trajectory": np.arange(len(splits)),

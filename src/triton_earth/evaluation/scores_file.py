@@ -51,9 +51,10 @@ def save_scores(scores: xr.Dataset, folder: Path) -> None:
         scores.to_netcdf(temporary, engine="netcdf4", encoding=packed)
         temporary.replace(folder / NETCDF)
         write_text(folder / JSON, _text(scores_as_json(scores)))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # netCDF4 says of a full disk that HDF has an error
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{folder}: scores cannot be written there ({error.strerror or error}). Choose another folder."
+            f"{folder}: scores cannot be written there ({reason}). Make room, or choose another folder."
         ) from error
     finally:
         if folder.is_dir():

@@ -91,6 +91,7 @@ def create_forecast_store(
         corrected: Names of the variables that stabilisers act on.
         stabilizers: Names of the stabilisers; none where none is on.
     """
+    variables.require_storable()
     y_name, x_name = grid.axes
     numbers = np.arange(1, steps + 1) if isinstance(steps, int) else np.asarray(steps)
     coordinates: dict[str, Any] = {

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.files import write_text
 from triton_earth.training.loggers import Logger, open_loggers
 
@@ -35,9 +36,7 @@ class TrainingLog:
         self.path = path
         rows = []
         if resume_after and path.exists():
-            with path.open(newline="", encoding="utf-8") as stream:
-                whole = [row for row in csv.DictReader(stream) if None not in row.values()]
-            rows = [row for row in whole if int(row["step"]) <= resume_after]
+            rows = _rows_until(path, resume_after, columns)
         kept = io.StringIO(newline="")
         writer = csv.DictWriter(kept, columns)
         writer.writeheader()
@@ -60,6 +59,10 @@ class TrainingLog:
                 f"{self.path} cannot be written ({error.strerror or error}). What was saved is whole: make room, then "
                 "repeat the command with --resume."
             ) from error
+
+    def sync(self) -> None:
+        """Have all rows on the disk before anything that is done later."""
+        os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Close the file."""
@@ -114,12 +117,42 @@ class RunLog:
             for logger in self._loggers:
                 logger.write(int(values["step"]), numbers)
 
+    def sync(self) -> None:
+        """Have all rows on the disk before anything that is done later."""
+        for log in self._logs.values():
+            log.sync()
+
     def close(self) -> None:
         """Close all files."""
         for log in self._logs.values():
             log.close()
         for logger in self._loggers:
             logger.close()
+
+
+def _rows_until(path: Path, step: int, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the whole rows of a log up to a step.
+
+    Raises:
+        UserError: if they are not what a log has.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            table = csv.DictReader(stream)
+            whole = [row for row in table if None not in row.values()]
+        if not set(table.fieldnames or ()) <= set(columns):
+            raise ValueError("its columns are others")
+        rows = [row for row in whole if int(row["step"]) <= step]
+        for row in rows:
+            for name, text in row.items():
+                if name != "variable" and text:
+                    float(text)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{path} cannot be gone on with ({first_line(error)}): the log is damaged. Repair it, or remove it to go "
+            "on without its earlier rows."
+        ) from error
+    return rows
 
 
 def read_logs(folder: Path) -> xr.Dataset:

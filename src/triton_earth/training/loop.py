@@ -188,6 +188,7 @@ def fit(
                 for row in rows(mean_table(own, processes), own.leads, forecaster):
                     log.write("losses", step=done, **row)
             if validates or stop:
+                log.sync()
                 save_training_state(
                     folder,
                     step=done,

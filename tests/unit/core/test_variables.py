@@ -51,3 +51,15 @@ def test_a_variable_without_a_name_is_refused():
 def test_an_unknown_role_is_refused():
     with pytest.raises(ValueError, match="'passive' is not a valid Role"):
         Variables.from_list([{"name": "tracer", "units": "1", "role": "passive"}])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", "../../x", ".", "", "zarr.json", "lead_time", "latitude", "statistics", "a/b", "a\nb", "é" * 101],
+)  # fmt: skip
+def test_names_that_a_store_cannot_hold_are_refused(name):
+    with pytest.raises(UserError, match=r"stores use this name for something else, or cannot hold"):
+        Variables((Variable(name, "1", ""),)).require_storable()
+    Variables(
+        (Variable("vorticity", "s-1", ""), Variable("température", "K", ""))
+    ).require_storable()

@@ -104,7 +104,7 @@ def test_saving_again_replaces(scores, tmp_path):
 
 def test_folder_that_is_a_file_is_refused(scores, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UserError, match=r"taken: scores cannot be written there \(.*\). Choose"):
+    with pytest.raises(UserError, match=r"taken: scores cannot be written there \(.*\). Make room"):
         save_scores(scores, tmp_path / "taken")
 
 
