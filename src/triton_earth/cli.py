@@ -109,7 +109,7 @@ def demo(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show the whole path without a network: prepare, train, forecast, evaluate."""
+    """Show the whole path without internet: prepare, train, forecast, evaluate."""
     from triton_earth.workflow.demo import demo as run
 
     scores = run(task, out, overwrite=overwrite)
@@ -193,7 +193,7 @@ def plan(
     store: Annotated[
         Path | None,
         typer.Option(
-            "--store", "-s", help="Training store, where the recipe does not tell its grid."
+            "--store", "-s", help="Training store, where it is prepared; the plan is exact then."
         ),
     ] = None,
     processes: Annotated[

@@ -1,4 +1,4 @@
-"""Coastlines without a network: Natural Earth 1:110 million, public domain, in `coastlines.npz` beside this file."""
+"""Coastlines without internet: Natural Earth 1:110 million, public domain, in `coastlines.npz` beside this file."""
 
 import functools
 import importlib.resources

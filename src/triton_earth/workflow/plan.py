@@ -11,17 +11,13 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.core.grid import Grid
 from triton_earth.core.machine import free_disk, free_memory, in_bytes, require_fits
-from triton_earth.core.time import Duration
-from triton_earth.core.variables import Role, Variables
+from triton_earth.core.variables import Role
 from triton_earth.data.climatology import Climatology
 from triton_earth.data.damping import no_damping
 from triton_earth.data.normalization import Normalizer
-from triton_earth.data.prepare import SimulationData
 from triton_earth.data.seasons import SeasonalCycle
 from triton_earth.data.store import TrainingStore
-from triton_earth.data.windows import Segment
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.cost import RATE_SHARE, StepCost, matrix_rate, step_cost
@@ -29,6 +25,12 @@ from triton_earth.training.distributed import Processes
 from triton_earth.training.objective import require_predicted
 from triton_earth.training.optimizers import build_optimizers
 from triton_earth.workflow.device import resolve_device, resolve_precision
+from triton_earth.workflow.expected_data import (
+    DescribedData,
+    expected_data,
+    of_store,
+    require_agreement,
+)
 from triton_earth.workflow.recipe import Recipe, load_recipe
 from triton_earth.workflow.training_windows import training_windows
 
@@ -49,6 +51,7 @@ class Plan:
     """What training takes; bytes, seconds.
 
     Attributes:
+        data: What it is trained on, and where that is known from.
         device: Where it was measured.
         processes: How many share each batch; memory and hours are those of each.
         parameters: Trainable parameters.
@@ -64,6 +67,7 @@ class Plan:
         seconds: All steps, validation apart.
     """
 
+    data: str
     device: torch.device
     processes: int
     parameters: int
@@ -103,19 +107,22 @@ def plan(
     Args:
         recipe: Recipe file, or name of a shipped recipe.
         overrides: Dotted assignments to the recipe.
-        store: Its training store; needed where the recipe alone does not tell the grid.
+        store: Its training store, where it is prepared; else what the recipe says or names is assumed.
         processes: How many will share each batch.
         measure: Build the network and run small steps in place of counting: slower, and the time is closer.
 
     Raises:
-        UserError: if a store is needed, or for the reasons that `train` has to refuse recipe and data.
+        UserError: if the recipe does not tell what its data will be, or for the reasons that `train` has to refuse
+            recipe and data.
 
     Example:
         planned = triton_earth.plan("turbulence_small", tiny)
         planned.parameters, planned.peak_memory, planned.seconds
     """
     resolved = load_recipe(recipe, overrides)
-    return _planned(resolved, _described(resolved, store), processes, measure=measure)
+    if store is not None:
+        require_agreement(resolved, TrainingStore.open(store))
+    return _planned(resolved, expected_data(resolved, store), processes, measure=measure)
 
 
 def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, processes: int) -> None:
@@ -137,7 +144,7 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
     with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(recipe, store)
     if with_network < min(free_memory(), free_disk(out)) / 2:
         return
-    planned = _planned(recipe, _of_store(recipe, store), processes, measure=False)
+    planned = _planned(recipe, of_store(recipe, store), processes, measure=False)
     on_gpu = planned.device.type == "cuda"
     memory = planned.peak_memory
     if on_gpu:
@@ -157,11 +164,11 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
 
 
 def _parameter_bytes(recipe: Recipe, store: TrainingStore) -> float:
-    forecaster = _on_meta(recipe, _of_store(recipe, store), torch.device("cpu"))
+    forecaster = _on_meta(recipe, of_store(recipe, store), torch.device("cpu"))
     return float(NUMBER * forecaster.parameter_count)
 
 
-def _on_meta(recipe: Recipe, data: "_Described", device: torch.device) -> NetworkForecaster:
+def _on_meta(recipe: Recipe, data: DescribedData, device: torch.device) -> NetworkForecaster:
     """Return a forecaster whose weights are nowhere.
 
     Raises:
@@ -185,7 +192,7 @@ def _on_meta(recipe: Recipe, data: "_Described", device: torch.device) -> Networ
         ) from error
 
 
-def _planned(recipe: Recipe, data: "_Described", processes: int, *, measure: bool) -> Plan:
+def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bool) -> Plan:
     config = recipe.train
     training_windows(recipe, data.segments, Processes(count=processes))
     device = resolve_device(config.device)
@@ -221,6 +228,7 @@ def _planned(recipe: Recipe, data: "_Described", processes: int, *, measure: boo
     window = field * recipe.window * at_once
     state_file = 2 * weights + moments
     return Plan(
+        data=str(data),
         device=device,
         processes=processes,
         parameters=forecaster.parameter_count,
@@ -240,6 +248,7 @@ def _planned(recipe: Recipe, data: "_Described", processes: int, *, measure: boo
 def rows(planned: Plan) -> list[tuple[str, str]]:
     """Return what the command line shows, line by line."""
     return [
+        ("data", planned.data),
         ("processes", f"{planned.processes}" + (", each:" if planned.processes > 1 else "")),
         ("parameters", f"{planned.parameters:,}"),
         ("FLOPs per step", f"{planned.flops:.3g}"),
@@ -254,47 +263,7 @@ def rows(planned: Plan) -> list[tuple[str, str]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Described:
-    """What training has to know of its data: where its splits are, and what is at each time."""
-
-    variables: Variables
-    grid: Grid
-    time_step: Duration
-    splits: dict[str, tuple[Segment, ...]]
-
-    def segments(self, split: str) -> tuple[Segment, ...]:
-        """Return the stretches of consecutive times of a split."""
-        return self.splits.get(split, ())
-
-    def times(self, split: str) -> int:
-        """Return how many times are in a split."""
-        return sum(len(segment) for segment in self.segments(split))
-
-
-def _described(recipe: Recipe, store: str | Path | None) -> _Described:
-    if store is not None:
-        return _of_store(recipe, TrainingStore.open(store))
-    data = recipe.data
-    if not isinstance(data, SimulationData):
-        raise UserError(
-            "the recipe alone does not tell the grid of its files; prepare its store and add --store STORE."
-        )
-    source, counts = data.source, data.splits
-    segments = {
-        name: tuple(Segment(number, 0, source.snapshots) for number in range(count))
-        for name, count in (("train", counts.train), ("valid", counts.valid), ("test", counts.test))
-    }
-    return _Described(source.variables, source.stored_grid, source.interval, segments)
-
-
-def _of_store(recipe: Recipe, store: TrainingStore) -> _Described:
-    store.require_gap(recipe.window)
-    splits = {split: store.segments(split) for split in store.split_names}
-    return _Described(store.variables, store.grid, store.time_step, splits)
-
-
-def _unit_normalizer(data: _Described, model: ModelConfig) -> Normalizer:
+def _unit_normalizer(data: DescribedData, model: ModelConfig) -> Normalizer:
     """Return a normaliser that changes nothing, with all parts that the model needs."""
     variables = data.variables
     ones = (1.0,) * len(variables)
@@ -324,7 +293,7 @@ def _moments(forecaster: NetworkForecaster, config: TrainConfig) -> float:
     )
 
 
-def _cached(data: _Described, field: int, config: TrainConfig) -> float:
+def _cached(data: DescribedData, field: int, config: TrainConfig) -> float:
     """Return the bytes of the splits that are kept in memory."""
     sizes = [field * data.times(split) for split in ("train", "valid")]
     if config.validation_leads:

@@ -34,6 +34,7 @@ from triton_earth.training.objective import require_predicted
 from triton_earth.training.optimizers import build_optimizers
 from triton_earth.training.sharding import gathered
 from triton_earth.workflow.device import resolve_device, resolve_precision
+from triton_earth.workflow.expected_data import require_agreement
 from triton_earth.workflow.plan import require_training_fits
 from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
@@ -138,6 +139,7 @@ def _train(
     config = recipe.train
     require_loggers(config.loggers)
     data = TrainingStore.open(store)
+    require_agreement(recipe, data)
     data.require_gap(recipe.window)
     windows = training_windows(recipe, data.segments, processes)
 

@@ -174,7 +174,7 @@ def test_options_that_save_memory_do(tiny_store):
     assert parts.flops == pytest.approx(plain.flops)
 
 
-def test_files_need_their_store():
+def test_files_that_nobody_knows_need_their_store():
     overrides = [
         "data={kind: gridded, path: none.nc, variables: [t], "
         "splits: {train: ['2000', '2001'], valid: ['2003', '2003'], test: ['2005', '2005']}}"
@@ -182,5 +182,6 @@ def test_files_need_their_store():
     with pytest.raises(UserError) as caught:
         plan("turbulence_small", overrides)
     assert str(caught.value) == (
-        "the recipe alone does not tell the grid of its files; prepare its store and add --store STORE."
+        "none.nc: the recipe does not tell the grid and step of these files, and they are not here. Prepare the store "
+        "and add --store STORE, or give data.grid and data.step."
     )

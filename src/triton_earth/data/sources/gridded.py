@@ -12,7 +12,7 @@ from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.climatology import Climatology
 from triton_earth.data.computed import ANOMALY, compute, computed_variables
 from triton_earth.data.derived import derived_fields, derived_variables
-from triton_earth.data.formats.groups import file_of
+from triton_earth.data.formats.groups import Opened, file_of
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.chunks import SourceChunk, chunk_of
@@ -48,14 +48,19 @@ class GriddedSource:
             filled once it is set.
     """
 
-    def __init__(self, data: GriddedData) -> None:
+    def __init__(self, data: GriddedData, opened: Opened | None = None) -> None:
         """Open the files and check everything that can be checked without reading fields.
+
+        Args:
+            data: What the recipe says.
+            opened: The files, where they are open already.
 
         Raises:
             UserError: naming the file, what is wrong with it, and what to do.
         """
         self._data = data
-        opened = open_files(data.path, dict(data.storage_options), _names(data), data.group)
+        if opened is None:
+            opened = open_files(data.path, dict(data.storage_options), _names(data), data.group)
         self.name = opened[0][0] if len(opened) == 1 else f"{opened[0][0]} … {opened[-1][0]}"
         self.files = list(dict.fromkeys(file_of(source) for source, _ in opened))
         if data.array is not None:
