@@ -52,6 +52,13 @@ TINY_RECIPE = [
 """Overrides that make `turbulence_small` a matter of seconds."""
 
 
+WEATHER_DATA = (
+    "data={kind: gridded, path: none.nc, variables: [temperature, {name: sunshine, role: forcing}], "
+    "splits: {train: ['2000', '2000'], valid: ['2001', '2001'], test: ['2002', '2002']}}"
+)
+"""Override that makes a recipe one of the variables of `weather_store`."""
+
+
 def advected_wave(grid: PeriodicGrid, times: np.ndarray, phase: float) -> np.ndarray:
     """sin(x − t + phase) + ½ cos(y + t) as [time, channel, y, x]."""
     t = times[:, None, None]

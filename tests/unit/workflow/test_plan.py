@@ -5,7 +5,7 @@ import torch
 from benchmarks.training_memory import peak, planned_peak, store_of
 from torch import nn
 
-from tests.builders import TINY_RECIPE, ScaledSum, tiny_forecaster
+from tests.builders import TINY_RECIPE, WEATHER_DATA, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.cost import StepCost, measured_step, step_cost
@@ -123,7 +123,7 @@ def test_what_train_refuses_is_refused(tiny_store):
 
 
 def test_data_with_a_calendar_and_forcings_can_be_planned(weather):
-    planned = plan("turbulence_small", TINY_RECIPE, weather.path)
+    planned = plan("turbulence_small", [*TINY_RECIPE, WEATHER_DATA], weather.path)
     assert planned.step_memory > 0
 
 

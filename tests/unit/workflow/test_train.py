@@ -11,6 +11,7 @@ from tests.builders import (
     SUNSHINE,
     TEMPERATURE,
     TINY_RECIPE,
+    WEATHER_DATA,
     land_mask,
     wave_store,
     weather_fields,
@@ -64,6 +65,7 @@ def test_the_test_period_is_never_touched(tmp_path, value):
     for name, tested in (("plain", None), ("replaced", value)):
         store = period_store(tmp_path / f"{name}.zarr", tested)
         overrides = [*TINY_RECIPE, "train.validation_leads=[1, 3]", "train.memory_gb=1"]
+        overrides.append(WEATHER_DATA)
         train("turbulence_small", store.path, tmp_path / name, overrides)
         runs.append(load_forecaster(tmp_path / name))
     assert runs[0].normalizer == runs[1].normalizer
@@ -164,7 +166,7 @@ def test_another_network_cannot_be_fine_tuned(tiny_store, tiny_run, tmp_path):
 
 
 def test_other_data_cannot_be_fine_tuned_on(weather, tiny_run, tmp_path):
-    overrides = [*TINY_RECIPE, f"train.init_from={tiny_run}"]
+    overrides = [*TINY_RECIPE, f"train.init_from={tiny_run}", WEATHER_DATA]
     with pytest.raises(UserError, match=r"needs variables \['vorticity'\], which are not there"):
         train("turbulence_small", weather.path, tmp_path / "run", overrides)
 
