@@ -1,13 +1,14 @@
 """The table of a bench as Markdown, HTML and JSON."""
 
 import math
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from triton_earth.bench.errors import LONG_NAMES
 from triton_earth.bench.results import Results, Row
+from triton_earth.plots.page import Cell, heading, paragraph, table, together
 
 ABSENT = "–"
 
@@ -15,28 +16,19 @@ ABSENT = "–"
 def markdown(results: Results) -> str:
     """Return the whole table as Markdown."""
     parts = [f"# {results.title}", "", *_said(results), ""]
-    for heading, (columns, rows) in _tables(results).items():
-        parts += [f"## {heading}", "", _line(columns), _line(["---"] * len(columns))]
+    for title, (columns, rows) in _tables(results).items():
+        parts += [f"## {title}", "", _line(columns), _line(["---"] * len(columns))]
         parts += [*(_line(row) for row in rows), ""]
     return "\n".join(parts)
 
 
-def html(results: Results) -> str:
-    """Return the whole table as HTML whose texts are escaped."""
-    parts = [f"<p>{escape(sentence)}</p>" for sentence in _said(results)]
-    for heading, (columns, rows) in _tables(results).items():
-        head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-        body = "".join(
-            f"<tr><th>{escape(row[0])}</th>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-            + "</tr>"
-            for row in rows
-        )
-        parts.append(
-            f'<h3>{escape(heading)}</h3><div class="wide"><table class="scores"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
-        )
-    return "".join(parts)
+def html(results: Results) -> Markup:
+    """Return the whole table as HTML."""
+    parts = [paragraph(sentence) for sentence in _said(results)]
+    for title, (columns, rows) in _tables(results).items():
+        cells = [[Cell(row[0], scope="row"), *(Cell(cell) for cell in row[1:])] for row in rows]
+        parts += [heading(title), table("scores", columns, cells)]
+    return together(parts)
 
 
 def as_json(results: Results) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """The report's sections about heat waves and eddies, as HTML."""
 
 from collections.abc import Mapping
-from html import escape
 
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth.core.wording import interval, number, units_of, with_units
 from triton_earth.plots.eddy_map import eddy_maps
 from triton_earth.plots.embedding import png_uri, svg_uri
-from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.page import Cell, Picture, Section, paragraph, table, together
 from triton_earth.plots.score_grid import EDDIES, HEAT_WAVES, score_grid
 from triton_earth.plots.seen import shading
 
@@ -51,34 +51,24 @@ def event_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> li
             for name, example in examples.items()
             if "eddies" in example.attrs
         ]
-        sections.append(Section("Eddies", picture.html() + "".join(maps)))
+        sections.append(Section("Eddies", picture.html() + together(maps)))
     return sections
 
 
-def _errors(scores: xr.Dataset) -> str:
+def _errors(scores: xr.Dataset) -> Markup:
     """Return the errors of onset, duration and intensity as a table."""
     names = [name for name in _ERRORS if name in scores]
     if not names:
-        return ""
-    head = "".join(
-        f'<th scope="col">{escape(with_units(_ERRORS[name], units_of(scores[name])))}</th>'
-        for name in names
-    )
+        return Markup("")
     rows = []
     for forecast in map(str, scores["forecast"].values):
         cells = []
         for name in names:
-            lower, upper = np.asarray(
-                scores[f"{name}_interval"].sel(forecast=forecast, bound=["lower", "upper"]).values,
-                dtype=np.float64,
-            )
-            words = interval(float(lower), float(upper))
-            small = f"<small>{escape(words)}</small>" if words else ""
+            bounds = scores[f"{name}_interval"].sel(forecast=forecast, bound=["lower", "upper"])
+            lower, upper = np.asarray(bounds.values, dtype=np.float64)
             value = number(float(scores[name].sel(forecast=forecast)))
-            cells.append(f"<td>{escape(value)}{small}</td>")
-        rows.append(f'<tr><th scope="row">{escape(forecast)}</th>{"".join(cells)}</tr>')
-    return (
-        "<p>Errors of heat waves, forecast minus truth, where both have one:</p>"
-        f'<div class="wide"><table class="scores"><thead><tr><th scope="col">Forecast</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+            cells.append(Cell(value, interval(float(lower), float(upper))))
+        rows.append([Cell(forecast, scope="row"), *cells])
+    columns = [with_units(_ERRORS[name], units_of(scores[name])) for name in names]
+    words = "Errors of heat waves, forecast minus truth, where both have one:"
+    return paragraph(words) + table("scores", ["Forecast", *columns], rows)

@@ -1,10 +1,10 @@
 """Long runs of one variable: area mean and variance against the truth, the gap shaded, the seasonal cycle, extremes."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,6 +19,7 @@ from triton_earth.core.wording import (
     variable_names,
 )
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
+from triton_earth.plots.page import Cell, table
 from triton_earth.plots.style import looks, style
 
 BY_LEAD = ("area_mean", "seasonal_departure", "variance")
@@ -81,7 +82,9 @@ def long_run_curves(scores: xr.Dataset, variable: str) -> Figure:
     return figure
 
 
-def rates_table(scores: xr.Dataset, rates: Sequence[str] = RATES, along: str = "forecast") -> str:
+def rates_table(
+    scores: xr.Dataset, rates: Sequence[str] = RATES, along: str = "forecast"
+) -> Markup:
     """Return drift, growth and doubling of every forecast and variable with intervals, as HTML of one table.
 
     Args:
@@ -91,23 +94,15 @@ def rates_table(scores: xr.Dataset, rates: Sequence[str] = RATES, along: str = "
     """
     names = [name for name in rates if name in scores]
     forecasts = [str(name) for name in scores[along].values]
-    head = "".join(f'<th scope="col">{escape(_heading(scores, name))}</th>' for name in names)
     rows = []
     for variable in variable_names(scores):
+        group = Cell(variable, scope="rowgroup", rowspan=len(forecasts))
         for order, forecast in enumerate(forecasts):
             where = {along: forecast, "variable": variable}
-            cells = "".join(_cell(scores, name, where) for name in names)
-            first = (
-                f'<th scope="rowgroup" rowspan="{len(forecasts)}">{escape(variable)}</th>'
-                if order == 0
-                else ""
-            )
-            mark = ' class="first"' if order == 0 else ""
-            rows.append(f'<tr{mark}>{first}<th scope="row">{escape(forecast)}</th>{cells}</tr>')
-    return (
-        '<div class="wide"><table class="scores"><thead><tr><th scope="col">Variable</th>'
-        f'<th scope="col">Forecast</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+            cells = [_cell(scores, name, where) for name in names]
+            rows.append([*([group] if order == 0 else []), Cell(forecast, scope="row"), *cells])
+    titles = [_heading(scores, name) for name in names]
+    return table("scores", ["Variable", "Forecast", *titles], rows)
 
 
 def _heading(scores: xr.Dataset, name: str) -> str:
@@ -119,14 +114,14 @@ def _heading(scores: xr.Dataset, name: str) -> str:
     return f"{title[:1].upper()}{title[1:]} (units of the variable)"
 
 
-def _cell(scores: xr.Dataset, name: str, where: dict[str, str]) -> str:
+def _cell(scores: xr.Dataset, name: str, where: dict[str, str]) -> Cell:
     value = float(scores[name].sel(where))
     words = ""
     if f"{name}_interval" in scores:
         bounds = scores[f"{name}_interval"].sel(where)
         words = interval(*(float(bounds.sel(bound=bound)) for bound in ("lower", "upper")))
     shown = "∞" if np.isposinf(value) else number(value)
-    return f"<td>{escape(shown)}{f'<small>{escape(words)}</small>' if words else ''}</td>"
+    return Cell(shown, words)
 
 
 def _shade_gaps(axes: Axes, curves: dict[str, Curve], leads: LeadTimes) -> None:

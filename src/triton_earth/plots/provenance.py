@@ -1,16 +1,39 @@
-"""Where the scores come from, as HTML: command, seed, data, versions, configuration. Every text is escaped."""
+"""Where the scores come from, as HTML: command, seed, data, versions, configuration."""
 
 import json
 from collections.abc import Hashable, Mapping
-from html import escape
+from dataclasses import dataclass, field
 from typing import Any
+
+from markupsafe import Markup
+
+from triton_earth.plots.page import paragraph, render
 
 _LONGEST_LINE = 160
 _DEEPEST = 2
 _FOLDED = {"config", "resolved_config", "recipe", "stability_bands"}
 
 
-def provenance_list(attributes: Mapping[Hashable, Any]) -> str:
+@dataclass(frozen=True)
+class Term:
+    """A term of a list and what is said of it; plain text.
+
+    Attributes:
+        name: The term.
+        text: What is said of it.
+        code: Whether that is code.
+        long: Whether it is folded away.
+        below: Terms below it, in place of a text.
+    """
+
+    name: str
+    text: str = ""
+    code: bool = False
+    long: bool = False
+    below: "list[Term]" = field(default_factory=list)
+
+
+def provenance_list(attributes: Mapping[Hashable, Any]) -> Markup:
     """Return the attributes of scores as a list of terms; values that are JSON are read, long ones fold away.
 
     Args:
@@ -28,11 +51,11 @@ def provenance_list(attributes: Mapping[Hashable, Any]) -> str:
         else:
             terms[str(name)] = read
     if not terms:
-        return "<p>The scores carry no provenance.</p>"
+        return paragraph("The scores carry no provenance.")
     order = sorted(
         terms, key=lambda name: (name != "command", isinstance(terms[name], dict | list))
     )
-    return f"<dl>{''.join(_term(name, terms[name]) for name in order)}</dl>"
+    return render("terms.html", terms=[_term(name, terms[name]) for name in order])
 
 
 def _read(value: Any) -> Any:
@@ -44,20 +67,13 @@ def _read(value: Any) -> Any:
         return value
 
 
-def _term(name: str, value: Any, depth: int = 0) -> str:
-    words = escape(name.replace("_", " "))
-    return f"<dt>{words}</dt><dd>{_shown(name, value, depth)}</dd>"
-
-
-def _shown(name: str, value: Any, depth: int) -> str:
+def _term(name: str, value: Any, depth: int = 0) -> Term:
+    words = name.replace("_", " ")
     if isinstance(value, dict) and value and name not in _FOLDED and depth < _DEEPEST:
-        return (
-            f"<dl>{''.join(_term(str(key), below, depth + 1) for key, below in value.items())}</dl>"
-        )
+        below = [_term(str(key), one, depth + 1) for key, one in value.items()]
+        return Term(words, below=below)
     structured = isinstance(value, dict | list)
     text = (
         json.dumps(value, indent=2, ensure_ascii=False, default=str) if structured else str(value)
     )
-    if "\n" in text or len(text) > _LONGEST_LINE:
-        return f"<details><summary>show</summary><pre>{escape(text)}</pre></details>"
-    return f"<code>{escape(text)}</code>"
+    return Term(words, text, code=True, long="\n" in text or len(text) > _LONGEST_LINE)

@@ -1,9 +1,8 @@
 """The report's section about regions, as HTML: which they are, and each model's errors there beside the baselines'."""
 
-from html import escape
-
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,7 +20,8 @@ from triton_earth.evaluation.verdict import against_baselines
 from triton_earth.plots.curves import curve_panels, draw_forecasts, error_limits
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.page import Picture, Section, heading, paragraph, render, together
+from triton_earth.plots.provenance import Term
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
 from triton_earth.plots.tables import Column, lead_table
 
@@ -47,22 +47,22 @@ def region_sections(scores: xr.Dataset) -> list[Section]:
     if ERROR not in scores:
         return []
     words = scores["region_description"].values
-    regions = "".join(
-        f"<dt>{escape(_words(name))}</dt><dd>{escape(str(description))}</dd>"
+    regions = [
+        Term(_words(name), str(description))
         for name, description in zip(scores["region"].values, words, strict=True)
-    )
+    ]
     variables = variable_names(scores)
-    parts = [f"<dl>{regions}</dl><p>{escape(_MARKS)}</p>"]
+    parts = [render("terms.html", terms=regions), paragraph(_MARKS)]
     for variable in variables[:MOST_VARIABLES]:
         if len(variables) > 1:
-            parts.append(f"<h3>{escape(variable)}</h3>")
+            parts.append(heading(variable))
         curves = Picture(
             svg_uri(region_curves(scores, variable)),
             f"Curves of the root mean square error of {variable} over lead time in each region, all forecasts.",
             f"Root mean square error of {variable} over lead time by region. {shading(scores)}",
         )
         parts += [curves.html(), _table(scores, variable)]
-    return [Section("Regions", "".join(parts) + left_out(variables))]
+    return [Section("Regions", together(parts) + left_out(variables))]
 
 
 def region_curves(scores: xr.Dataset, variable: str) -> Figure:
@@ -85,7 +85,7 @@ def region_curves(scores: xr.Dataset, variable: str) -> Figure:
     return curve_panels(len(regions), draw)
 
 
-def _table(scores: xr.Dataset, variable: str) -> str:
+def _table(scores: xr.Dataset, variable: str) -> Markup:
     units = units_of(one_variable(scores[ERROR], variable))
     beaten = against_baselines(scores, SUFFIX)
     columns = []

@@ -1,17 +1,18 @@
 """The report: scores and one example forecast as a single HTML page that explains itself."""
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.core.files import write_text
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import variable_names
-from triton_earth.evaluation.verdict import cases, models, remarks, verdict
+from triton_earth.evaluation.verdict import FINDINGS, cases, models, remarks, verdict
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.beyond import beyond_curves
 from triton_earth.plots.budgets import BUDGETS, budgets
@@ -20,7 +21,7 @@ from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
 from triton_earth.plots.event_sections import event_sections
 from triton_earth.plots.long_runs import long_run_curves, rates_table
-from triton_earth.plots.page import Picture, Section, page
+from triton_earth.plots.page import Picture, Section, heading, page, paragraph, render, together
 from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.regions import region_sections
 from triton_earth.plots.scale_sections import scale_sections
@@ -80,7 +81,7 @@ def write_report(
         *region_sections(scores),
         *_more(scores, examples),
         Section("Definitions", definitions_table(scores)),
-        Section("Provenance", provenance_list(scores.attrs)),
+        Section("Provenance", provenance_list(_without_findings(scores.attrs))),
     ]
     footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
     text = page(title, _subtitle(scores, variables), sections, footer)
@@ -106,6 +107,11 @@ def _require(scores: xr.Dataset, example: xr.Dataset) -> None:
         )
 
 
+def _without_findings(attributes: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    """Return the attributes of scores without the verdict, which has a section of its own."""
+    return {name: value for name, value in attributes.items() if name != FINDINGS}
+
+
 def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
     leads = lead_times(scores["lead_time"])
     parts = [
@@ -128,20 +134,17 @@ def _shortened(names: list[str]) -> str:
     return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
-def _verdict(scores: xr.Dataset) -> str:
+def _verdict(scores: xr.Dataset) -> Markup:
     judged = verdict(scores)
     parts = []
-    for name, found in judged.items():
-        findings = "".join(
-            f'<li class="{finding.kind}">{escape(finding.text)}</li>' for finding in found
-        )
-        heading = f"<h3>{escape(name)}</h3>" if len(judged) > 1 else ""
-        parts.append(f'{heading}<ul class="verdict">{findings}</ul>')
-    parts += [f"<p>{escape(remark)}</p>" for remark in remarks(scores)]
-    return "".join(parts)
+    for name, findings in judged.items():
+        if len(judged) > 1:
+            parts.append(heading(name))
+        parts.append(render("findings.html", findings=findings))
+    return together([*parts, *map(paragraph, remarks(scores))])
 
 
-def _scorecard(scores: xr.Dataset) -> str:
+def _scorecard(scores: xr.Dataset) -> Markup:
     reference = models(scores)[0]
     return Picture(
         svg_uri(scorecard(scores, reference)),
@@ -151,22 +154,22 @@ def _scorecard(scores: xr.Dataset) -> str:
     ).html()
 
 
-def _scores(scores: xr.Dataset, variables: list[str]) -> str:
+def _scores(scores: xr.Dataset, variables: list[str]) -> Markup:
     shown = variables[:MOST_VARIABLES]
     parts = []
     for variable in shown:
         if len(variables) > 1:
-            parts.append(f"<h3>{escape(variable)}</h3>")
+            parts.append(heading(variable))
         curves = Picture(
             svg_uri(score_curves(scores, variable)),
             f"Curves of every score of {variable} over lead time, all forecasts.",
             f"Scores of {variable} over lead time. {shading(scores)}{_CROSS}",
         )
         parts += [curves.html(), score_table(scores, variable)]
-    return "".join(parts) + left_out(variables)
+    return together(parts) + left_out(variables)
 
 
-def _long_runs(scores: xr.Dataset) -> str:
+def _long_runs(scores: xr.Dataset) -> Markup:
     variables = variable_names(scores)
     seasonal = "departure from the seasonal cycle, " if "seasonal_departure" in scores else ""
     parts = [
@@ -178,10 +181,10 @@ def _long_runs(scores: xr.Dataset) -> str:
         ).html()
         for variable in variables[:MOST_VARIABLES]
     ]
-    return "".join(parts) + left_out(variables) + rates_table(scores)
+    return together(parts) + left_out(variables) + rates_table(scores)
 
 
-def _beyond(scores: xr.Dataset) -> str:
+def _beyond(scores: xr.Dataset) -> Markup:
     variables = variable_names(scores)
     parts = [
         Picture(
@@ -191,13 +194,13 @@ def _beyond(scores: xr.Dataset) -> str:
         ).html()
         for variable in variables[:MOST_VARIABLES]
     ]
-    table = ""
+    rates = Markup("")
     if "beyond_drift_rate" in scores:
-        table = rates_table(scores, ("beyond_drift_rate",), "model")
-    return "".join(parts) + left_out(variables) + table
+        rates = rates_table(scores, ("beyond_drift_rate",), "model")
+    return together(parts) + left_out(variables) + rates
 
 
-def _ensembles(scores: xr.Dataset) -> str:
+def _ensembles(scores: xr.Dataset) -> Markup:
     variables = variable_names(scores)
     each = {"": scores}
     if "ensemble" in scores.dims:
@@ -212,7 +215,7 @@ def _ensembles(scores: xr.Dataset) -> str:
         for variable in variables[:MOST_VARIABLES]
         for name, one in each.items()
     ]
-    return "".join(parts) + left_out(variables)
+    return together(parts) + left_out(variables)
 
 
 def _more(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:

@@ -1,9 +1,8 @@
 """The report's sections about scales, as HTML: spectra, what is lost when, by wavenumber, latitude band and degree."""
 
-from html import escape
-
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth.core.wording import long_name, one_variable, variable_names
 from triton_earth.evaluation.spectra.names import (
@@ -19,7 +18,7 @@ from triton_earth.evaluation.spectra.names import (
 )
 from triton_earth.evaluation.verdict import models
 from triton_earth.plots.embedding import png_uri, svg_uri
-from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.page import Picture, Section, heading, paragraph, together
 from triton_earth.plots.scales import judged, resolved, scale_curves, scale_maps
 from triton_earth.plots.seen import MOST_VARIABLES, left_out, shading
 from triton_earth.plots.spectra import final_spectrum, spectra
@@ -49,7 +48,7 @@ def scale_sections(scores: xr.Dataset) -> list[Section]:
     return sections
 
 
-def _zonal(scores: xr.Dataset) -> str:
+def _zonal(scores: xr.Dataset) -> Markup:
     variables = variable_names(scores)
     parts = []
     for variable in variables[:MOST_VARIABLES]:
@@ -74,10 +73,10 @@ def _zonal(scores: xr.Dataset) -> str:
             ).html()
             for name in models(scores)
         ]
-    return "".join(parts) + left_out(variables)
+    return together(parts) + left_out(variables)
 
 
-def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> str:
+def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> Markup:
     """Return spectra and scales of each variable that has them."""
     variables = variable_names(scores)
     having = [
@@ -88,7 +87,7 @@ def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> str:
     parts = []
     for variable in having[:MOST_VARIABLES]:
         if len(variables) > 1:
-            parts.append(f"<h3>{escape(variable)}</h3>")
+            parts.append(heading(variable))
         spectrum = one_variable(scores[family.spectrum], variable)
         one = scores.sel(variable=variable).assign({family.spectrum: spectrum})
         of = f" of {variable}"
@@ -96,25 +95,25 @@ def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> str:
     without = [variable for variable in variables if variable not in having]
     if without:
         parts.append(
-            f"<p>No such spectrum of {escape(', '.join(without))}: it takes a value in every cell.</p>"
+            paragraph(f"No such spectrum of {', '.join(without)}: it takes a value in every cell.")
         )
-    return "".join(parts) + left_out(having)
+    return together(parts) + left_out(having)
 
 
-def _of_velocities(scores: xr.Dataset, families: tuple[SpectrumNames, ...]) -> str:
+def _of_velocities(scores: xr.Dataset, families: tuple[SpectrumNames, ...]) -> Markup:
     """Return spectra and scales of each velocity."""
     parts = []
     names = scores["velocity"].values.tolist() if "velocity" in scores.coords else []
     for name in names[:MOST_VARIABLES]:
         of = f" of {name} and the other component"
         one = scores.sel(velocity=name)
-        parts.append(f"<h3>{escape(name)} and the other component</h3>")
+        parts.append(heading(f"{name} and the other component"))
         parts.append(_spectra(one, families, of))
         parts += [_scales(one, family, of) for family in families if family.error in scores]
-    return "".join(parts) + left_out(names)
+    return together(parts) + left_out(names)
 
 
-def _spectra(scores: xr.Dataset, families: tuple[SpectrumNames, ...], of: str) -> str:
+def _spectra(scores: xr.Dataset, families: tuple[SpectrumNames, ...], of: str) -> Markup:
     """Return spectra at several leads and, of enstrophy, the one at the last lead."""
     parts = []
     for family in families:
@@ -139,10 +138,10 @@ def _spectra(scores: xr.Dataset, families: tuple[SpectrumNames, ...], of: str) -
                 f"{title} at several leads, mean over initial conditions. Black: truth.",
             ).html()
         )
-    return "".join(parts)
+    return together(parts)
 
 
-def _scales(scores: xr.Dataset, family: SpectrumNames, of: str) -> str:
+def _scales(scores: xr.Dataset, family: SpectrumNames, of: str) -> Markup:
     words = long_name(scores[str(scores[family.ratio].dims[-1])])
     maps = [
         Picture(
@@ -165,4 +164,4 @@ def _scales(scores: xr.Dataset, family: SpectrumNames, of: str) -> str:
         f"still correlated), and largest up to which the spectrum is within a factor 2 of the truth's. "
         f"{shading(scores)}",
     )
-    return "".join(maps) + curves.html()
+    return together(maps) + curves.html()

@@ -1,15 +1,15 @@
 """What forecasts look like, as HTML: what moves, maps of every variable, the same of other models beside it."""
 
 from collections.abc import Mapping
-from html import escape
 
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import variable_names
 from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
-from triton_earth.plots.page import Picture
+from triton_earth.plots.page import Picture, paragraph, together
 from triton_earth.plots.panels import (
     error_panels,
     halfway,
@@ -33,15 +33,15 @@ def shading(scores: xr.Dataset) -> str:
     return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
 
 
-def left_out(variables: list[str]) -> str:
+def left_out(variables: list[str]) -> Markup:
     """Return, as HTML, which variables have no pictures; nothing where all have."""
     hidden = variables[MOST_VARIABLES:]
     if not hidden:
-        return ""
-    return f"<p>Not shown here, but in the score files: {escape(', '.join(hidden))}.</p>"
+        return Markup("")
+    return paragraph(f"Not shown here, but in the score files: {', '.join(hidden)}.")
 
 
-def one_forecast(example: xr.Dataset) -> str:
+def one_forecast(example: xr.Dataset) -> Markup:
     """Return the pictures of one forecast.
 
     Args:
@@ -88,10 +88,10 @@ def one_forecast(example: xr.Dataset) -> str:
         ).html()
         for variable in shown
     ]
-    return "".join(parts)
+    return together(parts)
 
 
-def several_models(examples: Mapping[str, xr.Dataset]) -> str:
+def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
     """Return the pictures of several models from one initial condition.
 
     Args:
@@ -136,7 +136,7 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> str:
                 f"{_titled(variable)}: errors, forecast minus truth, all in the same colours.",
             ).html(),
         ]
-    return "".join(parts)
+    return together(parts)
 
 
 def _with_anomalies(example: xr.Dataset) -> list[str]:
@@ -151,7 +151,7 @@ def _anomalies(example: xr.Dataset) -> xr.Dataset:
     return example.assign(truth=example["truth_anomaly"], forecast=example["forecast_anomaly"])
 
 
-def _moving(content: bytes, leads: int, alt: str, title: str, caption: str) -> str:
+def _moving(content: bytes, leads: int, alt: str, title: str, caption: str) -> Markup:
     shown = leads_shown(content)
     over = "all leads" if shown == leads else f"{shown} of {leads} leads, the start among them"
     words = f"{title}, over {over}. {caption}"

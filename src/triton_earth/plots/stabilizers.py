@@ -1,12 +1,10 @@
 """What stabilisers did: how much each changed the states of a rollout."""
 
-from html import escape
-
 import numpy as np
 import xarray as xr
 
 from triton_earth.core.wording import number
-from triton_earth.plots.page import Section
+from triton_earth.plots.page import Cell, Section, paragraph, table
 
 _MOST_ROWS = 24
 
@@ -32,7 +30,7 @@ def stabilizers(change: xr.DataArray, spread: dict[str, float]) -> Section:
                 continue
             mean = float(np.nanmean(series))
             part = f"{100 * mean / spread[variable]:.3g} %" if spread.get(variable, 0) > 0 else "–"
-            columns = (
+            texts = (
                 name.replace("_", " "),
                 variable,
                 number(mean),
@@ -40,14 +38,13 @@ def stabilizers(change: xr.DataArray, spread: dict[str, float]) -> Section:
                 number(float(series[-1])) if np.isfinite(series[-1]) else "–",
                 number(float(np.nanmax(series))),
             )
-            rows.append("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in columns) + "</tr>")
+            rows.append([Cell(text) for text in texts])
     switched = ", ".join(name.replace("_", " ") for name in change["stabilizer"].values.tolist())
-    said = f"<p>Switched on: {escape(switched)}. Root mean square change of the state per step:</p>"
     if not rows:
-        return Section(
-            "Stabilisers", f"<p>Switched on: {escape(switched)}. None changed a state.</p>"
-        )
-    heading = (
+        said = paragraph(f"Switched on: {switched}. None changed a state.")
+        return Section("Stabilisers", said)
+    said = paragraph(f"Switched on: {switched}. Root mean square change of the state per step:")
+    columns = (
         "Stabiliser",
         "Variable",
         "Mean change",
@@ -55,14 +52,8 @@ def stabilizers(change: xr.DataArray, spread: dict[str, float]) -> Section:
         "At the last lead",
         "Largest",
     )
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heading)
-    more = (
-        f"<p>{len(rows) - _MOST_ROWS} more are in the forecast store.</p>"
-        if len(rows) > _MOST_ROWS
-        else ""
-    )
-    return Section(
-        "Stabilisers",
-        f'{said}<div class="wide"><table class="triage"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows[:_MOST_ROWS])}</tbody></table></div>{more}",
-    )
+    body = said + table("triage", columns, rows[:_MOST_ROWS])
+    more = len(rows) - _MOST_ROWS
+    if more > 0:
+        body += paragraph(f"{more} more are in the forecast store.")
+    return Section("Stabilisers", body)

@@ -1,11 +1,11 @@
-"""Tables of the report as HTML: scores at chosen leads, and what each score means. Every text is escaped."""
+"""Tables of the report as HTML: scores at chosen leads, and what each score means."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
@@ -16,12 +16,13 @@ from triton_earth.core.wording import (
     one_variable,
     units_of,
 )
+from triton_earth.plots.page import Cell, table
 
 SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "bias")
 """Scores that the table has columns for; the curves show more."""
 
 
-def score_table(scores: xr.Dataset, variable: str) -> str:
+def score_table(scores: xr.Dataset, variable: str) -> Markup:
     """Return the scores of one variable at chosen leads, every forecast, intervals below the values.
 
     Args:
@@ -59,7 +60,7 @@ class Column:
     mark: Callable[[str, int], tuple[str, str]] | None = None
 
 
-def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> str:
+def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> Markup:
     """Return scores at chosen leads, every forecast, intervals below the values, as HTML of one table.
 
     Args:
@@ -68,26 +69,16 @@ def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> str:
     """
     leads = lead_times(scores["lead_time"])
     forecasts = [str(name) for name in scores["forecast"].values]
-    head = "".join(f'<th scope="col">{escape(column.heading)}</th>' for column in columns)
     rows = []
     for index in leads.chosen():
+        step = Cell(f"step {leads.steps[index]}", leads.at(index), "", "rowgroup", len(forecasts))
         for order, forecast in enumerate(forecasts):
-            cells = "".join(_cell(scores, column, forecast, index) for column in columns)
-            lead = (
-                f'<th scope="rowgroup" rowspan="{len(forecasts)}">step {leads.steps[index]}'
-                f"<small>{escape(leads.at(index))}</small></th>"
-                if order == 0
-                else ""
-            )
-            mark = ' class="first"' if order == 0 else ""
-            rows.append(f'<tr{mark}>{lead}<th scope="row">{escape(forecast)}</th>{cells}</tr>')
-    return (
-        '<div class="wide"><table class="scores"><thead><tr><th scope="col">Lead</th>'
-        f'<th scope="col">Forecast</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+            cells = [_cell(scores, column, forecast, index) for column in columns]
+            rows.append([*([step] if order == 0 else []), Cell(forecast, scope="row"), *cells])
+    return table("scores", ["Lead", "Forecast", *(column.heading for column in columns)], rows)
 
 
-def definitions_table(scores: xr.Dataset) -> str:
+def definitions_table(scores: xr.Dataset) -> Markup:
     """Return name, units and definition of every score that is there, as HTML of one table.
 
     Those by region are defined as everywhere.
@@ -102,19 +93,14 @@ def definitions_table(scores: xr.Dataset) -> str:
         ):
             continue
         words = long_name(array)
-        rows.append(
-            f'<tr><th scope="row">{escape(words[:1].upper() + words[1:])}<small><code>'
-            f"{escape(str(name))}</code></small></th>"
-            f"<td>{escape(units_of(array))}</td><td>{escape(definition)}</td></tr>"
+        title = Cell(
+            words[:1].upper() + words[1:], Markup("<code>{}</code>").format(str(name)), scope="row"
         )
-    return (
-        '<div class="wide"><table class="definitions"><thead><tr><th scope="col">Score</th>'
-        f'<th scope="col">Units</th><th scope="col">Definition</th></tr></thead><tbody>{"".join(rows)}'
-        "</tbody></table></div>"
-    )
+        rows.append([title, Cell(units_of(array)), Cell(definition)])
+    return table("definitions", ["Score", "Units", "Definition"], rows)
 
 
-def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> str:
+def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> Cell:
     name, where = column.score, {**column.where, "forecast": forecast}
     value = number(float(scores[name].sel(where).isel(lead_time=index)))
     words = ""
@@ -128,5 +114,4 @@ def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> str:
         lower, upper = np.asarray(bounds.values, dtype=np.float64)
         words = interval(float(lower), float(upper))
     sign, kind = ("", "") if column.mark is None else column.mark(forecast, index)
-    start = f'<td class="{kind}">' if kind else "<td>"
-    return f"{start}{escape(f'{sign} {value}'.lstrip())}{f'<small>{escape(words)}</small>' if words else ''}</td>"
+    return Cell(f"{sign} {value}".lstrip(), words, kind)

@@ -1,16 +1,16 @@
 """The report of a training run as a single HTML page, in the style of the report of an evaluation."""
 
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth import __version__
 from triton_earth.core.files import write_text
 from triton_earth.core.wording import number, variable_names
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.page import Picture, Section, page
+from triton_earth.plots.page import Picture, Section, page, paragraph, render, together
 from triton_earth.plots.provenance import provenance_list
 from triton_earth.plots.training_curves import (
     lead_losses,
@@ -76,7 +76,7 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
         pictures.append(
             Section(
                 "Stability of validation forecasts",
-                "".join(
+                together(
                     Picture(
                         svg_uri(rollout_variances(logs, name, shown)),
                         f"Logarithm of forecast over true {what} over leads, early and late in training.",
@@ -86,9 +86,9 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
                 ),
             )
         )
-    findings = "".join(f'<li class="{kind}">{escape(text)}</li>' for kind, text in _findings(logs))
+    findings = [{"kind": kind, "text": text} for kind, text in _findings(logs)]
     sections = [
-        Section("Outcome", f'<ul class="verdict">{findings}</ul>'),
+        Section("Outcome", render("findings.html", findings=findings)),
         *pictures,
         Section("Provenance", provenance_list({"provenance": logs.attrs["provenance"]})),
     ]
@@ -146,6 +146,8 @@ def _findings(logs: xr.Dataset) -> list[tuple[str, str]]:
     return findings
 
 
-def _left_out(variables: list[str], file: str) -> str:
+def _left_out(variables: list[str], file: str) -> Markup:
     hidden = variables[_MOST_VARIABLES:]
-    return f"<p>Not shown here, but in {file}: {escape(', '.join(hidden))}.</p>" if hidden else ""
+    if not hidden:
+        return Markup("")
+    return paragraph(f"Not shown here, but in {file}: {', '.join(hidden)}.")

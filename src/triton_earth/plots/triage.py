@@ -1,16 +1,16 @@
 """Failure triage: which forecasts left the training climate during the rollout, what went first, where and how fast."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import xarray as xr
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from triton_earth.core.wording import number
 from triton_earth.plots.embedding import png_uri
 from triton_earth.plots.maps import place
-from triton_earth.plots.page import Picture, Section
+from triton_earth.plots.page import Cell, Picture, Section, paragraph, table
 from triton_earth.plots.panels import panels
 
 _MOST_ROWS = 6
@@ -53,23 +53,22 @@ def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None
     states = record.get("climate_source", "training states")
     basis = f"ranges over {record['climate_states']} {states}, with margins"
     if not first:
-        return Section(
-            "Guard",
-            f"<p>Every state of {forecasts} forecasts stayed within the training climate ({escape(basis)}).</p>",
+        words = (
+            f"Every state of {forecasts} forecasts stayed within the training climate ({basis})."
         )
-    happened = {
-        "stop": "; each was stopped there, and its later states are missing",
-    }.get(str(record["policy"]), "")
-    body = (
-        f"<p>{len(first)} of {forecasts} forecasts left the training climate during the rollout"
-        f"{escape(happened)}. Climate: {escape(basis)}. What went first:</p>{_table(first, example)}"
-    )
+        return Section("Guard", paragraph(words))
+    stopped = "; each was stopped there, and its later states are missing"
+    happened = stopped if str(record["policy"]) == "stop" else ""
+    body = paragraph(
+        f"{len(first)} of {forecasts} forecasts left the training climate during the rollout{happened}. Climate: "
+        f"{basis}. What went first:"
+    ) + _table(first, example)
     if example is not None:
         body += _picture(first[0], example)
     return Section("Guard", body)
 
 
-def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> str:
+def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Markup:
     heading = (
         "Forecast",
         "Step",
@@ -100,18 +99,13 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> st
             scale,
             growth,
         )
-        rows.append("<tr>" + "".join(f"<td>{escape(column)}</td>" for column in columns) + "</tr>")
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heading)
-    more = len(trips) - _MOST_ROWS
-    rest = (
-        f"<p>{more} more are in the forecast store, attribute <code>guard</code>.</p>"
-        if more > 0
-        else ""
-    )
-    return (
-        f'<div class="wide"><table class="triage"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{rest}"
-    )
+        rows.append([Cell(column) for column in columns])
+    body, more = table("triage", heading, rows), len(trips) - _MOST_ROWS
+    if more > 0:
+        body += Markup(
+            "<p>{} more are in the forecast store, attribute <code>guard</code>.</p>"
+        ).format(more)
+    return body
 
 
 def _forecast(trip: Mapping[str, Any]) -> str:
@@ -132,7 +126,7 @@ def _value(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
-def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> str:
+def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> Markup:
     variable, step = trip["variable"], trip["step"]
     return Picture(
         png_uri(_marked(panels(example, variable, steps_around(step)), trip, example)),
