@@ -46,7 +46,7 @@ def test_markdown():
 
 def test_texts_are_escaped_in_html():
     text = html(results())
-    assert "<th>a|b &lt;i&gt;</th>" in text
+    assert '<th scope="row">a|b &lt;i&gt;</th>' in text
     assert "no &lt;memory&gt;" in text
     assert "<i>" not in text
 
