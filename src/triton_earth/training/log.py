@@ -171,8 +171,9 @@ def read_logs(folder: Path) -> xr.Dataset:
     )
     logs["lead_loss"] = _cube(folder / "losses.csv", "loss", ("step", "lead"))
     validation = folder / "validation.csv"
-    if validation.exists():
-        for name in set(_read_table(validation)) & set(VALIDATED):
+    table = _read_table(validation) if validation.exists() else {}
+    if table.get("step"):
+        for name in set(table) & set(VALIDATED):
             logs[name] = _cube(validation, name, ("validated_step", "validation_lead"))
     return logs
 

@@ -1,6 +1,6 @@
 import csv
 
-from triton_earth.training.log import COLUMNS, TrainingLog
+from triton_earth.training.log import COLUMNS, RunLog, TrainingLog, read_logs
 
 
 def rows(path):
@@ -54,3 +54,25 @@ def test_a_new_run_starts_a_new_log(tmp_path):
     written(path, [20, 40])
     written(path, [10])
     assert [row["step"] for row in rows(path)] == ["10"]
+
+
+def test_a_table_without_rows_is_no_validation(tmp_path):
+    run = RunLog(tmp_path, 0, ["rollout_rmse"])
+    run.write(
+        "log",
+        step=1,
+        epoch=0,
+        loss=1.0,
+        learning_rate=1.0,
+        gradient_norm=1.0,
+        samples_per_second=1.0,
+    )
+    run.write("losses", step=1, lead=1, variable="a", loss=1.0)
+    run.close()
+    assert (tmp_path / "validation.csv").exists()
+    assert "rmse" not in read_logs(tmp_path)
+
+
+def test_other_scores_than_those_of_forecasts_have_no_table(tmp_path):
+    RunLog(tmp_path, 0, ["validation_crps", "climate"]).close()
+    assert not (tmp_path / "validation.csv").exists()
