@@ -49,8 +49,7 @@ def _no_report(request, monkeypatch):
     """Reports are those of `compare` and `evaluate`, which have their own tests; but one."""
     monkeypatch.setattr(runs, "ROUNDS", 1)
     if "with_report" not in request.fixturenames:
-        for name in ("compare", "evaluate"):
-            monkeypatch.setattr(report, name, lambda *_, **__: None)
+        monkeypatch.setattr(report, "judge", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +72,7 @@ def done(waves, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "train", failing)
-        for name in ("compare", "evaluate"):
-            patched.setattr(report, name, lambda *_, **__: None)
+        patched.setattr(report, "judge", lambda *_: None)
         bench(file, folder / "out")
     return file, folder / "out"
 
