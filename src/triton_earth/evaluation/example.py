@@ -176,7 +176,7 @@ def _dataset(
     truth: Truth,
     alignment: Alignment,
     init: int,
-    leads: Int[np.ndarray, " lead"],
+    leads: Int[np.ndarray, " chosen"],
     true: Fields,
     fields: Fields,
     valid_mask: Bool[np.ndarray, "channel y x"] | None,
