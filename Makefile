@@ -10,7 +10,7 @@ CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>
 .PHONY: demo test test-all faults lint types benchmarks clean
 
 demo: $(STAMP)
-	$(BIN)/triton-earth demo turbulence
+	$(BIN)/triton-earth demo weather
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -107,13 +107,15 @@ def demo(
         Path | None,
         typer.Option("--out", "-o", help="Folder for everything; demo/TASK if not given."),
     ] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train a model from its start.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show the whole path without internet: prepare, train, forecast, evaluate."""
+    """Show the whole path without internet: prepare, forecast with the shipped model, evaluate."""
     from triton_earth.workflow.demo import demo as run
+    from triton_earth.workflow.demo import demo_folder
 
-    scores = run(task, out, overwrite=overwrite)
-    _show(scores, (out or Path("demo") / task) / "report")
+    scores = run(task, out, train=train, overwrite=overwrite)
+    _show(scores, demo_folder(task, out, train=train) / "report")
 
 
 @app.command()
@@ -394,11 +396,15 @@ def schema() -> None:
 
 @app.command()
 def models() -> None:
-    """List the networks, those of installed packages too, and where each comes from."""
+    """List the networks and where each comes from, and the models that are shipped."""
     from triton_earth.models.registry import origins
+    from triton_earth.models.zoo import shipped_models
 
     for name, origin in origins().items():
         typer.echo(f"{name:20s} {origin}")
+    typer.echo("\nModels that are shipped (triton-earth forecast NAME STORE):")
+    for shipped in shipped_models().values():
+        typer.echo(shipped.describe())
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from triton_earth.workflow.demo import demo
 
 @pytest.mark.slow
 def test_the_demonstration_is_clearly_good(tmp_path):
-    demo("turbulence", tmp_path)
+    demo("turbulence", tmp_path, train=True)
     with xr.open_dataset(tmp_path / "report" / "scores.nc") as scores:
         assert scores["lead_time"].size == 99
         mse = scores["mse"].sel(variable="vorticity")

@@ -30,6 +30,18 @@ class ShippedModel:
         """Size of its files in MB."""
         return sum(file.stat().st_size for file in self.folder.iterdir()) / 1e6
 
+    def describe(self) -> str:
+        """Return name, task, size and how much smaller its first step's errors are than persistence's, in a line."""
+        first = [row for row in self.card["scores"] if row["name"] == "rmse" and row["step"] == 1]
+        ratios = [row["value"] / row["persistence"] for row in first]
+        skill = (
+            f"RMSE of step 1 {min(ratios):.2f} to {max(ratios):.2f} of persistence's"
+            if ratios
+            else ""
+        )
+        size = f"{self.card['parameters']:,} parameters, {self.megabytes:.1f} MB"
+        return f"{self.name:20s} {self.card['task']}, {size}; {skill}"
+
 
 def shipped_models() -> dict[str, ShippedModel]:
     """Return the models that come with the package, by name."""
