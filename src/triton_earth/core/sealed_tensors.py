@@ -7,14 +7,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-_TEXT, _SEAL = "text", "sha256"
+_SEALED = "sha256 and text"
+"""The only key of the header's metadata: those of several come in any order, and the same file has the same bits."""
 
 
 def to_bytes(tensors: dict[str, Tensor], text: str) -> bytes:
     """Return a safetensors file of tensors on the CPU and a text, with the SHA-256 over both in its header."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    told = {_TEXT: text, _SEAL: _digest(tensors, text)}
-    return safetensors.torch.save(tensors, metadata=told)
+    return safetensors.torch.save(tensors, metadata={_SEALED: f"{_digest(tensors, text)} {text}"})
 
 
 def from_bytes(content: bytes) -> tuple[dict[str, Tensor], str]:
@@ -27,9 +27,10 @@ def from_bytes(content: bytes) -> tuple[dict[str, Tensor], str]:
     tensors = safetensors.torch.load(content)
     length = int.from_bytes(content[:8], "little")
     told = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    if told.get(_SEAL) != _digest(tensors, told.get(_TEXT, "")):
+    seal, _, text = told.get(_SEALED, "").partition(" ")
+    if seal != _digest(tensors, text):
         raise ValueError("its checksum is wrong: it is not what was written")
-    return tensors, told[_TEXT]
+    return tensors, text
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:
