@@ -102,13 +102,13 @@ def decode(
                 "(xarray: ds.assign_coords(time=xr.date_range(START, periods=N, freq='D')))."
             )
         elif (
-            calendar == "standard"
+            calendar in ("standard", "proleptic_gregorian")
             and _year(start) >= FIRST_YEAR
             and not unit.lower().startswith("w")
         ):
             coder = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns")
             coded = variable.copy(deep=False)
-            coded.attrs = {**variable.attrs, "units": units, "calendar": "standard"}
+            coded.attrs = {**variable.attrs, "units": units, "calendar": calendar}
             times = coder.decode(coded, name).values.astype("datetime64[ns]")
         else:
             times = _labels(values, unit, start, calendar, name, source, months=months)
