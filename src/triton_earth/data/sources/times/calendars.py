@@ -74,7 +74,7 @@ def decode(
     """
     described = variable if attributes is None else attributes
     if np.issubdtype(variable.dtype, np.datetime64):
-        return _complete(variable.values.astype("datetime64[ns]"), name, source)
+        return _complete(np.asarray(variable.values).astype("datetime64[ns]"), name, source)
     if variable.dtype.kind in "SUO":
         return _complete(_words(variable.values, name, source), name, source)
     values = variable.values
@@ -109,7 +109,7 @@ def decode(
             coder = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns")
             coded = variable.copy(deep=False)
             coded.attrs = {**variable.attrs, "units": units, "calendar": calendar}
-            times = coder.decode(coded, name).values.astype("datetime64[ns]")
+            times = np.asarray(coder.decode(coded, name).values).astype("datetime64[ns]")
         else:
             times = _labels(values, unit, start, calendar, name, source, months=months)
     except UserError:
