@@ -105,8 +105,12 @@ class RunLog:
         }
         if any(name.startswith("rollout") for name in scores):
             columns["validation"] = ("step", "lead", "variable", *VALIDATED)
-        for name, names in columns.items():
-            self._logs[name] = TrainingLog(folder / f"{name}.csv", resume_after, names)
+        try:
+            for name, names in columns.items():
+                self._logs[name] = TrainingLog(folder / f"{name}.csv", resume_after, names)
+        except UserError:
+            self.close()
+            raise
 
     def write(self, name: str, **values: int | float | str) -> None:
         """Append one row to a log."""
