@@ -17,6 +17,7 @@ FINDINGS = "findings"
 
 _NAMED_VARIABLES = 4
 _FACTOR = 2.0
+_TELLS_MORE = 0.98
 _CRITERION_NONE = {"", "none", "nan"}
 
 
@@ -31,7 +32,7 @@ class Finding:
     """
 
     kind: Literal["good", "bad", "note"]
-    subject: Literal["finite", "stability", "rmse", "correlation", "small scales"]
+    subject: Literal["finite", "climate", "stability", "rmse", "correlation", "small scales"]
     text: str
 
 
@@ -43,8 +44,9 @@ def verdict(scores: xr.Dataset) -> dict[str, list[Finding]]:
             spoken of.
 
     Returns:
-        Findings on each model, by name: finite or not, stability, each baseline and other model, correlation, small
-        scales.
+        Findings on each model, by name: finite or not, climate, stability, each baseline and other model, correlation,
+        small scales. Of a long run the verdict has two parts: whether it stays in the training climate, in place of the
+        stability of single leads, and how it compares with others as far as the truth can be predicted at all.
 
     Example:
         scores = triton_earth.load_scores("report")
@@ -52,7 +54,7 @@ def verdict(scores: xr.Dataset) -> dict[str, list[Finding]]:
             print(finding.kind, finding.text)
     """
     leads = lead_times(scores["lead_time"])
-    judges = (_finite, _stability, _opponents, _correlation, _small_scales)
+    judges = (_finite, _climate, _stability, _opponents, _correlation, _small_scales)
     return {
         name: [finding for judge in judges for finding in judge(scores, name, leads)]
         for name in models(scores)
@@ -148,8 +150,64 @@ def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
     ]
 
 
+def _climate(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    if not has_climate(scores, forecast):
+        return []
+    own = scores.sel(model=forecast)
+    failed = own["climate_failure"].values
+    runs, left = len(failed), int(failed.any(axis=1).sum())
+    bounds = own["climate_skill_interval"].values
+    words = interval(float(bounds[0]), float(bounds[1]))
+    skill = (
+        f"climate skill {_said(float(own['climate_skill']))}{f' [{words}]' if words else ''}, of the worst run "
+        f"{_said(float(own['climate_skill_worst']))}"
+    )
+    if not left:
+        return [
+            Finding(
+                "good", "climate", f"Stays in the training climate in all {runs} runs; {skill}."
+            )
+        ]
+    ways = ", ".join(
+        f"{str(name).replace('_', ' ')} in {int(count)}"
+        for name, count in zip(own["failure"].values, failed.sum(axis=0), strict=True)
+        if count
+    )
+    first = float(own["climate_horizon"].min())
+    return [
+        Finding(
+            "bad",
+            "climate",
+            f"Leaves the training climate in {left} of {runs} runs ({ways}), the first by step {first:g}; {skill}.",
+        )
+    ]
+
+
+def has_climate(scores: xr.Dataset, forecast: str) -> bool:
+    """Return whether a forecast was held against the training climate as a long run."""
+    return "climate_failure" in scores and forecast in scores["model"].values
+
+
+def predictable(scores: xr.Dataset) -> int:
+    """Return at how many leads, from the first on, anything still tells more about the truth than its climatology.
+
+    A lead counts as long as the root mean square error of some forecast is at least 2 % below climatology's, averaged
+    over variables; where there is no climatology, all count.
+    """
+    names = [str(name) for name in scores["forecast"].values]
+    if "climatology" not in names or "rmse" not in scores:
+        return scores.sizes["lead_time"]
+    rmse = scores["rmse"].transpose("forecast", "variable", "lead_time")
+    others = rmse.sel(forecast=[name for name in names if name != "climatology"]).values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = (others / rmse.sel(forecast="climatology").values).mean(axis=1)
+        better = np.any(ratio < _TELLS_MORE, axis=0)
+    lost = np.flatnonzero(~better)
+    return max(1, int(lost[0])) if lost.size else scores.sizes["lead_time"]
+
+
 def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
-    if "stable_fraction" not in scores:
+    if "stable_fraction" not in scores or has_climate(scores, forecast):
         return []
     fraction = float(scores["stable_fraction"].sel(forecast=forecast))
     if np.isnan(fraction):
@@ -178,6 +236,10 @@ def _opponents(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         return []
     rivals = [str(name) for name in scores["forecast"].values]
     findings = []
+    every = "at every lead"
+    if has_climate(scores, forecast):
+        scores = scores.isel(lead_time=slice(0, predictable(scores)))
+        every = f"up to step {leads.steps[scores.sizes['lead_time'] - 1]}, as far as the truth is predictable"
     variables = [str(name) for name in scores["variable"].values]
     for rival in rivals:
         if rival == forecast:
@@ -202,7 +264,7 @@ def _opponents(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
             Finding(
                 ("bad" if is_baseline(rival) else "note") if lost else "good",
                 "rmse",
-                f"Beats {words} at every lead: {answer}. {sentence}.{_beyond_chance(scores, forecast, rival)}",
+                f"Beats {words} {every}: {answer}. {sentence}.{_beyond_chance(scores, forecast, rival)}",
             )
         )
     return findings

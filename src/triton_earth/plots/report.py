@@ -16,6 +16,7 @@ from triton_earth.evaluation.verdict import FINDINGS, cases, models, remarks, ve
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.beyond import beyond_curves
 from triton_earth.plots.budgets import BUDGETS, budgets
+from triton_earth.plots.climate import climate_sections
 from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
@@ -219,7 +220,8 @@ def _ensembles(scores: xr.Dataset) -> Markup:
 
 
 def _more(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
-    sections = []
+    sections: list[Section] = []
+    sections += climate_sections(scores)
     if "area_mean" in scores:
         sections.append(Section("Long runs", _long_runs(scores)))
     if "beyond_extreme" in scores:
