@@ -60,7 +60,9 @@ def test_nothing_finite_at_all(scores):
     for name in SCORES:
         if name in scores:
             scores[name][:] = np.nan
-    score_curves(scores, "vorticity").savefig("/dev/null", format="svg")
+    figure = score_curves(scores, "vorticity")
+    figure.savefig("/dev/null", format="svg")
+    assert np.isnan(line(figure.axes[0], "triton").get_ydata()).all()
 
 
 def test_one_lead_is_a_dot_with_a_bar(make_scores):

@@ -152,7 +152,9 @@ def test_dollar_signs_are_no_formulas(report, make_scores, make_example):
     scores = make_scores(leads=2, variables=("a$\\frac$",), forecasts=("b$^$", "persistence"))
     scores = scores.drop_vars(["energy", "enstrophy", "energy_spectrum"])
     scores["rmse"].attrs["units"] = "$\\bad{"
-    report(scores, make_example(leads=2, size=8, variables=("a$\\frac$",)), title="$\\x$")
+    example = make_example(leads=2, size=8, variables=("a$\\frac$",))
+    words = report(scores, example, title="$\\x$").words
+    assert all(text in words for text in ("a$\\frac$", "b$^$", "$\\x$"))
 
 
 def test_a_forecast_that_blew_up(report, scores, example):

@@ -62,7 +62,9 @@ def test_one_lead(make_scores):
         spectrum_ratio=xr.DataArray(np.ones(shape), dims=dims),
         spectral_error=xr.DataArray(np.zeros(shape), dims=dims),
     )
-    maps(scores).savefig("/dev/null", format="png")
+    figure = maps(scores)
+    figure.savefig("/dev/null", format="png")
+    assert [axes.collections[0].get_array().shape[1] for axes in figure.axes[:2]] == [1, 1]
 
 
 def test_baselines_have_no_maps(scale_scores):

@@ -33,7 +33,9 @@ def test_a_blow_up_is_drawn(make_scores):
     scores = make_scores(leads=5)
     scores["mse_minus_triton_interval"] = scores["mse_minus_persistence_interval"]
     scores["mse"].loc[{"forecast": "persistence"}] = np.inf
-    scorecard(scores, "triton").savefig("/dev/null", format="svg")
+    figure = scorecard(scores, "triton")
+    figure.savefig("/dev/null", format="svg")
+    assert (figure.axes[0].collections[0].get_array() >= 100).all()
 
 
 def test_a_reference_without_differences_is_refused(scores):

@@ -37,7 +37,10 @@ def test_the_resolved_range_is_marked(scores):
 def test_zero_and_missing_power(scores):
     scores["enstrophy_spectrum"].loc[{"source": "triton"}][50:] = np.nan
     scores["enstrophy_spectrum"].loc[{"source": "persistence"}][:] = 0.0
-    spectra(scores["enstrophy_spectrum"]).savefig("/dev/null", format="svg")
+    figure = spectra(scores["enstrophy_spectrum"])
+    figure.savefig("/dev/null", format="svg")
+    drawn = [[line.get_label() for line in axes.lines] for axes in figure.axes]
+    assert drawn == [["truth", "triton"]] * 3 + [["truth"]]
 
 
 def test_wavenumber_zero_is_not_on_a_logarithmic_axis(scores):

@@ -216,7 +216,8 @@ class RunStatistics:
         if measures.has_calendar:
             basis = harmonic_basis(times, 1)
             rows = row_means(anomaly, measures.weights)
-            self.row_sums += basis[:, :, None, None] * rows[:, None]
+            with np.errstate(invalid="ignore", over="ignore"):
+                self.row_sums += basis[:, :, None, None] * rows[:, None]
             self.row_normal += basis[:, :, None] * basis[:, None, :]
         self._before.append(anomaly)
         self.times.append(times)

@@ -11,6 +11,7 @@ from triton_earth.evaluation.climate.measures import (
     MEAN,
     PRODUCTS,
     QUANTILES,
+    QUANTILES_EVERY,
     SQUARE,
     RunStatistics,
     expected_map,
@@ -81,7 +82,7 @@ def climate_scores(run: RunStatistics, reference: ClimateReference) -> Scores:
         found["step_change"] = np.abs(1 - np.sqrt(change))
         found["lag_correlation"] = _lag_correlation(numbers, expected)
         last = slice(BANDS + measures.bands, BANDS + measures.bands + len(QUANTILES))
-        apart = np.nanmean(numbers[..., last] - _where(expected, numbers)[..., last], axis=1)
+        apart = (numbers - expected)[:, ::QUANTILES_EVERY, :, last].mean(axis=1)
         found["quantiles"] = np.sqrt((apart**2).mean(axis=-1)) / deviation
     return {
         name: found[name] if name in found else np.full(bias.shape[:2], np.nan)
@@ -202,7 +203,3 @@ def _over_run_where(expected: np.ndarray, numbers: np.ndarray, column: int) -> n
 
 def _first(column: int) -> int:
     return {CHANGE: 1, **{PRODUCTS + place: lag for place, lag in enumerate(LAGS)}}.get(column, 0)
-
-
-def _where(expected: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(numbers), np.nan, expected)

@@ -206,6 +206,15 @@ def test_every_score_is_told_for_a_year_and_those_of_the_season_are_missing_for_
     assert missing == {"season_map", "seasonal_cycle"}
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_run_that_is_never_finite_has_no_scores_and_no_warning(climate, value):
+    times, fields = weather(YEAR, YEAR, seed=10)
+    run = run_of(climate, times, np.full_like(fields, value))
+    scores = climate_scores(run, climate[0].reference)
+    assert list(scores) == list(DEFINITIONS)
+    assert not any(np.isfinite(values).any() for values in scores.values())
+
+
 def test_bias_in_one_place_is_its_root_mean_square(climate):
     times, fields = weather(YEAR, YEAR, seed=11)
     reference = climate[0].reference
