@@ -152,12 +152,14 @@ def parse_leads(text: str, steps: int) -> tuple[int, ...]:
                 f"leads: '{part[:60]}...' has too many digits; a forecast has {steps} steps."
             )
         first, last = int(found[1]), int(found[2] or found[1])
-        if last > steps:  # before a range of them is in memory
+        wanted = range(first, last + 1, int(found[3] or 1))
+        if wanted and wanted[-1] > steps:  # before a range of them is in memory
+            beyond = next(lead for lead in wanted if lead > steps)
             raise UserError(
-                f"leads '{text[:200]}': expected steps of the forecast, 1 to {steps}; found {last}. Change --leads or "
-                "--steps."
+                f"leads '{text[:200]}': expected steps of the forecast, 1 to {steps}; found {beyond}. Change --leads "
+                "or --steps."
             )
-        chosen.update(range(first, last + 1, int(found[3] or 1)))
+        chosen.update(wanted)
     outside = sorted(lead for lead in chosen if not 1 <= lead <= steps)
     if outside or not chosen:
         raise UserError(

@@ -137,6 +137,7 @@ def weather_grid_of_two():
         ("1..5/0", "expected numbers of steps"),
         ("0,2", "expected steps of the forecast, 1 to 9; found 0"),
         ("5..20/5", "expected steps of the forecast, 1 to 9; found 10"),
+        ("1..1000000000000", "expected steps of the forecast, 1 to 9; found 10"),
         ("5..2", "found none"),
     ],
 )
