@@ -374,12 +374,17 @@ def test_truncated_and_foreign_files(refused, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     assert "it ends too early" in refused(path)
-    path.write_bytes(b"GRIB" + bytes(100))
-    assert "there is no GRIB message of edition 1 or 2 in it; the file is damaged" in refused(path)
     path.write_bytes(b"fields" + bytes(100))
     assert "The file is damaged or of another format" in refused(path)
     path.write_bytes(b"")
     assert "the file is empty" in refused(path)
+
+
+def test_a_grib_file_without_messages(refused, tmp_path):
+    pytest.importorskip("cfgrib")
+    path = tmp_path / "a.nc"
+    path.write_bytes(b"GRIB" + bytes(100))
+    assert "there is no GRIB message of edition 1 or 2 in it; the file is damaged" in refused(path)
 
 
 def test_paths_that_are_nothing(refused, tmp_path):

@@ -93,7 +93,8 @@ def test_code_in_a_file_is_not_run(tmp_path, capsys):
     assert not (tmp_path / "a.zarr").exists()
 
 
-def test_what_does_not_fit_is_refused(archive, tmp_path):
+def test_what_does_not_fit_is_refused(archive, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     out = tmp_path / "a.zarr"
     with pytest.raises(UserError, match=r"there is no 'omega'; found \['vorticity'\]"):
         prepared(archive, out, key="omega")
