@@ -5,7 +5,8 @@ from triton_earth.core.grid import ClosedGrid, LatLonGrid, PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.spectra.isotropic import cut_to, isotropic_box
+from triton_earth.evaluation.spectra.isotropic import isotropic_box
+from triton_earth.evaluation.spectra.transform import cut_to
 from triton_earth.physics.sphere import EARTH_RADIUS
 
 REGION = LatLonGrid(tuple(np.arange(30.125, 42, 0.25)), tuple(np.arange(140.125, 160, 0.25)))
