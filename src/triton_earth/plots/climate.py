@@ -5,12 +5,13 @@ import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from triton_earth.core.wording import number, shortened, variable_names
+from triton_earth.core.wording import number, one_variable, shortened, units_of, variable_names
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import Cell, Picture, Section, heading, paragraph, table, together
 from triton_earth.plots.seen import MOST_VARIABLES, left_out
 from triton_earth.plots.style import looks, style
 
+_FEW_WINDOWS = 12
 _HELD = (0.8, 1.25)
 """Ratios of variances between which a window is shaded as kept."""
 
@@ -61,7 +62,14 @@ def climate_curves(scores: xr.Dataset, variable: str) -> Figure:
             for model, look in looks(dict.fromkeys(models)).items():
                 runs = chosen[name].sel(model=model).transpose("init", window).values
                 for run in runs:
-                    axes.plot(steps, run, color=look.colour, linewidth=0.6, alpha=0.5)
+                    axes.plot(
+                        steps,
+                        run,
+                        color=look.colour,
+                        linewidth=0.6,
+                        alpha=0.5,
+                        marker=_marker(steps),
+                    )
                 with np.errstate(invalid="ignore"):
                     axes.plot(
                         steps, runs.mean(axis=0), color=look.colour, linewidth=1.8, label=model
@@ -71,10 +79,16 @@ def climate_curves(scores: xr.Dataset, variable: str) -> Figure:
                 axes.axhspan(*_HELD, color="#8a9099", alpha=0.12, zorder=0)
             axes.set_title(shortened(str(chosen[name].attrs["long_name"]), 64))
             axes.set_xlabel("last step of the window")
+            axes.set_ylabel(units_of(one_variable(scores[name], variable)))
             axes.set_xlim(0.0, 1.01 * steps[-1])
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return figure
+
+
+def _marker(steps: np.ndarray) -> str:
+    """Return a point where windows are so few that a line alone would not be seen."""
+    return "." if len(steps) <= _FEW_WINDOWS else ""
 
 
 def _failures(scores: xr.Dataset) -> Markup:
