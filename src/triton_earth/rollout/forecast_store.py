@@ -13,7 +13,7 @@ prognostic variable.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,17 @@ from zarr.storage import LocalStore
 
 from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.grid import Grid, grid_from_dict
+from triton_earth.core.standard_names import (
+    CONVENTIONS,
+    INIT_TIME,
+    LEAD_TIME,
+    MEMBER,
+    VALID_TIME,
+    axis_attributes,
+    variable_attributes,
+)
 from triton_earth.core.time import Duration, decode_duration, encode_duration
-from triton_earth.core.variables import Variable, Variables
+from triton_earth.core.variables import Variables
 from triton_earth.data.codecs import require_format_3
 from triton_earth.data.groups import (
     beside_other_files,
@@ -94,16 +103,19 @@ def create_forecast_store(
     variables.require_storable()
     y_name, x_name = grid.axes
     numbers = np.arange(1, steps + 1) if isinstance(steps, int) else np.asarray(steps)
+    lead_times = np.asarray(numbers * time_step)
+    valid_times = np.asarray(init_times)[:, None] + lead_times
     coordinates: dict[str, Any] = {
-        "init_time": ("init", init_times),
-        "trajectory": ("init", trajectories),
-        "lead_time": numbers * time_step,
+        "init_time": ("init", init_times, INIT_TIME),
+        "trajectory": ("init", trajectories, {"long_name": "trajectory of the initial state"}),
+        "lead_time": ("lead_time", lead_times, LEAD_TIME),
+        "valid_time": (("init", "lead_time"), valid_times, VALID_TIME),
     }
     together = fields_in_chunk(grid)
     rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
     ensemble = rows
     if members > 1:
-        coordinates["member"] = np.arange(members)
+        coordinates["member"] = ("member", np.arange(members), MEMBER)
         ensemble = _Dimensions(
             ["init", "member"],
             [len(init_times), members],
@@ -115,13 +127,18 @@ def create_forecast_store(
             "statistic": np.array(statistics, dtype=object),
         }
     else:
-        coordinates |= {y_name: grid.y, x_name: grid.x}
+        axes = axis_attributes(grid)
+        coordinates |= {
+            y_name: (y_name, grid.y, axes[y_name]),
+            x_name: (x_name, grid.x, axes[x_name]),
+        }
     if stabilizers:
         coordinates |= {
             "corrected": np.array(corrected, dtype=object),
             "stabilizer": np.array(stabilizers, dtype=object),
         }
     attributes = {
+        "Conventions": CONVENTIONS,
         "format": FORMAT,
         "grid": grid.to_dict(),
         "variables": variables.to_list(),
@@ -144,9 +161,10 @@ def create_forecast_store(
         return
     cells = _Dimensions([y_name, x_name], list(grid.shape), list(grid.shape))
     for variable in variables:
-        _create(group, variable.name, ensemble + lead + cells, variable)
+        words = variable_attributes(variable, grid)
+        _create(group, variable.name, ensemble + lead + cells, words)
         for suffix in (MEAN, SPREAD) if mean_and_spread else ():
-            _create(group, variable.name + suffix, rows + lead + cells, variable)
+            _create(group, variable.name + suffix, rows + lead + cells, words)
 
 
 def fields_in_chunk(grid: Grid) -> int:
@@ -169,7 +187,10 @@ class _Dimensions:
 
 
 def _create(
-    group: zarr.Group, name: str, dimensions: _Dimensions, variable: Variable | None = None
+    group: zarr.Group,
+    name: str,
+    dimensions: _Dimensions,
+    attributes: Mapping[str, str] | None = None,
 ) -> None:
     array = group.create_array(
         name,
@@ -180,9 +201,8 @@ def _create(
         fill_value=float("nan"),
         dimension_names=dimensions.names,
     )
-    if variable is not None:
-        array.attrs["units"] = variable.units
-        array.attrs["long_name"] = variable.long_name
+    if attributes:
+        array.attrs.update(attributes)
 
 
 def write_guard(path: Path, record: dict[str, Any]) -> None:

@@ -31,13 +31,21 @@ def test_any_user_can_open_it_with_xarray(stored, weather):
         field = dataset["temperature"]
         assert field.dims == ("init", "lead_time", "latitude", "longitude")
         assert field.shape == (3, 4, 8, 8)
-        assert field.attrs == {"units": "K", "long_name": "temperature"}
+        words = {"standard_name": "air_temperature", "units": "K", "long_name": "temperature"}
+        assert field.attrs == words
         np.testing.assert_array_equal(
             dataset["init_time"], weather.times[[0, 2, 0]].astype(dataset["init_time"].dtype)
         )
         np.testing.assert_array_equal(dataset["trajectory"], [4, 4, 5])
         assert dataset["lead_time"].values[-1] == np.timedelta64(24, "h")
         assert dataset.attrs["complete"] is True
+        assert dataset.attrs["Conventions"].startswith("CF")
+        assert dataset["latitude"].attrs["units"] == "degrees_north"
+        assert dataset["longitude"].attrs["axis"] == "X"
+        assert dataset["lead_time"].attrs["standard_name"] == "forecast_period"
+        np.testing.assert_array_equal(
+            dataset["valid_time"], dataset["init_time"] + dataset["lead_time"]
+        )
 
 
 def test_one_lead_of_a_few_forecasts_is_one_chunk(stored):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from triton_earth.core.time import describe_duration
 from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
 from triton_earth.evaluation.climate.floor import ByScore, measure_floor
@@ -77,7 +76,7 @@ def climate_setting(
         return None
     measures = climate.reference.measures
     floor = measure_floor(source, climate, steps, _starts(forecast, source, stride))
-    spans = f"{floor.count} stretches of up to {floor.steps} steps of {describe_duration(measures.step)}"
+    spans = f"{floor.count} stretches of up to {floor.steps} steps"
     remark = (
         "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
         f"{spans} of the training split score against the rest of it ({climate.fold_word} held out)."
