@@ -74,7 +74,6 @@ def climate_setting(
     climate = fit_training_climate(source, names, stride=stride, cell_weights=weights)
     if climate is None:
         return None
-    measures = climate.reference.measures
     floor = measure_floor(source, climate, steps, _starts(forecast, source, stride))
     spans = f"{floor.count} stretches of up to {floor.steps} steps"
     remark = (
