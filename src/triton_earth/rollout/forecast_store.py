@@ -27,15 +27,7 @@ from zarr.storage import LocalStore
 
 from triton_earth.core.errors import DAMAGE, UserError, first_line
 from triton_earth.core.grid import Grid, grid_from_dict
-from triton_earth.core.standard_names import (
-    CONVENTIONS,
-    INIT_TIME,
-    LEAD_TIME,
-    MEMBER,
-    VALID_TIME,
-    axis_attributes,
-    variable_attributes,
-)
+from triton_earth.core.standard_names import CONVENTIONS, variable_attributes
 from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.codecs import require_format_3
@@ -46,6 +38,7 @@ from triton_earth.data.groups import (
     write_group,
     write_seal,
 )
+from triton_earth.rollout.forecast_coordinates import forecast_coordinates
 from triton_earth.rollout.lost_files import require_files
 from triton_earth.rollout.member_mean import mean_over_members
 
@@ -103,19 +96,17 @@ def create_forecast_store(
     variables.require_storable()
     y_name, x_name = grid.axes
     numbers = np.arange(1, steps + 1) if isinstance(steps, int) else np.asarray(steps)
-    lead_times = np.asarray(numbers * time_step)
-    valid_times = np.asarray(init_times)[:, None] + lead_times
-    coordinates: dict[str, Any] = {
-        "init_time": ("init", init_times, INIT_TIME),
-        "trajectory": ("init", trajectories, {"long_name": "trajectory of the initial state"}),
-        "lead_time": ("lead_time", lead_times, LEAD_TIME),
-        "valid_time": (("init", "lead_time"), valid_times, VALID_TIME),
-    }
+    coordinates = forecast_coordinates(
+        None if statistics else grid,
+        init_times,
+        trajectories,
+        np.asarray(numbers * time_step),
+        members,
+    )
     together = fields_in_chunk(grid)
     rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
     ensemble = rows
     if members > 1:
-        coordinates["member"] = ("member", np.arange(members), MEMBER)
         ensemble = _Dimensions(
             ["init", "member"],
             [len(init_times), members],
@@ -125,12 +116,6 @@ def create_forecast_store(
         coordinates |= {
             "variable": np.array(variables.names, dtype=object),
             "statistic": np.array(statistics, dtype=object),
-        }
-    else:
-        axes = axis_attributes(grid)
-        coordinates |= {
-            y_name: (y_name, grid.y, axes[y_name]),
-            x_name: (x_name, grid.x, axes[x_name]),
         }
     if stabilizers:
         coordinates |= {

@@ -1,0 +1,47 @@
+"""Coordinates of a forecast store, with the attributes that CF wants of them."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from triton_earth.core.grid import Grid
+from triton_earth.core.standard_names import (
+    INIT_TIME,
+    LEAD_TIME,
+    MEMBER,
+    VALID_TIME,
+    axis_attributes,
+)
+
+
+def forecast_coordinates(
+    grid: Grid | None,
+    init_times: np.ndarray,
+    trajectories: Int[np.ndarray, " init"],
+    lead_times: np.ndarray,
+    members: int,
+) -> dict[str, Any]:
+    """Return initial, lead and valid times, members and axes as entries of a dataset.
+
+    Args:
+        grid: Where the cells are; None for a store without fields.
+        init_times: Time of each initial condition.
+        trajectories: Trajectory of each initial condition.
+        lead_times: Lead times.
+        members: Members of each ensemble; 1 for single forecasts, which have no such dimension.
+    """
+    valid_times = np.asarray(init_times)[:, None] + lead_times
+    coordinates: dict[str, Any] = {
+        "init_time": ("init", init_times, INIT_TIME),
+        "trajectory": ("init", trajectories, {"long_name": "trajectory of the initial state"}),
+        "lead_time": ("lead_time", lead_times, LEAD_TIME),
+        "valid_time": (("init", "lead_time"), valid_times, VALID_TIME),
+    }
+    if members > 1:
+        coordinates["member"] = ("member", np.arange(members), MEMBER)
+    if grid is not None:
+        axes = axis_attributes(grid)
+        for name, values in zip(grid.axes, (grid.y, grid.x), strict=True):
+            coordinates[name] = (name, values, axes[name])
+    return coordinates
