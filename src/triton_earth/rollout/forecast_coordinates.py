@@ -1,5 +1,6 @@
 """Coordinates of a forecast store, with the attributes that CF wants of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def forecast_coordinates(
     trajectories: Int[np.ndarray, " init"],
     lead_times: np.ndarray,
     members: int,
+    **labels: Sequence[str],
 ) -> dict[str, Any]:
     """Return initial, lead and valid times, members and axes as entries of a dataset.
 
@@ -30,6 +32,7 @@ def forecast_coordinates(
         trajectories: Trajectory of each initial condition.
         lead_times: Lead times.
         members: Members of each ensemble; 1 for single forecasts, which have no such dimension.
+        **labels: Names along further dimensions; a dimension without names is left out.
     """
     valid_times = np.asarray(init_times)[:, None] + lead_times
     coordinates: dict[str, Any] = {
@@ -44,4 +47,5 @@ def forecast_coordinates(
         axes = axis_attributes(grid)
         for name, values in zip(grid.axes, (grid.y, grid.x), strict=True):
             coordinates[name] = (name, values, axes[name])
-    return coordinates
+    named = {name: np.array(values, dtype=object) for name, values in labels.items() if values}
+    return coordinates | named

@@ -102,6 +102,10 @@ def create_forecast_store(
         trajectories,
         np.asarray(numbers * time_step),
         members,
+        statistic=statistics,
+        variable=variables.names if statistics else (),
+        stabilizer=stabilizers,
+        corrected=corrected if stabilizers else (),
     )
     together = fields_in_chunk(grid)
     rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
@@ -112,16 +116,6 @@ def create_forecast_store(
             [len(init_times), members],
             [max(1, min(len(init_times), together // members)), min(members, together)],
         )
-    if statistics:
-        coordinates |= {
-            "variable": np.array(variables.names, dtype=object),
-            "statistic": np.array(statistics, dtype=object),
-        }
-    if stabilizers:
-        coordinates |= {
-            "corrected": np.array(corrected, dtype=object),
-            "stabilizer": np.array(stabilizers, dtype=object),
-        }
     attributes = {
         "Conventions": CONVENTIONS,
         "format": FORMAT,
