@@ -99,6 +99,10 @@ def test_a_recipe_prepares_it(jcm, tmp_path):
         tmp_path / "a.zarr",
         [
             "data.path=jcm:60",
+            "data.variables=[{name: temperature_sigma835, source: t_sigma835}, "
+            "{name: geopotential_sigma510, source: z_sigma510}, "
+            "{name: eastward_wind_sigma835, source: u_sigma835}, "
+            "{name: northward_wind_sigma835, source: v_sigma835}]",
             "data.allow_implausible=[eastward_wind_sigma835, northward_wind_sigma835]",
             "data.splits.train=[2000-05-01, 2000-05-20]",
             "data.splits.valid=[2000-06-01, 2000-06-10]",
