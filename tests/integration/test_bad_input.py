@@ -16,6 +16,8 @@ from tests.builders import (
     wave_store,
     weather_store,
 )
+from triton_earth.core.claim import MARK
+from triton_earth.core.files import write_json
 from triton_earth.core.sole_use import sole_use
 from triton_earth.data.store import write_trajectory
 from triton_earth.models.checkpoint import save_forecaster
@@ -291,7 +293,7 @@ def test_weights_that_are_a_pickle(refused, tmp_path, tiny_run, tiny_store, new)
     held = {name: tensor.clone() for name, tensor in weights.items()}  # no longer in that file
     torch.save(held, model / "weights.safetensors")
     line = refused("forecast", model, tiny_store, "--out", new)
-    assert "weights.safetensors cannot be read (" in line
+    assert "weights.safetensors are not the weights that were written: the file is damaged." in line
 
 
 def test_a_missing_forecast(refused, tmp_path, tiny_store, new):
@@ -367,24 +369,44 @@ def test_an_output_that_exists(refused, tmp_path, words, kind):
     else:
         out.mkdir()
         (out / "notes.txt").write_text("precious")
-    assert f"{out} exists already. Choose another" in refused(*words, "--out", out)
+    is_run = words[0] == "train" and kind == "file"
+    problem = "is a file, no run folder" if is_run else "exists already"
+    assert f"{out} {problem}. Choose another" in refused(*words, "--out", out)
 
 
 @pytest.mark.parametrize("words", ["prepare", "forecast"], indirect=True)
 def test_an_output_that_was_left_unfinished(refused, tmp_path, words):
     (tmp_path / "out.partial").mkdir()
+    write_json(tmp_path / "out.partial" / MARK, {"created": True})
     line = refused(*words, "--out", tmp_path / "out")
     assert "is an unfinished output of an earlier run. Add --resume to go on with it" in line
 
 
 @pytest.mark.parametrize("words", ["prepare", "train", "forecast"], indirect=True)
-def test_an_output_is_replaced_if_asked_for(command, tmp_path, words):
-    out = tmp_path / "out"
-    out.mkdir()
+def test_an_output_is_replaced_if_asked_for(
+    command, tmp_path, words, tiny_store, tiny_run, tiny_forecast
+):
+    old = {"prepare": tiny_store, "train": tiny_run, "forecast": tiny_forecast}[words[0]]
+    out = shutil.copytree(old, tmp_path / "out")
     (out / "notes.txt").write_text("old")
     assert command(*words, "--out", out, "--overwrite").code == 0
     assert not (out / "notes.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("words", VERBS, indirect=True)
+def test_only_an_output_of_its_kind_is_replaced(refused, tmp_path, words):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("precious")
+    kind = {
+        "prepare": "training store",
+        "train": "run folder",
+        "forecast": "forecast",
+        "evaluate": "report",
+    }
+    line = refused(*words, "--out", out, "--overwrite")
+    assert f"{out} is no {kind[words[0]]}, and --overwrite replaces nothing else." in line
 
 
 @pytest.mark.parametrize("words", ["prepare", "train", "forecast"], indirect=True)
@@ -404,14 +426,17 @@ def test_an_output_below_a_file(refused, tmp_path, words):
 def test_an_output_in_a_folder_that_may_not_be_written(refused, tmp_path, words):
     (tmp_path / "locked").mkdir(mode=0o500)
     line = refused(*words, "--out", tmp_path / "locked" / "out")
-    assert "may not be written. Choose another path." in line
+    assert "may not be written (Permission denied). Choose another path." in line
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="only Linux has it")
 @pytest.mark.parametrize("words", VERBS, indirect=True)
 def test_an_output_where_the_system_makes_no_folder(refused, words):
     line = refused(*words, "--out", "/proc/new/output")
-    assert "/proc/new/output cannot be made: /proc may not be written. Choose another path." in line
+    assert line == (
+        "error: /proc/new/output cannot be made: /proc may not be written (No such file or directory). "
+        "Choose another path."
+    )
 
 
 def test_resume_with_another_recipe(command, refused, tiny_store, tmp_path):

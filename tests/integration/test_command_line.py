@@ -12,6 +12,7 @@ import xarray as xr
 
 from tests.builders import TINY_RECIPE, files_below
 from triton_earth import __version__
+from triton_earth.models.zoo import shipped_models
 from triton_earth.workflow import prepare as prepare_module
 
 
@@ -105,7 +106,13 @@ def test_recipes_and_models_are_listed(command):
     recipes = command("recipes")
     assert recipes.code == 0
     assert "turbulence_small" in recipes.out
-    assert command("models").out == "triton\n"
+    models = command("models")
+    assert models.code == 0
+    own, shipped = models.out.split("\n\n")
+    assert {"triton": "triton_earth", "unet": "triton_earth"}.items() <= dict(
+        line.split() for line in own.splitlines()
+    ).items()
+    assert [line.split()[0] for line in shipped.splitlines()[1:]] == list(shipped_models())
 
 
 def test_an_interrupted_command_says_how_to_go_on(command, tmp_path, monkeypatch):

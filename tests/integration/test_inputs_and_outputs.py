@@ -22,23 +22,23 @@ def case(tmp_path, tiny_store, tiny_run, tiny_forecast):
 
 
 COMMANDS = {
-    "prepare": (["prepare", "recipe.yaml", *TINY_RECIPE], ["recipe.yaml", "."]),
+    "prepare": (["prepare", "recipe.yaml", *TINY_RECIPE], ["recipe.yaml", "../inputs"]),
     "train": (
         ["train", "recipe.yaml", *TINY_RECIPE, "train.init_from=run", "--store", "truth.zarr"],
-        ["recipe.yaml", "truth.zarr", "truth.zarr/state", "run", "run/forecaster", "."],
+        ["recipe.yaml", "truth.zarr", "truth.zarr/state", "run", "run/forecaster", "../inputs"],
     ),
     "forecast": (
         ["forecast", "run", "truth.zarr", "--forcings", "copy.zarr"],
-        ["run", "run/forecaster/new", "truth.zarr", "copy.zarr", "."],
+        ["run", "run/forecaster/new", "truth.zarr", "copy.zarr", "../inputs"],
     ),
     "evaluate": (
         ["evaluate", "forecast.zarr", "truth.zarr"],
-        ["forecast.zarr", "truth.zarr", "truth.zarr/new", "."],
+        ["forecast.zarr", "truth.zarr", "truth.zarr/new", "../inputs"],
     ),
     "evaluate a model": (["evaluate", "run", "truth.zarr", "--steps", 2], ["run", "truth.zarr"]),
     "compare": (
         ["compare", "forecast.zarr", "other.zarr", "truth.zarr"],
-        ["forecast.zarr", "other.zarr/new", "truth.zarr", "."],
+        ["forecast.zarr", "other.zarr/new", "truth.zarr", "../inputs"],
     ),
 }
 

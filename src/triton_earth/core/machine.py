@@ -21,9 +21,10 @@ def free_memory() -> float:
 
 
 def free_disk(path: Path) -> float:
-    """Return the free bytes of the disk that a new path will lie on."""
+    """Return the free bytes of the disk that a new path will lie on; infinite where its size is not told."""
     above = next(folder for folder in path.absolute().parents if folder.is_dir())
-    return float(shutil.disk_usage(above).free)
+    usage = shutil.disk_usage(above)
+    return float(usage.free) if usage.total else float("inf")
 
 
 def require_fits(
