@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from tests.builders import TINY_RECIPE, tiny_forecaster, weather_store
+from tests.builders import TINY_RECIPE, WEATHER_DATA, tiny_forecaster, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.models.checkpoint import load_forecaster
 from triton_earth.workflow.forecast import forecast
@@ -49,7 +49,7 @@ def test_a_model_of_another_mask_is_refused(weather):
 
 def test_the_mask_as_input_end_to_end(tmp_path):
     store = weather_store(tmp_path / "weather.zarr")
-    overrides = [*TINY_RECIPE, "model.mask_input=true", "train.steps=1"]
+    overrides = [*TINY_RECIPE, WEATHER_DATA, "model.mask_input=true", "train.steps=1"]
     train("turbulence_small", store.path, tmp_path / "run", overrides)
     loaded = load_forecaster(tmp_path / "run")
     assert loaded.config.mask_input
