@@ -10,6 +10,7 @@ import yaml
 from tests.builders import TINY_RECIPE
 from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
+from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.training import step as training_step
 from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.workflow import run_folder, start
@@ -175,9 +176,11 @@ def test_a_source_that_has_changed_before_anything_was_saved(
 ):
     source, recipe = tuning
     train_until(1, tiny_store, tmp_path / "run", recipe, monkeypatch)
-    path = source / "forecaster" / "weights.safetensors"
-    tensors = {name: tensor + 1 for name, tensor in safetensors.torch.load_file(path).items()}
-    safetensors.torch.save_file(tensors, path)
+    changed = load_forecaster(source)
+    with torch.no_grad():
+        for parameter in changed.network.parameters():
+            parameter.add_(1)
+    save_forecaster(changed, source / "forecaster", {})
     with pytest.raises(
         UserError, match=r"the run was started from weights \w{12}, there are \w{12} now"
     ):

@@ -8,7 +8,14 @@ import pytest
 import torch
 import yaml
 
-from tests.builders import TINY_RECIPE, files_below, tiny_forecaster, weather_store
+from tests.builders import (
+    TINY_RECIPE,
+    WEATHER_DATA,
+    files_below,
+    tiny_forecaster,
+    wave_store,
+    weather_store,
+)
 from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
@@ -114,7 +121,10 @@ def test_a_model_without_a_recipe_needs_steps(waves, tmp_path):
 def test_a_store_with_mask_and_forcing_can_be_trained_on(tmp_path):
     store = weather_store(tmp_path / "weather.zarr")
     forecaster = train(
-        "turbulence_small", store.path, tmp_path / "run", [*TINY_RECIPE, "train.horizon=2"]
+        "turbulence_small",
+        store.path,
+        tmp_path / "run",
+        [*TINY_RECIPE, WEATHER_DATA, "train.horizon=2"],
     )
     assert torch.equal(forecaster.valid_mask, torch.from_numpy(store.valid_mask[:1]))
     scores = load_provenance(tmp_path / "run")["training"]["validation"]
@@ -168,7 +178,7 @@ def test_another_recipe_cannot_resume(tiny_store, tmp_path, monkeypatch):
 def test_another_store_cannot_resume(tiny_store, tmp_path, monkeypatch):
     out = tmp_path / "run"
     train_until(5, tiny_store, out, monkeypatch)
-    other = weather_store(tmp_path / "weather.zarr")
+    other = wave_store(tmp_path / "waves.zarr", cells=16)
     before = files_below(out)
     with pytest.raises(UserError, match="was started with another training store"):
         train("turbulence_small", other.path, out, TINY_RECIPE, resume=True)
