@@ -60,7 +60,7 @@ def test_a_start_that_was_killed_starts_afresh(tiny_store, tmp_path, monkeypatch
     recipe, store = load_recipe("turbulence_small", TINY_RECIPE), TrainingStore.open(tiny_store)
     out = tmp_path / "run"
 
-    def dying(*_):
+    def dying(*_, **__):
         raise Crash
 
     with monkeypatch.context() as patch:
