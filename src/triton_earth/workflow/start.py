@@ -122,10 +122,13 @@ def _given_forecaster(
             f"train.init_from={path}: the run was started from weights {recorded[:12]}, there are {found[:12]} now. "
             "Bring those back, or start again with --overwrite."
         )
-    if forecaster.config != recipe.model:
+    # A forecaster has the sizes that the recipe leaves to the grid.
+    network = recipe.model.network.for_grid(forecaster.grid)
+    model = recipe.model.model_copy(update={"network": network})
+    if forecaster.config != model:
         ours, theirs = (
             {f"model.{key}": value for key, value in config.model_dump(mode="json").items()}
-            for config in (recipe.model, forecaster.config)
+            for config in (model, forecaster.config)
         )
         differing = [key for key in ours if ours[key] != theirs[key]]
         raise UserError(
