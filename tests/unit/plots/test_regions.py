@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from markupsafe import Markup
 
 from triton_earth.plots import report
 from triton_earth.plots.page import Section
@@ -102,11 +103,13 @@ def test_definitions_are_those_of_everywhere(scores):
 
 def test_the_report_has_the_section(scores, make_scores, make_example, tmp_path, monkeypatch):
     for name in ("one_forecast", "animation", "write_animation"):  # they take the time
-        monkeypatch.setattr(report, name, lambda *_: "")
+        monkeypatch.setattr(report, name, lambda *_: Markup(""))
     own = make_scores(leads=3, variables=("temperature", "salinity"), forecasts=tuple(NAMES))
     regional = scores.drop_vars(["lead_time", "lead"]).assign_coords(lead_time=own["lead_time"])
     both = own.merge(regional)
     example = make_example(leads=3, size=16, variables=("temperature", "salinity"))
-    path = report.write_report(both, example, tmp_path / "report.html", "a", [Section("Guard", "")])
+    path = report.write_report(
+        both, example, tmp_path / "report.html", "a", [Section("Guard", Markup(""))]
+    )
     headings = re.findall(r"<h2>(.*?)</h2>", path.read_text())
     assert headings.index("Regions") == headings.index("Scores over lead time") + 1
