@@ -12,7 +12,7 @@ from triton_earth.workflow.train import train
 DAY = np.timedelta64(1, "D")
 KNOWN = {
     "weather": ((32, 64), DAY, 72, "assumed: ERA5 of WeatherBench 2"),
-    "weather_arco": ((180, 360), DAY / 4, 73, "assumed: ARCO ERA5"),
+    "weather_arco": ((180, 360), np.timedelta64(6, "h"), 73, "assumed: ARCO ERA5"),
     "ocean": ((120, 240), DAY, 33, "assumed: GLORYS12"),
     "kuroshio": ((256, 256), DAY, 2, "assumed: DUACS altimetry"),
     "turbulence_published": ((128, 128), 0.055, 1, "assumed from the name of the archive"),
@@ -42,7 +42,7 @@ def test_without_a_name_the_recipe_may_tell_grid_and_step():
         "splits: {train: ['2000', '2001'], valid: ['2003', '2003'], test: ['2005', '2005']}}"
     ]
     data = expected_data(load_recipe("turbulence_small", overrides), None)
-    assert (data.grid.shape, data.time_step) == ((16, 32), DAY / 4)
+    assert (data.grid.shape, data.time_step) == ((16, 32), np.timedelta64(6, "h"))
     assert data.times("valid") == 365 * 4
 
 

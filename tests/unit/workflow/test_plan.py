@@ -56,7 +56,7 @@ def test_operations_of_a_known_network(waves):
 
 
 def test_costs_are_extended_bilinearly(waves, monkeypatch):
-    def known(_, __, batch, horizon):
+    def known(_, __, batch, horizon, **options):
         return StepCost(
             10.0 + 2 * batch + 3 * horizon + 5 * batch * horizon, 7.0 * batch, 1.0 * horizon
         )
@@ -87,11 +87,11 @@ def test_measuring_leaves_the_weights_alone(waves):
 
 def test_a_plan_adds_up(tiny_store):
     planned = plan("turbulence_small", TINY_RECIPE)
-    assert planned.parameters == 4905
+    assert planned.parameters == 5097
     # 16×16 cells of 4 bytes: 4, 2, 2 trajectories of 8 snapshots.
     assert planned.store_disk == 16 * 16 * 4 * 8 * 8
-    assert planned.weights_memory == 2 * 4 * 4905
-    assert planned.optimizer_memory == 2 * 4 * 4905
+    assert planned.weights_memory == 2 * 4 * 5097
+    assert planned.optimizer_memory == 2 * 4 * 5097
     # The train and valid splits, and four batches of 4 windows of 2 states.
     assert planned.data_memory == 16 * 16 * 4 * (6 * 8 + 4 * 4 * 2)
     assert planned.seconds > 0
@@ -130,7 +130,7 @@ def test_data_with_a_calendar_and_forcings_can_be_planned(weather):
 def test_processes_share_a_batch(tiny_store, monkeypatch):
     seen = []
 
-    def known(_, __, batch, horizon):
+    def known(_, __, batch, horizon, **options):
         seen.append((batch, horizon))
         return StepCost(10.0 * batch, 7.0 * batch, 1.0)
 

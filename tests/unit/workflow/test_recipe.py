@@ -36,7 +36,7 @@ def test_overrides_change_it():
         (["data.source.reynold=7"], "unknown key 'data.source.reynold'; did you mean 'reynolds'?"),
         (["modle.history=7"], "unknown key 'modle'; did you mean 'model'?"),
         (["model.network.blcoks=7"], "unknown key 'model.network.blcoks'; did you mean 'blocks'?"),
-        (["model.network.name=unet"], "unknown network 'unet'; "),
+        (["model.network.name=unett"], "unknown network 'unett'; "),
         (["model.network=5"], "expected a mapping with the key 'name', found 5"),
         (
             ["train.steps=0"],
