@@ -97,7 +97,7 @@ def test_a_plan_adds_up(tiny_store):
     assert planned.seconds > 0
     assert planned.peak_memory > planned.step_memory
     named = dict(rows(planned))
-    assert named["parameters"] == "4,905"
+    assert named["parameters"] == "5,097"
     assert named["disk: training store"] == "65.5 kB"
     with_store = plan("turbulence_small", TINY_RECIPE, tiny_store)
     assert with_store.store_disk == planned.store_disk
