@@ -32,7 +32,10 @@ def weatherbench(times=60):
             "mean_sea_level_pressure": 101000}  # fmt: skip
 
     def field(mean, *shape):
-        return (mean + 0.01 * (1 + abs(mean)) * generator.normal(size=shape)).astype(np.float32)
+        values = mean + 0.01 * (1 + abs(mean)) * generator.normal(size=shape)
+        return np.where(0 < mean < 1, np.abs(values), values).astype(
+            np.float32
+        )  # no negative humidity
 
     return xr.Dataset(
         {name: (upper, field(mean, times, 13, 64, 32)) for name, mean in values.items()}
@@ -85,7 +88,8 @@ def arco(times=96):
         dims = ("time", *["level" for _ in levels], "latitude", "longitude")
         mean = np.float32(data[name].mean())
         noise = generator.normal(size=(times, *levels, *shape)).astype(np.float32)
-        variables[name] = (dims, mean + 0.01 * (1 + abs(mean)) * noise)
+        values = mean + 0.01 * (1 + abs(mean)) * noise
+        variables[name] = (dims, np.abs(values) if 0 < mean < 1 else values)
     time = np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(1, "h")
     coordinates = {"time": time, "level": ARCO_LEVELS, "latitude": latitude, "longitude": longitude}
     return xr.Dataset(variables, coords=coordinates)

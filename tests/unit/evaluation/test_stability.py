@@ -102,7 +102,7 @@ def test_bands_of_the_user():
         ({"energy": {"lower": 1.5, "upper": 2}}, "key 'energy.lower'"),
         ({"energy": {"lower": 0.5, "upper": 0.9}}, "key 'energy.upper'"),
         ({"mean_drift": 0}, "key 'mean_drift'"),
-        ({"mean_drift": float("inf")}, "bands must be finite"),
+        ({"mean_drift": float("inf")}, "key 'mean_drift': Input should be a finite number"),
     ],
 )
 def test_bands_that_are_refused(values, message):

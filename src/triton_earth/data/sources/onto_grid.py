@@ -26,6 +26,9 @@ from triton_earth.data.sources.file_fields import FileFields, on_the_cells_of
 Maps = Float64[np.ndarray, "time y x"]
 TargetMaps = Float64[np.ndarray, "time target_y target_x"]
 
+POLAR = 60.0
+"""Degrees of latitude beyond which files around the whole circle are of the globe, if without its caps."""
+
 
 @dataclass(frozen=True)
 class OntoGrid:
@@ -130,7 +133,7 @@ def onto_grid(
         return OntoGrid(first.grid, first.grid, dict.fromkeys(names), {}, {})
     rows, columns = data.grid.latitudes, data.grid.longitudes
     if first.mesh is None:
-        target = equal_angle_grid(first.grid, rows, columns)
+        target = _globe_or_area(first.grid, data.region is None, rows, columns)
     else:
         target = equal_angle_box(*first.mesh.area(data.region), rows, columns)
     made: dict[object, Regrid | MeshRegrid] = {}
@@ -181,3 +184,11 @@ def _curvilinear(fields: FileFields) -> UserError:
         f"{fields.source}: its places '{mesh.name}' are those of a curvilinear grid of {rows} x {columns} "
         f"cells{beside}. {advice(mesh)}"
     )
+
+
+def _globe_or_area(source: LatLonGrid, everywhere: bool, rows: int, columns: int) -> LatLonGrid:
+    """Return the target grid: pole to pole where files of the globe leave out a polar cap, else their area."""
+    reaches = source.y[0] < -POLAR and source.y[-1] > POLAR
+    if everywhere and source.is_global_in_longitude and reaches:
+        return equal_angle_box(-90.0, 90.0, None, rows, columns)
+    return equal_angle_grid(source, rows, columns)
