@@ -1,5 +1,6 @@
 """Shipped models: small enough, listed, and with the scores that their cards say."""
 
+import re
 import sys
 
 import numpy as np
@@ -28,8 +29,8 @@ def test_shipped_models_are_small_and_say_what_they_are():
     assert sum(model.megabytes for model in MODELS.values()) <= 20
     for model in MODELS.values():
         assert {"task", "recipe", "parameters", "commands", "scores", "limits"} <= set(model.card)
-        files = {file.name: file.read_bytes() for file in model.folder.iterdir()}
-        assert not any(b"/work" in content or b"/home" in content for content in files.values())
+        texts = [file.read_text() for file in model.folder.iterdir() if file.suffix == ".json"]
+        assert not any(re.search(r'[" ]/[a-z]+/', text) for text in texts)  # no path of a machine
 
 
 def test_the_command_lists_them(monkeypatch, capsys):

@@ -14,7 +14,7 @@ from triton_earth.data.inspection.source_checks import inspect_files
 @pytest.mark.parametrize(
     ("content", "what", "remedy"),
     [
-        (gzip.compress(b"fields"), "a file compressed by gzip", "Unpack it (gunzip)."),
+        (gzip.compress(b"fields", mtime=0), "a file compressed by gzip", "Unpack it (gunzip)."),
         (b"\x0e\x03\x13\x01" + bytes(100), "an HDF4 file", "Convert it to NetCDF-4"),
         (b"II*\x00" + bytes(100), "a TIFF image", "Convert it to NetCDF with its times"),
         (b"\n<!DOCTYPE html><title>Log in</title>", "a web page, perhaps of a login", "Fetch the data"),
