@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.climate.floor import measure_floor
 from triton_earth.evaluation.climate.records import ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import fit_training_climate
 from triton_earth.evaluation.climate.scores import climate_scores
 from triton_earth.evaluation.climate.setting import ClimateSetting
-from triton_earth.evaluation.climate.stability import FAILURES, calibrate, judge
+from triton_earth.evaluation.climate.stability import FAILURES, judge
 from triton_earth.workflow.prepare import prepare
 
 CASES = {
@@ -50,18 +49,14 @@ def case(recipe: str, lengths: tuple[int, ...], folder: Path) -> list[dict]:
         ]
         if not starts:
             continue
-        floor = measure_floor(store, climate, length, [start for _, start in starts])
-        bands = calibrate(floor, length)
-        setting = ClimateSetting(
-            climate.reference, floor.floor, floor.frozen, bands, tuple(names), np.arange(length), ""
-        )
+        setting = ClimateSetting.measured(store, climate, length, [start for _, start in starts])
         stable, skills, failed, ratios = [], [], dict.fromkeys(FAILURES, 0), []
         for segment, start in starts:
             run = climate.reference.run(1)
             fields = store.read(segment.trajectory, slice(start, start + length))[:, channels]
             for time, field in zip(store.times[start : start + length], fields, strict=True):
                 run.add(time[None], field[None])
-            found = judge(run, climate.reference, bands, names)
+            found = judge(run, climate.reference, setting.bands, names)
             stable.append(bool(found.stable[0]))
             for name, values in found.failures.items():
                 failed[name] += int(values[0])
@@ -69,7 +64,7 @@ def case(recipe: str, lengths: tuple[int, ...], folder: Path) -> list[dict]:
             records.put(0, np.array([0]), run, setting)
             skills.append(float(climate_skill(records.statistics, setting)[0, 0]))
             scores = climate_scores(run, climate.reference)
-            ratios.append([(scores[name][0] / floor.floor[name]).mean() for name in scores])
+            ratios.append([(scores[name][0] / setting.floor[name]).mean() for name in scores])
         rows.append(
             {
                 "case": recipe,

@@ -22,12 +22,11 @@ import torch
 
 from triton_earth.core.state import State
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.climate.floor import measure_floor
 from triton_earth.evaluation.climate.measures import BANDS
 from triton_earth.evaluation.climate.records import STATISTICS, ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import TrainingClimate, fit_training_climate
 from triton_earth.evaluation.climate.setting import ClimateSetting
-from triton_earth.evaluation.climate.stability import FAILURES, calibrate
+from triton_earth.evaluation.climate.stability import FAILURES
 from triton_earth.models.base import Forecaster
 from triton_earth.models.checkpoint import load_forecaster
 from triton_earth.rollout.ensemble import EnsembleConfig
@@ -113,16 +112,7 @@ def climate_of(
 ) -> dict[str, Any]:
     """Return what runs of so many days look like beside the climate, the worst start beside the mean."""
     names, reference = list(climate.names), climate.reference
-    floor = measure_floor(store, climate, steps, starts)
-    setting = ClimateSetting(
-        reference,
-        floor.floor,
-        floor.frozen,
-        calibrate(floor, steps),
-        tuple(names),
-        np.arange(steps),
-        "",
-    )
+    setting = ClimateSetting.measured(store, climate, steps, starts)
     records = ClimateRecords.empty(1, len(starts), setting)
     began, run = time.perf_counter(), reference.run(len(starts))
     for state in together(model, store, starts, steps):
@@ -145,7 +135,7 @@ def climate_of(
         }
 
     departure = records.departure[0]
-    scores, floors = records.statistics[0], np.stack([floor.floor[name] for name in STATISTICS])
+    scores, floors = records.statistics[0], np.stack([setting.floor[name] for name in STATISTICS])
     ratio = scores / floors
     skills = climate_skill(records.statistics, setting)[0]
     return {

@@ -11,15 +11,15 @@ import numpy as np
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.standard_names import CONVENTIONS, axis_attributes
+from triton_earth.data.sources.known_variables import STANDARD_GRAVITY
 from triton_earth.exchange.exported import Exported, Field
 
-GRAVITY = 9.80665
 NAMES = {
     "temperature": ("ta", "K", "air_temperature", 1.0),
     "u_component_of_wind": ("ua", "m s-1", "eastward_wind", 1.0),
     "v_component_of_wind": ("va", "m s-1", "northward_wind", 1.0),
     "specific_humidity": ("hus", "1", "specific_humidity", 1.0),
-    "geopotential": ("zg", "m", "geopotential_height", 1 / GRAVITY),
+    "geopotential": ("zg", "m", "geopotential_height", 1 / STANDARD_GRAVITY),
     "2m_temperature": ("tas", "K", "air_temperature", 1.0),
     "2m_dewpoint_temperature": ("tdas", "K", "dew_point_temperature", 1.0),
     "10m_u_component_of_wind": ("uas", "m s-1", "eastward_wind", 1.0),

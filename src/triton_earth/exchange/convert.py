@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from triton_earth import __version__
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.files import require_apart
 from triton_earth.core.variables import Role
 from triton_earth.data.normalization import NormalizationConfig, Normalizer
@@ -133,9 +133,8 @@ def read_weights(path: Path) -> dict[str, Any]:
             "state dict alone (torch.save(model.state_dict(), ...)) where you trust the file."
         ) from error
     except UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path}: the weights cannot be read ({reason}); fetch the file again."
+            f"{path}: the weights cannot be read ({first_line(error)}); fetch the file again."
         ) from error
     if not isinstance(found, dict):
         raise UserError(

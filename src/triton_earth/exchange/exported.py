@@ -55,6 +55,11 @@ def join_levels(variables: Variables) -> list[Field]:
     return fields
 
 
+def shared_levels(fields: list[Field]) -> tuple[float, ...]:
+    """Return the levels of the first field that has any, which a layout with one list of levels asks of all."""
+    return next((field.levels for field in fields if field.levels), ())
+
+
 @dataclass(frozen=True)
 class Exported:
     """A stored forecast that is written in another layout.

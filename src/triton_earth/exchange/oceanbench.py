@@ -13,7 +13,8 @@ from zarr.storage import LocalStore
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.standard_names import CONVENTIONS, axis_attributes
-from triton_earth.exchange.exported import Exported, Field
+from triton_earth.exchange.exported import Exported, Field, shared_levels
+from triton_earth.interop.statistics import CELSIUS
 
 DATA = "challenger.zarr"
 SCRIPT = '''"""Opens the forecasts for OceanBench: oceanbench evaluate challenger.py."""
@@ -26,7 +27,6 @@ challenger_dataset = xarray.open_zarr(Path(__file__).parent / "challenger.zarr")
 '''
 
 DAY = np.timedelta64(1, "D")
-CELSIUS = 273.15
 NAMES = {
     "sea_surface_height": ("zos", "m", "sea_surface_height_above_geoid"),
     "potential_temperature": ("thetao", "degrees_C", "sea_water_potential_temperature"),
@@ -72,7 +72,7 @@ class OceanBench:
                 f"--layout {self.name}: evaluates {sorted(NAMES)}; found {unknown}. Forecast these alone "
                 "(--variables)."
             )
-        depths = _depths(exported.fields)
+        depths = shared_levels(exported.fields)
         for field in exported.fields:
             if field.levels and field.levels != depths:
                 raise UserError(
@@ -83,7 +83,7 @@ class OceanBench:
     def create(self, folder: Path, exported: Exported) -> None:
         """Write coordinates, empty arrays and the script."""
         grid = exported.require_globe(self.name)
-        depths, axes = _depths(exported.fields), axis_attributes(grid)
+        depths, axes = shared_levels(exported.fields), axis_attributes(grid)
         coordinates = {
             "first_day_datetime": (
                 "first_day_datetime",
@@ -143,10 +143,6 @@ class OceanBench:
     def finish(self, folder: Path, exported: Exported) -> None:
         """Consolidate the metadata."""
         zarr.consolidate_metadata(LocalStore(folder / DATA), zarr_format=2)
-
-
-def _depths(fields: list[Field]) -> tuple[float, ...]:
-    return next((field.levels for field in fields if field.levels), ())
 
 
 def _longitudes(longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

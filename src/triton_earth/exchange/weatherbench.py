@@ -20,7 +20,7 @@ from triton_earth.core.standard_names import (
     variable_attributes,
 )
 from triton_earth.data.groups import beside_other_files
-from triton_earth.exchange.exported import Exported, Field
+from triton_earth.exchange.exported import Exported, Field, shared_levels
 
 
 class WeatherBench:
@@ -36,7 +36,7 @@ class WeatherBench:
         """
         exported.require_globe(self.name)
         exported.require_calendar(self.name)
-        levels = _levels(exported.fields)
+        levels = shared_levels(exported.fields)
         for field in exported.fields:
             if field.levels and field.levels != levels:
                 raise UserError(
@@ -48,7 +48,7 @@ class WeatherBench:
     def create(self, folder: Path, exported: Exported) -> None:
         """Write coordinates and empty arrays."""
         grid = exported.require_globe(self.name)
-        levels = _levels(exported.fields)
+        levels = shared_levels(exported.fields)
         axes = axis_attributes(grid)
         coordinates = {
             "time": ("time", exported.forecast.init_times, INIT_TIME),
@@ -125,10 +125,6 @@ class WeatherBench:
                 shape.append(size)
                 chunks.append(1 if name == "number" else size)
         return names, tuple(shape), tuple(chunks)
-
-
-def _levels(fields: list[Field]) -> tuple[float, ...]:
-    return next((field.levels for field in fields if field.levels), ())
 
 
 def _level_units(fields: list[Field]) -> str:

@@ -6,7 +6,7 @@ import netCDF4
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from triton_earth.core.errors import UserError
+from triton_earth.core.errors import UserError, first_line
 from triton_earth.data.climatology import Climatology, harmonic_basis
 
 HARMONICS = 3
@@ -46,9 +46,9 @@ def read_array(path: Path, option: str) -> np.ndarray:
     except UserError:
         raise
     except (OSError, ValueError, EOFError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{option} {path}: not a file of the original system ({reason}); expected .npy without objects, or HDF5."
+            f"{option} {path}: not a file of the original system ({first_line(error)}); expected .npy without objects, "
+            "or HDF5."
         ) from error
 
 

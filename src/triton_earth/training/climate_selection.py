@@ -8,11 +8,9 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.data.store import TrainingStore
-from triton_earth.evaluation.climate.floor import measure_floor
 from triton_earth.evaluation.climate.records import ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import fit_training_climate
 from triton_earth.evaluation.climate.setting import ClimateSetting
-from triton_earth.evaluation.climate.stability import calibrate
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
@@ -78,16 +76,7 @@ class ClimateSelection:
             for index in np.unique(np.linspace(0, len(possible) - 1, starts).round().astype(int))
         ]
         firsts = [start + history for _, start in chosen]
-        floor = measure_floor(store, climate, steps, firsts)
-        setting = ClimateSetting(
-            climate.reference,
-            floor.floor,
-            floor.frozen,
-            calibrate(floor, steps),
-            tuple(names),
-            np.arange(steps),
-            "",
-        )
+        setting = ClimateSetting.measured(store, climate, steps, firsts)
         return cls(
             store,
             [trajectory for trajectory, _ in chosen],

@@ -10,7 +10,11 @@ from triton_earth.data.store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
 from triton_earth.evaluation.climate.floor import ByScore, measure_floor
 from triton_earth.evaluation.climate.measures import Measures
-from triton_earth.evaluation.climate.reference import ClimateReference, fit_training_climate
+from triton_earth.evaluation.climate.reference import (
+    ClimateReference,
+    TrainingClimate,
+    fit_training_climate,
+)
 from triton_earth.evaluation.climate.stability import ClimateBands, calibrate
 from triton_earth.models.climatology import TRAIN
 
@@ -39,6 +43,34 @@ class ClimateSetting:
     names: tuple[str, ...]
     leads: Int[np.ndarray, " lead"]
     remark: str
+
+    @classmethod
+    def measured(
+        cls, store: TrainingStore, climate: TrainingClimate, steps: int, starts: Sequence[int]
+    ) -> "ClimateSetting":
+        """Return what runs of so many steps are compared with, floor and bands measured on the training split.
+
+        Args:
+            store: Training store.
+            climate: Its climate.
+            steps: Steps of a run.
+            starts: Times of the first steps, in steps of the runs since the first time of the store.
+        """
+        floor = measure_floor(store, climate, steps, starts)
+        remark = (
+            "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
+            f"{floor.count} stretches of up to {floor.steps} steps of the training split score against the rest of it "
+            f"({climate.fold_word} held out)."
+        )
+        return cls(
+            climate.reference,
+            floor.floor,
+            floor.frozen,
+            calibrate(floor, steps),
+            climate.names,
+            np.arange(steps),
+            remark,
+        )
 
 
 def climate_setting(
@@ -74,21 +106,7 @@ def climate_setting(
     climate = fit_training_climate(source, names, stride=stride, cell_weights=weights)
     if climate is None:
         return None
-    floor = measure_floor(source, climate, steps, _starts(forecast, source, stride))
-    spans = f"{floor.count} stretches of up to {floor.steps} steps"
-    remark = (
-        "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
-        f"{spans} of the training split score against the rest of it ({climate.fold_word} held out)."
-    )
-    return ClimateSetting(
-        climate.reference,
-        floor.floor,
-        floor.frozen,
-        calibrate(floor, steps),
-        tuple(names),
-        np.arange(steps),
-        remark,
-    )
+    return ClimateSetting.measured(source, climate, steps, _starts(forecast, source, stride))
 
 
 def _stride(forecast: Forecasts, source: object) -> int | None:
