@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.climate.records import ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import fit_training_climate
 from triton_earth.evaluation.climate.scores import climate_scores

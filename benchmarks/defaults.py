@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 import xarray as xr
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.workflow.forecast import forecast
 from triton_earth.workflow.prepare import prepare

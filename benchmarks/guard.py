@@ -15,13 +15,18 @@ import torch
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.data.normalization import Normalizer
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.statistics.normalization import Normalizer
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models.forecaster import NetworkForecaster
-from triton_earth.rollout.climate import training_climate
-from triton_earth.rollout.guard import Guard
+from triton_earth.rollout.guard.guard import Guard
+from triton_earth.rollout.guard.training_range import training_climate
 from triton_earth.rollout.rollout import rollout
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 
 def main() -> None:

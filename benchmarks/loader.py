@@ -31,9 +31,14 @@ import zarr
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.compression import CODECS, Compression
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
+from triton_earth.data.store.writer import CODECS, Compression
 from triton_earth.data.windows import Windows, batch_indices
 
 WINDOW = 2

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from triton_earth.core.state import State
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.climate.measures import BANDS
 from triton_earth.evaluation.climate.records import STATISTICS, ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import TrainingClimate, fit_training_climate

@@ -36,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from triton_earth.interop.official import load_network
 from triton_earth.layers.padding import Padding
 from triton_earth.models.triton import Triton
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 CASES: dict[str, dict[str, Any]] = {
     "turbulence_128x128": {

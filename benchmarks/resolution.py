@@ -1,4 +1,4 @@
-"""Measure how the error of a simulation depends on k_max η: the threshold of `physics/resolution.py`.
+"""Measure how the error of a simulation depends on k_max η: the threshold of `physics/solvers/resolution.py`.
 
 For each Reynolds number one McWilliams field is simulated on a fine grid (the truth) and, truncated, on coarser
 grids. Printed as JSON: k_max η at its smallest over the run, and at the final time the relative L2 error of
@@ -15,9 +15,9 @@ import sys
 import torch
 
 from triton_earth.physics.flow import enstrophy
-from triton_earth.physics.initial_conditions import mcwilliams_vorticity
-from triton_earth.physics.navier_stokes import NavierStokes
-from triton_earth.physics.resolution import resolution
+from triton_earth.physics.solvers.initial_conditions import mcwilliams_vorticity
+from triton_earth.physics.solvers.navier_stokes import NavierStokes
+from triton_earth.physics.solvers.resolution import resolution
 from triton_earth.physics.spectral import resample
 
 LENGTHS = (2 * torch.pi, 2 * torch.pi)

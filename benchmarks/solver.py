@@ -23,9 +23,9 @@ import torch
 from torch_cfd.grids import Grid
 from torch_cfd.spectral import NavierStokes2DSpectral, RK4CrankNicolsonStepper
 
-from triton_earth.physics.initial_conditions import mcwilliams_vorticity
-from triton_earth.physics.navier_stokes import NavierStokes
-from triton_earth.physics.time_stepping import (
+from triton_earth.physics.solvers.initial_conditions import mcwilliams_vorticity
+from triton_earth.physics.solvers.navier_stokes import NavierStokes
+from triton_earth.physics.solvers.time_stepping import (
     IntegratingFactorRK4,
     LowStorageCrankNicolson,
     Stepper,

@@ -27,7 +27,7 @@ import xarray as xr
 from defaults import _number, _ratio
 from torch import Tensor
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.layers.padding import Padding
 from triton_earth.models.registry import create

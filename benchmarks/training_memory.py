@@ -22,10 +22,10 @@ import numpy as np
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.data.prepare import SimulationData
-from triton_earth.data.store import create_store, finish_store, write_trajectory
+from triton_earth.data.preparation.trajectories import SimulationData
+from triton_earth.data.store.training_store import create_store, finish_store, write_trajectory
 from triton_earth.workflow.prepare import prepare
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 SHORT = ["train.steps=2", "train.validation_windows=2", "train.device=cpu"]
 CASES = {

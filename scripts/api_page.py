@@ -28,7 +28,7 @@ SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example):$", re.M
 ENTRY = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 WIDTH = 100
 
-OPTIONS = {"evaluate": ("workflow/evaluation_config.py", "EvaluationConfig")}
+OPTIONS = {"evaluate": ("workflow/judging/evaluation_config.py", "EvaluationConfig")}
 """Where the fields of ``**options`` are described."""
 
 Definition = ast.ClassDef | ast.FunctionDef

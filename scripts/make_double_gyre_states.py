@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from triton_earth.data import double_gyre
-from triton_earth.data.double_gyre import DAY, LENGTH, STATES_APART, DoubleGyre
+from triton_earth.data.simulated import double_gyre
+from triton_earth.data.simulated.double_gyre import DAY, LENGTH, STATES_APART, DoubleGyre
 from triton_earth.physics.sine_transform import SineTransform
 
 EMBEDDED = Path(__file__).parents[1] / "src" / "triton_earth" / "data" / "embedded"

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.data.regrid import conservative, equal_angle_grid
+from triton_earth.data.sources.places.regrid import conservative, equal_angle_grid
 
 EMBEDDED = Path(__file__).parents[1] / "src" / "triton_earth" / "data" / "embedded"
 

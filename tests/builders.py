@@ -9,9 +9,14 @@ from torch import nn
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
-from triton_earth.data.derived import derived_fields, derived_variables
-from triton_earth.data.normalization import Normalizer, compute_normalizer
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.sources.values.derived import derived_fields, derived_variables
+from triton_earth.data.statistics.normalization import Normalizer, compute_normalizer
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 SPLITS = ("train", "train", "train", "valid", "test", "test")

@@ -8,8 +8,13 @@ import zarr
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
-from triton_earth.rollout.forecast_store import (
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
+from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,

@@ -35,7 +35,7 @@ LAYERS = [
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}
 """Layers that know even less than what is below them."""
-NAN_IS_ZERO = {"rollout/state_statistics.py"}
+NAN_IS_ZERO = {"rollout/guard/state_statistics.py"}
 """Where NaN may count as zero: in a diagnosis of a broken state, never in a state."""
 
 

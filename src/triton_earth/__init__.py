@@ -17,7 +17,7 @@ _HOMES = {
     "evaluate": "triton_earth.workflow.evaluate",
     "compare": "triton_earth.workflow.evaluate",
     "inspect": "triton_earth.workflow.inspect",
-    "load_recipe": "triton_earth.workflow.recipe",
+    "load_recipe": "triton_earth.workflow.recipes.recipe",
     "open_store": "triton_earth.workflow.opening",
     "open_forecast": "triton_earth.workflow.opening",
     "load_scores": "triton_earth.workflow.opening",
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from triton_earth.workflow.opening import load_scores, open_forecast, open_store
     from triton_earth.workflow.plan import plan
     from triton_earth.workflow.prepare import prepare
-    from triton_earth.workflow.recipe import load_recipe
+    from triton_earth.workflow.recipes.recipe import load_recipe
     from triton_earth.workflow.train import train
 
 

@@ -218,7 +218,7 @@ def plan(
     for name, value in rows(run(recipe, overrides, store, processes, measure=measure)):
         typer.echo(f"{name:28s} {value}")
     if find_rate and store is not None:
-        from triton_earth.workflow.find_rate import find_rate as find
+        from triton_earth.workflow.running.find_rate import find_rate as find
 
         typer.echo(
             f"{'train.learning_rate, try':28s} {find(recipe, store, overrides).suggested:.1e}"
@@ -380,7 +380,7 @@ for _command in (bench, *EXCHANGE):
 @app.command()
 def recipes() -> None:
     """List the recipes that come with the package."""
-    from triton_earth.workflow.recipe import shipped_recipes
+    from triton_earth.workflow.recipes.recipe import shipped_recipes
 
     for name, path in shipped_recipes().items():
         typer.echo(f"{name:20s} {path}")
@@ -389,7 +389,7 @@ def recipes() -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of a recipe, by which editors complete and check its keys."""
-    from triton_earth.workflow.recipe_schema import recipe_schema
+    from triton_earth.workflow.recipes.recipe_schema import recipe_schema
 
     typer.echo(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.builders import TINY_RECIPE, files_below
 from triton_earth.cli import main
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 SEED = int(os.environ.get("FAULTS_SEED", "0"))
 INPUTS = int(os.environ.get("FAULTS_INPUTS", "12"))

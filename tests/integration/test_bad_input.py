@@ -16,12 +16,12 @@ from tests.builders import (
     wave_store,
     weather_store,
 )
-from triton_earth.core.claim import MARK
-from triton_earth.core.files import write_json
-from triton_earth.core.sole_use import sole_use
-from triton_earth.data.store import write_trajectory
+from triton_earth.core.outputs.claim import MARK
+from triton_earth.core.outputs.files import write_json
+from triton_earth.core.outputs.sole_use import sole_use
+from triton_earth.data.store.training_store import write_trajectory
 from triton_earth.models.checkpoint import save_forecaster
-from triton_earth.workflow.recipe import find_recipe
+from triton_earth.workflow.recipes.recipe import find_recipe
 
 
 @pytest.fixture

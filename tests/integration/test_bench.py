@@ -17,7 +17,7 @@ from triton_earth.bench.bench import bench
 from triton_earth.bench.config import load_bench
 from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.errors import UserError
-from triton_earth.core.sole_use import sole_use
+from triton_earth.core.outputs.sole_use import sole_use
 from triton_earth.evaluation.scores_file import NETCDF
 
 RESNET = {"model.network": {"name": "resnet", "width": 4, "blocks": 1}}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.builders import TINY_RECIPE, files_below
 from tests.gridded import dataset, write, write_recipe
-from triton_earth.workflow.recipe import find_recipe
+from triton_earth.workflow.recipes.recipe import find_recipe
 
 
 @pytest.fixture

@@ -7,9 +7,14 @@ import xarray as xr
 from tests.builders import tiny_forecaster, wave_store, weather_times
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.evaluation.spectra import names as families
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow import evaluate
 
 SPLITS = ("train", "train", *["test"] * 6)

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from tests.builders import TINY_RECIPE, files_below
-from triton_earth.data.store import TrainingStore
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 pytestmark = pytest.mark.slow
 

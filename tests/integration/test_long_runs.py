@@ -8,14 +8,19 @@ from tests.builders import TINY_NETWORK
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.derived import derived_fields, derived_variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.sources.values.derived import derived_fields, derived_variables
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.data.windows import Windows
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.training_statistics import training_statistics
-from triton_earth.training.climate_selection import ClimateSelection
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.loop import fit
+from triton_earth.training.validation.climate_selection import ClimateSelection
 
 GRID = LatLonGrid(tuple(np.arange(-67.5, 90.0, 45.0)), tuple(np.arange(0.0, 360.0, 45.0)))
 SPLITS = ("train", "train", "train", "valid")

@@ -9,8 +9,8 @@ import pytest
 import torch
 import xarray as xr
 
-from triton_earth.data.store import TrainingStore
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 LEVELS = [50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000]
 

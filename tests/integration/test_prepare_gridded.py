@@ -16,7 +16,7 @@ import zarr
 
 from tests.builders import files_below
 from tests.gridded import dataset, write, write_recipe
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster
 
 

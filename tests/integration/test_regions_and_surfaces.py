@@ -8,7 +8,7 @@ import xarray as xr
 
 from tests.builders import tiny_forecaster, wave_store, weather_store
 from triton_earth.models.checkpoint import save_forecaster
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow import evaluate
 
 

@@ -15,9 +15,9 @@ import xarray as xr
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.example import with_eddies
 from triton_earth.plots import write_report
-from triton_earth.plots.ensembles import ENSEMBLE
-from triton_earth.plots.score_grid import EDDIES, HEAT_WAVES
-from triton_earth.plots.triage import triage
+from triton_earth.plots.sections.ensembles import ENSEMBLE
+from triton_earth.plots.sections.score_grid import EDDIES, HEAT_WAVES
+from triton_earth.plots.sections.triage import triage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (

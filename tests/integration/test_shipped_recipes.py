@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triton_earth.data.sources.shipped import shipped_data
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 
 QUICK = ["train.steps=2", "train.batch_size=2", "train.warmup_steps=1", "train.validate_every=2",
          "train.validation_windows=2", "model.network.temporal_hidden_dim=8", "train.curriculum=[]",

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.builders import wave_store
-from triton_earth.rollout.climate import training_climate
-from triton_earth.rollout.guard import Guard
+from triton_earth.rollout.guard.guard import Guard
+from triton_earth.rollout.guard.stabilizers import Correction, StabilizersConfig
+from triton_earth.rollout.guard.state_statistics import BULK
+from triton_earth.rollout.guard.training_range import training_climate
 from triton_earth.rollout.rollout import rollout
-from triton_earth.rollout.stabilizers import Correction, StabilizersConfig
-from triton_earth.rollout.state_statistics import BULK
 from triton_earth.workflow.train import train
 
 RECIPE = [

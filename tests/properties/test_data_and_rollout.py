@@ -13,8 +13,8 @@ from tests.builders import TEMPERATURE, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
-from triton_earth.data.normalization import compute_normalizer
-from triton_earth.data.periods import PeriodSplits, split_of_times
+from triton_earth.data.preparation.periods import PeriodSplits, split_of_times
+from triton_earth.data.statistics.normalization import compute_normalizer
 from triton_earth.data.windows import Segment, Windows, batch_indices, consecutive
 from triton_earth.rollout.rollout import rollout
 

@@ -13,7 +13,7 @@ from triton_earth.core.grid import LatLonGrid, PeriodicGrid, grid_from_dict
 from triton_earth.core.state import State
 from triton_earth.core.time import decode_duration, encode_duration, same_duration, uniform_step
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.prepare import SimulationData
+from triton_earth.data.preparation.trajectories import SimulationData
 from triton_earth.training.config import TrainConfig
 
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}

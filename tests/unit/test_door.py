@@ -64,7 +64,7 @@ def test_the_package_of_the_rollout_can_be_called_as_the_function():
     held = Persistence(variables, grid, 0.1)
     state = random_state(grid, variables)
     assert len(list(triton_earth.rollout(held, state, None, steps=3))) == 3
-    from triton_earth.rollout import writer
+    from triton_earth.rollout.storage import writer
 
     assert writer.write_forecast
     with pytest.raises(triton_earth.UserError, match="at least one step; found 0"):

@@ -8,10 +8,10 @@ from triton_earth.bench.folder import BenchFolder
 from triton_earth.bench.report import write_results, write_tables
 from triton_earth.bench.results import Results, results
 from triton_earth.bench.runs import measure_costs, require_affordable, run_variant, search_rate
-from triton_earth.core.claim import own_path
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import require_apart
-from triton_earth.core.tasks import tasks
+from triton_earth.core.outputs.claim import own_path
+from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.processes.tasks import tasks
 from triton_earth.workflow.prepare import prepare
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from triton_earth.bench.config import Budget
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.cost import StepCost, measured_step
-from triton_earth.training.distributed import ALONE
+from triton_earth.training.logs.cost import StepCost, measured_step
+from triton_earth.training.parallel.distributed import ALONE
 from triton_earth.workflow.device import resolve_device
-from triton_earth.workflow.recipe import Recipe
-from triton_earth.workflow.start import initial_forecaster, start_of
-from triton_earth.workflow.training_windows import training_windows
+from triton_earth.workflow.recipes.recipe import Recipe
+from triton_earth.workflow.running.start import initial_forecaster, start_of
+from triton_earth.workflow.running.training_windows import training_windows
 
 FEWEST_STEPS = 10
 """Below, a run is no training."""

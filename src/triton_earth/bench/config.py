@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from triton_earth.core.config import StrictConfig, read_yaml
 from triton_earth.core.errors import UserError
-from triton_earth.workflow.recipe import Recipe, load_recipe
+from triton_earth.workflow.recipes.recipe import Recipe, load_recipe
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,_+-]*")
 DECIDED = {

@@ -10,7 +10,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.metrics.error_metrics import mean_square_error, relative_l2
 from triton_earth.evaluation.metrics.error_sums import error_sums
-from triton_earth.evaluation.regions import cell_weights
+from triton_earth.evaluation.regions.weights import cell_weights
 
 RELATIVE_L2, NORMALIZED = "relative_l2", "normalized_mse"
 """What the error of one forecast is: of a single variable, and of several."""

@@ -9,7 +9,7 @@ import yaml
 from triton_earth.bench.budget import Cost
 from triton_earth.bench.config import BenchConfig
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import read_json, write_json, write_text
+from triton_earth.core.outputs.files import read_json, write_json, write_text
 
 BENCH, STORE, RESULTS, TABLE, REPORT = (
     "bench.yaml",

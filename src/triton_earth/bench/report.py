@@ -9,7 +9,7 @@ from triton_earth import __version__
 from triton_earth.bench.folder import REPORT, RESULTS, TABLE, BenchFolder
 from triton_earth.bench.results import Results
 from triton_earth.bench.table import as_json, html, markdown
-from triton_earth.core.files import write_json, write_text
+from triton_earth.core.outputs.files import write_json, write_text
 from triton_earth.plots.page import Section
 from triton_earth.workflow.evaluate import judge
 

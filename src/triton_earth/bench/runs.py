@@ -21,9 +21,9 @@ from triton_earth.bench.config import BenchConfig
 from triton_earth.bench.errors import forecast_errors
 from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import remove
-from triton_earth.core.sole_use import sole_use
-from triton_earth.data.store import TrainingStore
+from triton_earth.core.outputs.files import remove
+from triton_earth.core.outputs.sole_use import sole_use
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.models.checkpoint import load_forecaster, load_provenance

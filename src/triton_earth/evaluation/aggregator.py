@@ -12,15 +12,15 @@ import xarray as xr
 from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from triton_earth.core.grid import Grid
-from triton_earth.core.tasks import Tasks
+from triton_earth.core.processes.tasks import Tasks
 from triton_earth.core.variables import Variables
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, TruthReader
 from triton_earth.evaluation.baselines import Baselines
 from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.matching import Selected
-from triton_earth.evaluation.places import Place
-from triton_earth.evaluation.regions import WeightsName, cell_weights
+from triton_earth.evaluation.regions.places import Place
+from triton_earth.evaluation.regions.weights import WeightsName, cell_weights
 
 Kind = TypeVar("Kind", bound="Aggregator")
 

@@ -17,7 +17,7 @@ MOST_LEADS = 12
 
 @runtime_checkable
 class Forecasts(Protocol):
-    """What is asked of stored forecasts; `triton_earth.rollout.forecast_store.ForecastStore` answers it.
+    """What is asked of stored forecasts; `triton_earth.rollout.storage.forecast_store.ForecastStore` answers it.
 
     Attributes:
         variables: What is forecast.

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_duration
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
-from triton_earth.evaluation.climatology_store import describe_climatology
 from triton_earth.models.climatology import (
     TRAIN,
     Climatology,
@@ -102,3 +103,66 @@ def fit_baselines(
         f"climatology: {climatology.definition}"
     )
     return Baselines((persistence, damped, mean), climatology, definition, remarks)
+
+
+def describe_climatology(store: TrainingStore, forecast: Forecasts, alignment: Alignment) -> str:
+    """Return in a sentence what the climatology is made of, and refuse a store that it cannot be made of.
+
+    Args:
+        store: Training store that climatology, lag correlations and heat-wave thresholds are taken from.
+        forecast: Stored forecasts.
+        alignment: Which of their leads are scored.
+
+    Raises:
+        UserError: if the store has no training split, another grid, kind of time or units, lacks a variable, has a step
+            that does not divide that of the forecast, or trains on times that are scored here.
+    """
+    path = f"--climatology {store.path}"
+    if TRAIN not in store.split_names:
+        raise UserError(
+            f"{path}: a climatology needs a training split; the store has {store.split_names}. Name another store."
+        )
+    if store.grid != forecast.grid:
+        raise UserError(
+            f"{path}: the store is on the grid '{store.grid}' but the forecast on '{forecast.grid}'. Prepare it on the "
+            "forecast's grid."
+        )
+    for variable in forecast.variables:
+        if variable.name not in store.variables:
+            raise UserError(
+                f"{path}: the store lacks the forecast's variable '{variable.name}'; it has {store.variables.names}. "
+                "Name a store with every variable of the forecast."
+            )
+        (own,) = store.variables.select([variable.name])
+        if own.units != variable.units:
+            raise UserError(
+                f"{path}: '{variable.name}' is in '{own.units}' there but in '{variable.units}' in the forecast. "
+                "Prepare it with the same units."
+            )
+    starts = np.asarray(forecast.init_times)[alignment.available.any(axis=1)]
+    if store.times.dtype.kind != starts.dtype.kind:
+        raise UserError(
+            f"{path}: one of the store and the forecast has calendar times, the other model times (numbers). Name a "
+            "store with the same kind of times."
+        )
+    steps = float(np.asarray(forecast.time_step) / np.asarray(store.time_step))
+    if abs(steps - round(steps)) > 1e-3 or round(steps) < 1:
+        raise UserError(
+            f"{path}: the store has steps of {describe_duration(store.time_step)}, of which the forecast's "
+            f"{describe_duration(forecast.time_step)} is no multiple. Prepare it with the forecast's step."
+        )
+    segments = store.segments(TRAIN)
+    times = [(store.times[one.start], store.times[one.stop - 1]) for one in segments]
+    first, last = starts.min(), starts.max() + forecast.lead_times[alignment.leads[-1]]
+    shared = [pair for pair in times if pair[0] <= last and pair[1] >= first]
+    if shared and len(store.trajectories) == 1 and times[0][0].dtype.kind == "M":
+        raise UserError(
+            f"{path}: its training split has {shared[0][0]} to {shared[0][1]}, and {first} to {last} are scored here: "
+            "the climatology would know the truth. Name a store that trains on other years."
+        )
+    begin, end = min(pair[0] for pair in times), max(pair[1] for pair in times)
+    count = sum(len(one) for one in segments)
+    return (
+        f"The climatology is that of the training split of {store.path.name}, {count} times from {begin} to {end}; "
+        f"scored are {first} to {last}."
+    )

@@ -11,9 +11,9 @@ import xarray as xr
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.core.tasks import tasks
+from triton_earth.core.processes.tasks import tasks
 from triton_earth.core.time import describe_duration
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import Always, Case, Family, Finished
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
@@ -23,22 +23,27 @@ from triton_earth.evaluation.example import ExampleFields, Examples
 from triton_earth.evaluation.metrics.beyond import beyond, describe_beyond
 from triton_earth.evaluation.metrics.by_region import ByRegion
 from triton_earth.evaluation.metrics.drift import drift
-from triton_earth.evaluation.metrics.eddies import Eddies
+from triton_earth.evaluation.metrics.eddies.scores import Eddies
 from triton_earth.evaluation.metrics.ensembles import ensembles
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.extremes import Extremes
-from triton_earth.evaluation.metrics.heat_waves import HeatWaves
+from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves
 from triton_earth.evaluation.metrics.horizons import Horizons
 from triton_earth.evaluation.metrics.similarity import Similarity
 from triton_earth.evaluation.metrics.stability import StabilityBands
-from triton_earth.evaluation.named_regions import NamedRegion
-from triton_earth.evaluation.places import Place, box_of, describe_surface, surface_attribute
-from triton_earth.evaluation.regions import WeightsName
+from triton_earth.evaluation.regions.named_regions import NamedRegion
+from triton_earth.evaluation.regions.places import (
+    Place,
+    box_of,
+    describe_surface,
+    surface_attribute,
+)
+from triton_earth.evaluation.regions.surface_variables import require_defined
+from triton_earth.evaluation.regions.weights import WeightsName
 from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.spectra.degree import is_globe
 from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.streaming import aggregate
-from triton_earth.evaluation.surface_variables import require_defined
 from triton_earth.evaluation.verdict import FINDINGS, findings_attribute
 
 TRUTH_NAME = "truth"

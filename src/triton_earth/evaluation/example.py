@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.core.tasks import Tasks
+from triton_earth.core.processes.tasks import Tasks
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, TruthReader, align
-from triton_earth.evaluation.metrics.sea_level_eddies import detect_sea_level_eddies
+from triton_earth.evaluation.metrics.eddies.sea_level import detect_sea_level_eddies
 from triton_earth.models.climatology import Climatology
 
 DIMENSIONS = ("variable", "lead_time", "y", "x")

@@ -16,7 +16,7 @@ from triton_earth.evaluation.alignment import (
     describe_numbers,
     lead_numbers,
 )
-from triton_earth.rollout.member_mean import mean_over_members
+from triton_earth.rollout.ensemble import mean_over_members
 
 
 class Selected:

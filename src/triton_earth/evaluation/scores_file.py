@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import write_text
+from triton_earth.core.outputs.files import write_text
 from triton_earth.core.time import describe_duration
 from triton_earth.evaluation.remarks import REMARKS
 from triton_earth.evaluation.verdict import FINDINGS

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int
 
-from triton_earth.core.progress import progress
-from triton_earth.core.tasks import Tasks
+from triton_earth.core.processes.progress import progress
+from triton_earth.core.processes.tasks import Tasks
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, ModelFields
 from triton_earth.evaluation.alignment import Ensembles, Forecasts
 from triton_earth.evaluation.matching import read_members
-from triton_earth.rollout.member_mean import mean_over_members
+from triton_earth.rollout.ensemble import mean_over_members
 
 VALUES_IN_MEMORY = 2**22
 """Field values of one kind (forecast, truth) held at a time, unless one field or one stored chunk has more."""

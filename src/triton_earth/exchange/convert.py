@@ -12,10 +12,10 @@ import torch
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.core.files import require_apart
+from triton_earth.core.outputs.files import require_apart
 from triton_earth.core.variables import Role
-from triton_earth.data.normalization import NormalizationConfig, Normalizer
-from triton_earth.data.seasons import SeasonalCycle
+from triton_earth.data.statistics.normalization import NormalizationConfig, Normalizer
+from triton_earth.data.statistics.seasons import SeasonalCycle
 from triton_earth.interop.experiments import Experiment, find_experiment
 from triton_earth.interop.official import load_network, official_config
 from triton_earth.interop.statistics import (

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError, nearest
-from triton_earth.core.files import read_json, require_apart, write_json
-from triton_earth.core.progress import progress
-from triton_earth.data.store import TrainingStore
+from triton_earth.core.outputs.claim import Claim, Kind
+from triton_earth.core.outputs.files import read_json, require_apart, write_json
+from triton_earth.core.processes.progress import progress
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.exchange.cmip import Cmip
 from triton_earth.exchange.exported import Exported, Layout
 from triton_earth.exchange.oceanbench import OceanBench
 from triton_earth.exchange.plain_netcdf import PlainNetCDF
 from triton_earth.exchange.weatherbench import WeatherBench
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (WeatherBench(), OceanBench(), Cmip(), PlainNetCDF())

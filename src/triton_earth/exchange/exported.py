@@ -12,8 +12,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.standard_names import base_name
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.core.files import write_json, write_text
+from triton_earth.core.outputs.files import write_json, write_text
 from triton_earth.exchange.card import LIBRARY, model_card
 from triton_earth.models.checkpoint import (
     DESCRIPTION,

@@ -19,7 +19,7 @@ from triton_earth.core.standard_names import (
     axis_attributes,
     variable_attributes,
 )
-from triton_earth.data.groups import beside_other_files
+from triton_earth.data.store.groups import beside_other_files
 from triton_earth.exchange.exported import Exported, Field, shared_levels
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.data.climatology import Climatology, harmonic_basis
+from triton_earth.data.statistics.climatology import Climatology, harmonic_basis
 
 HARMONICS = 3
 """Harmonics of the year that a climatology by day of the year is turned into."""

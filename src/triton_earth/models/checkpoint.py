@@ -12,13 +12,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import DAMAGE, UserError, first_line
-from triton_earth.core.files import write_bytes, write_json
 from triton_earth.core.grid import grid_from_dict
+from triton_earth.core.outputs.claim import Claim, Kind
+from triton_earth.core.outputs.files import write_bytes, write_json
 from triton_earth.core.time import decode_duration, encode_duration
 from triton_earth.core.variables import Variables
-from triton_earth.data.normalization import Normalizer
+from triton_earth.data.statistics.normalization import Normalizer
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.hub import HUB, fetch_model
 from triton_earth.models.zoo import shipped_models

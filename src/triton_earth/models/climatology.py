@@ -11,9 +11,9 @@ from jaxtyping import Float
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.time import Duration
-from triton_earth.data.climatology import Climatology, ClimatologyFit
-from triton_earth.data.normalization import signed_log
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.statistics.climatology import Climatology, ClimatologyFit
+from triton_earth.data.statistics.normalization import signed_log
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 
 __all__ = [

@@ -16,8 +16,8 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.state import State
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
-from triton_earth.data.damping import DampingConfig
-from triton_earth.data.normalization import NormalizationConfig, Normalizer
+from triton_earth.data.statistics.damping import DampingConfig
+from triton_earth.data.statistics.normalization import NormalizationConfig, Normalizer
 from triton_earth.models.base import Forecaster
 from triton_earth.models.noise import (
     NoiseConfig,

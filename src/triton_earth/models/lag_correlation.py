@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from triton_earth.core.grid import PeriodicGrid
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.models.climatology import Climatology, training_segments
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.climatology import (
     Climatology,
     fit_climatology,

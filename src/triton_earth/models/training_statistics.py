@@ -7,15 +7,15 @@ import numpy as np
 from jaxtyping import Float32
 
 from triton_earth.core.variables import Role
-from triton_earth.data.damping import Damping, DampingConfig, fit_damping
-from triton_earth.data.normalization import (
+from triton_earth.data.statistics.damping import Damping, DampingConfig, fit_damping
+from triton_earth.data.statistics.normalization import (
     NormalizationConfig,
     Normalizer,
     compute_normalizer,
     log_scales,
 )
-from triton_earth.data.seasons import SeasonalCycle
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.statistics.seasons import SeasonalCycle
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.models.climatology import TRAIN, fit_climatology
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triton_earth.core.files import read_json
+from triton_earth.core.outputs.files import read_json
 
 CARD = "card.json"
 

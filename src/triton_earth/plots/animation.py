@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from PIL import Image
 
-from triton_earth.core.files import write_bytes
+from triton_earth.core.outputs.files import write_bytes
 from triton_earth.plots.colour_range import error_range, field_range
 from triton_earth.plots.frames import Frames, Tile
 

@@ -9,25 +9,31 @@ from markupsafe import Markup
 
 from triton_earth import __version__
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import write_text
 from triton_earth.core.lead_times import lead_times
+from triton_earth.core.outputs.files import write_text
 from triton_earth.core.wording import variable_names
 from triton_earth.evaluation.verdict import FINDINGS, cases, models, remarks, verdict
 from triton_earth.plots.animation import animation, comparison, write_animation
-from triton_earth.plots.beyond import beyond_curves
-from triton_earth.plots.budgets import BUDGETS, budgets
-from triton_earth.plots.climate import climate_sections
-from triton_earth.plots.curves import SCORES, score_curves
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.ensembles import ENSEMBLE, ensemble_figure
-from triton_earth.plots.event_sections import event_sections
-from triton_earth.plots.long_runs import long_run_curves, rates_table
 from triton_earth.plots.page import Picture, Section, heading, page, paragraph, render, together
-from triton_earth.plots.provenance import provenance_list
-from triton_earth.plots.regions import region_sections
-from triton_earth.plots.scale_sections import scale_sections
-from triton_earth.plots.scorecard import scorecard
-from triton_earth.plots.seen import MOST_VARIABLES, left_out, one_forecast, several_models, shading
+from triton_earth.plots.sections.beyond import beyond_curves
+from triton_earth.plots.sections.budgets import BUDGETS, budgets
+from triton_earth.plots.sections.climate import climate_sections
+from triton_earth.plots.sections.curves import SCORES, score_curves
+from triton_earth.plots.sections.ensembles import ENSEMBLE, ensemble_figure
+from triton_earth.plots.sections.event_sections import event_sections
+from triton_earth.plots.sections.long_runs import long_run_curves, rates_table
+from triton_earth.plots.sections.provenance import provenance_list
+from triton_earth.plots.sections.regions import region_sections
+from triton_earth.plots.sections.scale_sections import scale_sections
+from triton_earth.plots.sections.scorecard import scorecard
+from triton_earth.plots.sections.seen import (
+    MOST_VARIABLES,
+    left_out,
+    one_forecast,
+    several_models,
+    shading,
+)
 from triton_earth.plots.tables import definitions_table, score_table
 
 ANIMATION_NAME = "animation.gif"
@@ -56,8 +62,8 @@ def write_report(
         path: Where the page goes; `animation.gif` goes into the same folder.
         title: Heading of the page.
         others: Of a comparison, examples of the other models by name, of the same initial condition.
-        about_rollout: What the guard saw and stabilisers did, as `triton_earth.plots.triage.triage` and
-            `triton_earth.plots.stabilizers.stabilizers` give it.
+        about_rollout: What the guard saw and stabilisers did, as `triton_earth.plots.sections.triage.triage` and
+            `triton_earth.plots.sections.stabilizers.stabilizers` give it.
 
     Returns:
         The path.

@@ -7,11 +7,11 @@ import xarray as xr
 from markupsafe import Markup
 
 from triton_earth import __version__
-from triton_earth.core.files import write_text
+from triton_earth.core.outputs.files import write_text
 from triton_earth.core.wording import number, variable_names
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import Picture, Section, page, paragraph, render, together
-from triton_earth.plots.provenance import provenance_list
+from triton_earth.plots.sections.provenance import provenance_list
 from triton_earth.plots.training_curves import (
     lead_losses,
     log_curves,
@@ -30,7 +30,7 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
     """Write the report of a run: what was reached, curves over steps, losses by lead, validation forecasts.
 
     Args:
-        logs: Logs as `triton_earth.training.log.read_logs` gives them; attributes `selected_by` and `selected_score`
+        logs: Logs as `read_logs` gives them; attributes `selected_by` and `selected_score`
             say which weights were kept, `provenance` where they come from.
         path: Where the page goes; one that is there is replaced.
         title: Heading of the page.

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from triton_earth.core.state import State
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
-from triton_earth.rollout.climate import Climate, training_climate
 from triton_earth.rollout.ensemble import EnsembleConfig, InitialStates
 from triton_earth.rollout.forcing import Forcings
-from triton_earth.rollout.guard import Guard, GuardConfig
+from triton_earth.rollout.guard.guard import Guard, GuardConfig
+from triton_earth.rollout.guard.stabilizers import Correction, Stabilizer, StabilizersConfig
+from triton_earth.rollout.guard.training_range import Climate, training_climate
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
-from triton_earth.rollout.stabilizers import Correction, Stabilizer, StabilizersConfig
 
 logger = logging.getLogger("triton_earth")
 

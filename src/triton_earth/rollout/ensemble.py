@@ -6,12 +6,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from pydantic import Field
 
 from triton_earth.core.config import LARGEST_SEED, StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.layers.drop_path import drops_paths
 from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
@@ -188,3 +189,13 @@ class InitialStates:
             self.ensemble.breeding_steps,
             self.device,
         )
+
+
+def mean_over_members(
+    members: Float32[np.ndarray, "init member channel y x"],
+) -> Float32[np.ndarray, "init channel y x"]:
+    """Return the mean over members, added in double precision; a single forecast stays as it is."""
+    if members.shape[1] == 1:
+        return members[:, 0]
+    with np.errstate(invalid="ignore"):  # members that are infinite
+        return members.mean(axis=1, dtype=np.float64).astype(np.float32)

@@ -9,7 +9,7 @@ import torch
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.core.time import describe_duration, same_duration
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.forcing_beyond import BeyondStore
 

@@ -11,8 +11,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.time import describe_time
 from triton_earth.core.variables import Role
-from triton_earth.data.derived import DerivedName, derived_fields
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.sources.values.derived import DerivedName, derived_fields
+from triton_earth.data.store.training_store import TrainingStore
 
 REPEAT = "repeat"
 

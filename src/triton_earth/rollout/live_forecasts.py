@@ -9,14 +9,13 @@ import xarray as xr
 from jaxtyping import Float32
 
 from triton_earth.core.state import State
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.batch_size import find_batch_size
 from triton_earth.rollout.batches import Batch, Batches
-from triton_earth.rollout.ensemble import EnsembleConfig
-from triton_earth.rollout.guard import GuardConfig, Trip, guard_record
-from triton_earth.rollout.member_mean import mean_over_members
-from triton_earth.rollout.stabilizers import StabilizersConfig
+from triton_earth.rollout.ensemble import EnsembleConfig, mean_over_members
+from triton_earth.rollout.guard.guard import GuardConfig, Trip, guard_record
+from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 
 
 class LiveForecasts:

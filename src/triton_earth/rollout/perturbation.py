@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float32, Float64
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
-from triton_earth.rollout.climate import STATES, training_pairs, training_segments
 from triton_earth.rollout.forcing import Forcings
+from triton_earth.rollout.guard.training_range import STATES, training_pairs, training_segments
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
 

@@ -27,7 +27,7 @@ def rollout(
             without forcings.
         steps: Number of time steps; the horizon is `steps` Δt.
         correction: What is done to the states of each application before they are yielded and fed back, for example
-            `triton_earth.rollout.stabilizers.Correction`; None: nothing.
+            `triton_earth.rollout.guard.stabilizers.Correction`; None: nothing.
 
     Yields:
         State [batch, 1, channel, y, x] valid at init_time + n Δt, n = 1 … steps. Cells outside the valid mask are

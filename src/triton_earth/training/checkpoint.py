@@ -13,9 +13,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import write_bytes
-from triton_earth.training.moving_average import MovingAverage
-from triton_earth.training.sharding import gathered, optimizer_state_like, placed_like
+from triton_earth.core.outputs.files import write_bytes
+from triton_earth.training.optimization.moving_average import MovingAverage
+from triton_earth.training.parallel.sharding import gathered, optimizer_state_like, placed_like
 
 logger = logging.getLogger("triton_earth")
 

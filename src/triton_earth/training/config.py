@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.forecaster import Precision
-from triton_earth.training.curriculum import (
+from triton_earth.training.optimization.curriculum import (
     ENSEMBLE_LOSSES,
     Stage,
     Terms,

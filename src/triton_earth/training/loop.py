@@ -9,30 +9,40 @@ from typing import NoReturn
 
 from torch import Tensor, nn
 
-from triton_earth.core.files import remove, write_text
-from triton_earth.core.progress import progress
+from triton_earth.core.outputs.files import remove, write_text
+from triton_earth.core.processes.progress import progress
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.forecaster import NetworkForecaster
-from triton_earth.training.batch_parts import add_gradients, mean_table, rows, worst_rows
 from triton_earth.training.checkpoint import (
     continue_training,
     load_training_state,
     save_training_state,
 )
-from triton_earth.training.climate_selection import ClimateSelection
 from triton_earth.training.config import CLIMATE, VALIDATION_CRPS, TrainConfig, score_names
-from triton_earth.training.curriculum import horizon_at
-from triton_earth.training.distributed import ALONE, Processes
-from triton_earth.training.explosion import require_sound
 from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request, listening
-from triton_earth.training.log import RunLog
-from triton_earth.training.meter import Meter
-from triton_earth.training.moving_average import MovingAverage
-from triton_earth.training.optimizers import build_optimizers, learning_rate, set_learning_rate
-from triton_earth.training.sharding import gathered, shard, whole_norm
-from triton_earth.training.shares import own_parts, shares
+from triton_earth.training.logs.log import RunLog
+from triton_earth.training.logs.meter import Meter
+from triton_earth.training.optimization.curriculum import horizon_at
+from triton_earth.training.optimization.explosion import require_sound
+from triton_earth.training.optimization.moving_average import MovingAverage
+from triton_earth.training.optimization.optimizers import (
+    build_optimizers,
+    learning_rate,
+    set_learning_rate,
+)
+from triton_earth.training.parallel.batch_parts import (
+    add_gradients,
+    mean_table,
+    own_parts,
+    rows,
+    shares,
+    worst_rows,
+)
+from triton_earth.training.parallel.distributed import ALONE, Processes
+from triton_earth.training.parallel.sharding import gathered, shard, whole_norm
 from triton_earth.training.step import TrainingStep
-from triton_earth.training.validation import validate, validate_rollouts
+from triton_earth.training.validation.climate_selection import ClimateSelection
+from triton_earth.training.validation.validation import validate, validate_rollouts
 
 LOG_EVERY = 20
 

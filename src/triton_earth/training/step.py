@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.ensemble_losses import repeated
-from triton_earth.training.rollout_loss import Leads, forecast_leads, mean_over_leads
+from triton_earth.training.losses.ensemble_losses import repeated
+from triton_earth.training.losses.rollout_loss import Leads, forecast_leads, mean_over_leads
 
 
 class TrainingStep(nn.Module):

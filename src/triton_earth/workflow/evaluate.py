@@ -7,30 +7,30 @@ from typing import Any
 
 import xarray as xr
 
-from triton_earth.core.claim import Claim, Kind
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import require_apart
-from triton_earth.core.threads import torch_threads
+from triton_earth.core.outputs.claim import Claim, Kind
+from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.processes.workers import torch_threads
+from triton_earth.core.region import Region
 from triton_earth.evaluation.evaluate import Evaluation, evaluate_forecasts
-from triton_earth.evaluation.named_regions import named_regions
-from triton_earth.evaluation.places import find_place
-from triton_earth.evaluation.regions import Region
+from triton_earth.evaluation.regions.named_regions import named_regions
+from triton_earth.evaluation.regions.places import find_place
+from triton_earth.evaluation.regions.surface_variables import keep_defined
 from triton_earth.evaluation.scores_file import JSON, save_scores
-from triton_earth.evaluation.surface_variables import keep_defined
 from triton_earth.plots.page import Section
 from triton_earth.plots.report import write_report
-from triton_earth.rollout.forecast_store import ForecastStore
 from triton_earth.rollout.live_forecasts import LiveForecasts
-from triton_earth.workflow.about_rollout import about_rollout
-from triton_earth.workflow.command_line import command_line
-from triton_earth.workflow.evaluation_config import EvaluationConfig, with_options
-from triton_earth.workflow.evaluation_inputs import (
+from triton_earth.rollout.storage.forecast_store import ForecastStore
+from triton_earth.workflow.judging.about_rollout import about_rollout
+from triton_earth.workflow.judging.evaluation_config import EvaluationConfig, with_options
+from triton_earth.workflow.judging.evaluation_inputs import (
     ForecastSource,
     Inputs,
     TruthSource,
     open_inputs,
     paths_of,
 )
+from triton_earth.workflow.provenance import command_line
 
 REPORT = "report.html"
 
@@ -61,7 +61,7 @@ def evaluate(
         out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
             written.
         overwrite: Replace an existing folder.
-        options: Fields of `triton_earth.workflow.evaluation_config.EvaluationConfig`, all by name.
+        options: Fields of `triton_earth.workflow.judging.evaluation_config.EvaluationConfig`, all by name.
 
     Returns:
         The scores; with several forecasts differences of mse too, paired over the same resamples of initial conditions.
@@ -96,7 +96,7 @@ def compare(
         out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
             written.
         overwrite: Replace an existing folder.
-        options: Fields of `triton_earth.workflow.evaluation_config.EvaluationConfig`, all by name.
+        options: Fields of `triton_earth.workflow.judging.evaluation_config.EvaluationConfig`, all by name.
 
     Returns:
         The scores; differences of mse are paired, over the same resamples of initial conditions.

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from triton_earth.core.files import require_apart
-from triton_earth.core.threads import torch_threads
+from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.processes.workers import torch_threads
 from triton_earth.models.checkpoint import forecaster_folder
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
-from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.rollout.guard import Policy
-from triton_earth.rollout.output import OutputConfig
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.guard.guard import Policy
+from triton_earth.rollout.storage.forecast_store import ForecastStore
+from triton_earth.rollout.storage.output import OutputConfig
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow.device import Device
-from triton_earth.workflow.forecast_request import request_forecast
-from triton_earth.workflow.run_folder import require_not_of_a_run
+from triton_earth.workflow.forecasting.forecast_request import request_forecast
+from triton_earth.workflow.running.run_folder import require_not_of_a_run
 
 
 def forecast(

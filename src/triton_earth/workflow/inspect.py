@@ -13,7 +13,7 @@ from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.inspection.store_checks import inspect_store
 from triton_earth.data.sources.hub import HUB
 from triton_earth.data.sources.shipped import SHIPPED
-from triton_earth.data.store import FORMAT
+from triton_earth.data.store.training_store import FORMAT
 
 
 def inspect(path: str | Path, times: int | None = None) -> Inspection:

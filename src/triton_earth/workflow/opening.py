@@ -5,9 +5,9 @@ from pathlib import Path
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.scores_file import NETCDF
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 
 def open_store(path: str | Path) -> TrainingStore:

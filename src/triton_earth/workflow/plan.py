@@ -11,28 +11,28 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.core.machine import free_disk, free_memory, in_bytes, require_fits
+from triton_earth.core.processes.machine import free_disk, free_memory, in_bytes, require_fits
 from triton_earth.core.variables import Role
-from triton_earth.data.climatology import Climatology
-from triton_earth.data.damping import no_damping
-from triton_earth.data.normalization import Normalizer
-from triton_earth.data.seasons import SeasonalCycle
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.statistics.climatology import Climatology
+from triton_earth.data.statistics.damping import no_damping
+from triton_earth.data.statistics.normalization import Normalizer
+from triton_earth.data.statistics.seasons import SeasonalCycle
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.cost import RATE_SHARE, StepCost, matrix_rate, step_cost
-from triton_earth.training.distributed import Processes
-from triton_earth.training.objective import require_predicted
-from triton_earth.training.optimizers import build_optimizers
+from triton_earth.training.logs.cost import RATE_SHARE, StepCost, matrix_rate, step_cost
+from triton_earth.training.losses.objective import require_predicted
+from triton_earth.training.optimization.optimizers import build_optimizers
+from triton_earth.training.parallel.distributed import Processes
 from triton_earth.workflow.device import resolve_device, resolve_precision
-from triton_earth.workflow.expected_data import (
+from triton_earth.workflow.recipes.expected_data import (
     DescribedData,
     expected_data,
     of_store,
     require_agreement,
 )
-from triton_earth.workflow.recipe import Recipe, load_recipe
-from triton_earth.workflow.training_windows import training_windows
+from triton_earth.workflow.recipes.recipe import Recipe, load_recipe
+from triton_earth.workflow.running.training_windows import training_windows
 
 NUMBER = 4
 """Bytes of a float32."""

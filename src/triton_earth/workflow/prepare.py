@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import require_apart
-from triton_earth.data.archive import ArchiveData, prepare_archive
-from triton_earth.data.prepare import prepare_store
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.core.outputs.files import require_apart
+from triton_earth.data.preparation.archive import ArchiveData, prepare_archive
+from triton_earth.data.preparation.gridded import prepare_gridded
+from triton_earth.data.preparation.trajectories import prepare_store
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipe import find_recipe, load_recipe
+from triton_earth.workflow.recipes.recipe import find_recipe, load_recipe
 
 
 def prepare(

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from triton_earth.core.config import read_yaml
-from triton_earth.core.files import remove, require_apart
-from triton_earth.core.sole_use import sole_use
-from triton_earth.core.threads import torch_threads
+from triton_earth.core.outputs.files import remove, require_apart
+from triton_earth.core.outputs.sole_use import sole_use
+from triton_earth.core.processes.workers import torch_threads
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Windows
 from triton_earth.models.checkpoint import (
     forecaster_folder,
@@ -25,20 +25,20 @@ from triton_earth.models.checkpoint import (
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.checkpoint import continue_training, saved_step
-from triton_earth.training.distributed import Processes, joined
 from triton_earth.training.interruption import ProcessLost, Request, listening
-from triton_earth.training.log import read_logs
-from triton_earth.training.loggers import require_loggers
+from triton_earth.training.logs.log import read_logs
+from triton_earth.training.logs.loggers import require_loggers
 from triton_earth.training.loop import fit
-from triton_earth.training.objective import require_predicted
-from triton_earth.training.optimizers import build_optimizers
-from triton_earth.training.sharding import gathered
+from triton_earth.training.losses.objective import require_predicted
+from triton_earth.training.optimization.optimizers import build_optimizers
+from triton_earth.training.parallel.distributed import Processes, joined
+from triton_earth.training.parallel.sharding import gathered
 from triton_earth.workflow.device import resolve_device, resolve_precision
-from triton_earth.workflow.expected_data import require_agreement
 from triton_earth.workflow.plan import require_training_fits
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipe import Recipe, find_recipe, load_recipe
-from triton_earth.workflow.run_folder import (
+from triton_earth.workflow.recipes.expected_data import require_agreement
+from triton_earth.workflow.recipes.recipe import Recipe, find_recipe, load_recipe
+from triton_earth.workflow.running.run_folder import (
     CONFIG,
     FORECASTER,
     LAST,
@@ -50,8 +50,8 @@ from triton_earth.workflow.run_folder import (
     run_path,
     settle_run,
 )
-from triton_earth.workflow.start import Start, initial_forecaster, start_of
-from triton_earth.workflow.training_windows import training_windows
+from triton_earth.workflow.running.start import Start, initial_forecaster, start_of
+from triton_earth.workflow.running.training_windows import training_windows
 
 logger = logging.getLogger("triton_earth")
 

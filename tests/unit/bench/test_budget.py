@@ -4,7 +4,7 @@ from triton_earth.bench.budget import Cost, affordable_steps, measured_cost, sch
 from triton_earth.bench.config import Budget
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 COST = Cost(parameters=9, flops=2e6, cpu_seconds=0.5, wall_seconds=0.25)
 

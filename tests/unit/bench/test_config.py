@@ -29,7 +29,7 @@ def test_a_variant_changes_the_recipe(tmp_path):
 
 
 def test_a_recipe_beside_the_bench_is_found(tmp_path):
-    from triton_earth.workflow.recipe import shipped_recipes
+    from triton_earth.workflow.recipes.recipe import shipped_recipes
 
     text = shipped_recipes()["turbulence_small"].read_text(encoding="utf-8")
     (tmp_path / "own.yaml").write_text(text.replace("seed: 0", "seed: 7"), encoding="utf-8")

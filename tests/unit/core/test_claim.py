@@ -8,11 +8,11 @@ import re
 import pytest
 
 from tests.builders import files_below
-from triton_earth.core import claim as claims
-from triton_earth.core import files, renames
-from triton_earth.core.claim import MARK, Claim, Kind, hidden_path
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import partial_path, write_text
+from triton_earth.core.outputs import claim as claims
+from triton_earth.core.outputs import files, renames
+from triton_earth.core.outputs.claim import MARK, Claim, Kind, hidden_path
+from triton_earth.core.outputs.files import partial_path, write_text
 
 THING = Kind("thing", ("thing.txt",), "thing 1", working=("working.txt",))
 REPORT = Kind("report", ("thing.txt",), resumable=False)

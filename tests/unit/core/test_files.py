@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import (
+from triton_earth.core.outputs.files import (
     read_json,
     remove,
     remove_leftovers,

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
-from triton_earth.core import progress as module
-from triton_earth.core.progress import progress
+from triton_earth.core.processes import progress as module
+from triton_earth.core.processes.progress import progress
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.sole_use import lock_path, sole_use
+from triton_earth.core.outputs.sole_use import lock_path, sole_use
 
 
 def refusal(path):

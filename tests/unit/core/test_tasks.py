@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.tasks import AHEAD, tasks
+from triton_earth.core.processes.tasks import AHEAD, tasks
 
 
 @pytest.fixture(scope="module")

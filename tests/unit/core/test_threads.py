@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from triton_earth.core.threads import torch_threads
+from triton_earth.core.processes.workers import torch_threads
 
 
 @pytest.mark.parametrize(("number", "inside"), [(2, 2), (None, 1)])

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from triton_earth.core.workers import Workers
+from triton_earth.core.processes.workers import Workers
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.archive import ArchiveData, prepare_archive
+from triton_earth.data.preparation.archive import ArchiveData, prepare_archive
 
 SPLITS = {"train": 3, "valid": 1, "test": 1}
 FIELDS = np.random.default_rng(0).normal(size=(6, 4, 8, 8)).astype(np.float32)

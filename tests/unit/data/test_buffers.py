@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triton_earth.data.buffers import Buffers
+from triton_earth.data.dataset import Buffers
 
 
 def address(array):

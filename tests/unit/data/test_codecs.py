@@ -13,8 +13,8 @@ import zarr
 from tests.builders import wave_store
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.files import open_files
-from triton_earth.data.store import TrainingStore
-from triton_earth.rollout.forecast_store import ForecastStore
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 
 class Canary:

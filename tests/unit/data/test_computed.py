@@ -8,10 +8,10 @@ import zarr
 from tests.gridded import dataset, recipe_values, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import year_fraction
-from triton_earth.data.climatology import Climatology
-from triton_earth.data.prepare_gridded import prepare_gridded
-from triton_earth.data.regrid import conservative
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.sources.places.regrid import conservative
+from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.physics.sphere import geostrophic_eastward, relative_vorticity
 
 EVERYTHING = slice(None)

@@ -5,8 +5,13 @@ import pytest
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.content_hash import content_hash
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.content_hash import content_hash
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 
 GRID = LatLonGrid((-30.0, 0.0, 30.0), (0.0, 90.0, 180.0, 270.0))
 FIELDS = np.arange(4 * 12, dtype=np.float32).reshape(4, 1, 3, 4)

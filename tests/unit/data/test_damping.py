@@ -7,7 +7,7 @@ import torch
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import ClosedGrid, LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.damping import (
+from triton_earth.data.statistics.damping import (
     LARGEST,
     PRIOR_PAIRS,
     Damping,

@@ -4,7 +4,7 @@ import pytest
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.time import year_fraction
 from triton_earth.core.variables import Role
-from triton_earth.data.derived import derived_fields, derived_variables
+from triton_earth.data.sources.values.derived import derived_fields, derived_variables
 
 GRID = LatLonGrid(tuple(np.linspace(-89, 89, 90)), tuple(np.arange(0.0, 360.0, 90.0)))
 YEAR = np.datetime64("2001-01-01", "ns") + np.arange(365) * np.timedelta64(1, "D")

@@ -10,8 +10,8 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import ClosedGrid
-from triton_earth.data import double_gyre
-from triton_earth.data.double_gyre import (
+from triton_earth.data.simulated import double_gyre
+from triton_earth.data.simulated.double_gyre import (
     DAY,
     LAYERS,
     LENGTH,

@@ -1,6 +1,6 @@
 import os
 
-from triton_earth.data.fingerprints import fingerprints, without_folders
+from triton_earth.data.preparation.fingerprints import fingerprints, without_folders
 
 
 def test_a_file_has_size_and_time(tmp_path):

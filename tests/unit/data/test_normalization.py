@@ -18,7 +18,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.normalization import (
+from triton_earth.data.statistics.normalization import (
     NormalizationConfig,
     Normalizer,
     compute_normalizer,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.periods import (
+from triton_earth.data.preparation.periods import (
     PeriodSplits,
     first_moment,
     gaps_between_splits,

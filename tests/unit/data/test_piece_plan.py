@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from tests.gridded import dataset, recipe_values, source
-from triton_earth.data.piece_plan import COPIES_IN_MEMORY, COPIES_OF_CHUNKS, plan_pieces
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
+from triton_earth.data.preparation.pieces import COPIES_IN_MEMORY, COPIES_OF_CHUNKS, plan_pieces
 from triton_earth.data.sources.chunks import SourceChunk
 from triton_earth.data.sources.config import GriddedData
 

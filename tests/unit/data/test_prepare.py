@@ -6,10 +6,10 @@ import pytest
 
 from tests.builders import files_below
 from triton_earth.core.errors import UserError
-from triton_earth.data import prepare
-from triton_earth.data.prepare import SimulationData, Splits, prepare_store
-from triton_earth.data.store import write_trajectory
-from triton_earth.physics.mcwilliams import DecayingTurbulence
+from triton_earth.data.preparation import trajectories as prepare
+from triton_earth.data.preparation.trajectories import SimulationData, Splits, prepare_store
+from triton_earth.data.store.training_store import write_trajectory
+from triton_earth.physics.solvers.mcwilliams import DecayingTurbulence
 
 DATA = SimulationData(
     source=DecayingTurbulence(

@@ -14,11 +14,11 @@ from tests.builders import files_below
 from tests.gridded import dataset, recipe_values, write
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
-from triton_earth.data import pieces as module
 from triton_earth.data.inspection.store_checks import inspect_store
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation import pieces as module
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.store import TrainingStore, write_times
+from triton_earth.data.store.training_store import TrainingStore, write_times
 
 ORIGIN = {"made": "in a test"}
 SMALL = 8 * 3 * 96 * 8 * 7 / 1e6  # room for pieces of 7 times
@@ -341,7 +341,7 @@ MEASURE = """
 import sys
 from tests.gridded import recipe_values
 from triton_earth.data.inspection.store_checks import inspect_store
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 from pathlib import Path
 last = sys.argv[2]

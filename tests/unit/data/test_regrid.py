@@ -6,7 +6,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.data.regrid import bilinear, conservative, equal_angle_grid
+from triton_earth.data.sources.places.regrid import bilinear, conservative, equal_angle_grid
 
 FINE = LatLonGrid(tuple(-88.125 + 3.75 * np.arange(48)), tuple(3.75 * np.arange(96)))
 REGION = LatLonGrid(tuple(20.25 + 0.5 * np.arange(40)), tuple(130.25 + 0.5 * np.arange(60)))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from triton_earth.data.shards import Shards
+from triton_earth.data.store.shards import Shards
 
 TRAJECTORIES, TIMES, IN_FILE = 2, 11, 4
 BLOSC = BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")

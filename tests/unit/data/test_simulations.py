@@ -4,10 +4,10 @@ import pytest
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
-from triton_earth.data.double_gyre import DoubleGyre
-from triton_earth.data.simulations import AnySimulation
-from triton_earth.physics.kolmogorov import KolmogorovFlow
-from triton_earth.physics.mcwilliams import DecayingTurbulence
+from triton_earth.data.simulated.double_gyre import DoubleGyre
+from triton_earth.data.simulated.simulations import AnySimulation
+from triton_earth.physics.solvers.kolmogorov import KolmogorovFlow
+from triton_earth.physics.solvers.mcwilliams import DecayingTurbulence
 
 
 class Recipe(StrictConfig):

@@ -10,7 +10,7 @@ from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.verdict import verdict
 from triton_earth.models.climatology import fit_climatology
 from triton_earth.rollout.rollout import rollout
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 
 NAMES = ["triton", "persistence", "damped persistence", "climatology"]
 

@@ -6,9 +6,14 @@ import pytest
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.evaluation.alignment import align
-from triton_earth.evaluation.climatology_store import describe_climatology
+from triton_earth.evaluation.baselines import describe_climatology
 from triton_earth.evaluation.evaluate import evaluate_forecast
 
 GRID = LatLonGrid((10.0, 30.0), (0.0, 10.0, 20.0))

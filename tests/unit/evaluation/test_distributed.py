@@ -4,15 +4,15 @@ import xarray as xr
 from tests.builders import tiny_forecaster, wave_store, weather_store
 from tests.ocean import PERIOD, ocean_forecast, ocean_store
 
+from triton_earth.core.processes.tasks import tasks
 from triton_earth.core.region import Region
-from triton_earth.core.tasks import tasks
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast, evaluate_forecasts
 from triton_earth.evaluation.matching import match
-from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
-from triton_earth.evaluation.named_regions import named_regions
-from triton_earth.evaluation.places import find_place
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.evaluation.metrics.heat_waves.baseline import heat_wave_baseline
+from triton_earth.evaluation.regions.named_regions import named_regions
+from triton_earth.evaluation.regions.places import find_place
+from triton_earth.rollout.storage.writer import write_forecast
 
 distributed = pytest.importorskip("distributed")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from triton_earth.evaluation.metrics.eddy_detection import (
+from triton_earth.evaluation.metrics.eddies.detection import (
     connected_regions,
     detect_eddies,
     okubo_weiss,

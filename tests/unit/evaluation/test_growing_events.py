@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triton_earth.evaluation.metrics.heat_wave_events import GrowingEvents, event_days
+from triton_earth.evaluation.metrics.heat_waves.events import GrowingEvents, event_days
 
 
 @settings(max_examples=200, deadline=None)

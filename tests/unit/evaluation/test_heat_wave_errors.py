@@ -1,6 +1,6 @@
 import numpy as np
 
-from triton_earth.evaluation.metrics.heat_waves import HeatWaveFeatures, heat_wave_errors
+from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaveFeatures, heat_wave_errors
 
 
 def features(inside, anomaly):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.evaluation.metrics.heat_wave_events import (
+from triton_earth.evaluation.metrics.heat_waves.events import (
     categories,
     day_of_year,
     detect_events,

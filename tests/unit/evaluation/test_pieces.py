@@ -9,16 +9,16 @@ import pytest
 from tests.cases import case_of
 from tests.ocean import PERIOD, STARTS, ocean_forecast, ocean_store
 
+from triton_earth.core.processes.tasks import InThisProcess
 from triton_earth.core.region import Region
-from triton_earth.core.tasks import InThisProcess
 from triton_earth.evaluation.aggregator import Always
 from triton_earth.evaluation.example import ExampleFields, Examples
 from triton_earth.evaluation.matching import match
-from triton_earth.evaluation.metrics.eddies import Eddies, EddySums
+from triton_earth.evaluation.metrics.eddies.scores import Eddies, EddySums
 from triton_earth.evaluation.metrics.ensembles import EnsembleMeans, ensembles
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.extremes import Extremes
-from triton_earth.evaluation.metrics.heat_waves import HeatWaves, HeatWaveSums
+from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves, HeatWaveSums
 from triton_earth.evaluation.metrics.similarity import Similarity
 from triton_earth.evaluation.streaming import stream
 

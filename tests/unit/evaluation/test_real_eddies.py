@@ -14,7 +14,7 @@ import xarray as xr
 from scipy import ndimage
 
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.evaluation.metrics.sea_level_eddies import (
+from triton_earth.evaluation.metrics.eddies.sea_level import (
     detect_sea_level_eddies,
     geostrophic_velocity,
 )

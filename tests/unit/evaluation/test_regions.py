@@ -3,9 +3,10 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.regions import Region, cell_weights
+from triton_earth.evaluation.regions.weights import cell_weights
 
 GRID = LatLonGrid(tuple(np.arange(-75.0, 90, 30)), tuple(np.arange(0.0, 360, 60)))
 

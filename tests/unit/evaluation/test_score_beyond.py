@@ -6,7 +6,12 @@ import pytest
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.evaluation.evaluate import evaluate_forecast
 
 GRID = LatLonGrid((-45.0, -15.0, 15.0, 45.0), (0.0, 120.0, 240.0))

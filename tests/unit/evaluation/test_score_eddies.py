@@ -8,7 +8,7 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics.sea_level_eddies import (
+from triton_earth.evaluation.metrics.eddies.sea_level import (
     detect_sea_level_eddies,
     match_eddies,
     survivors,

@@ -10,14 +10,19 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics import heat_wave_baseline as heat_wave_baseline_module
-from triton_earth.evaluation.metrics.heat_wave_baseline import heat_wave_baseline
-from triton_earth.evaluation.metrics.heat_wave_events import detect_events, heat_wave_climate
-from triton_earth.evaluation.regions import cell_weights
-from triton_earth.rollout.forecast_store import (
+from triton_earth.evaluation.metrics.heat_waves.baseline import heat_wave_baseline
+from triton_earth.evaluation.metrics.heat_waves.events import detect_events, heat_wave_climate
+from triton_earth.evaluation.metrics.heat_waves.scores import baseline as heat_wave_baseline_module
+from triton_earth.evaluation.regions.weights import cell_weights
+from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,

@@ -10,18 +10,18 @@ from tests.cases import case_of
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.processes.tasks import InThisProcess
 from triton_earth.core.region import Region
-from triton_earth.core.tasks import InThisProcess
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.metrics import by_region as by_region_module
 from triton_earth.evaluation.metrics.by_region import ByRegion
 from triton_earth.evaluation.metrics.error_metrics import METRICS
-from triton_earth.evaluation.named_regions import named_regions
-from triton_earth.evaluation.places import find_place
+from triton_earth.evaluation.regions.named_regions import named_regions
+from triton_earth.evaluation.regions.places import find_place
 from triton_earth.evaluation.scores_file import save_scores
 from triton_earth.evaluation.streaming import aggregate
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 
 GRID = LatLonGrid(tuple(np.arange(-75.0, 90, 30)), tuple(np.arange(0.0, 360, 30)))
 WARMTH, SALT = Variable("temperature", "K"), Variable("salinity", "1e-3")

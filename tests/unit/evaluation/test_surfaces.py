@@ -10,9 +10,9 @@ from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.land import find_land
-from triton_earth.evaluation.places import find_place
-from triton_earth.evaluation.surface_variables import is_of, keep_defined
+from triton_earth.evaluation.regions.land import find_land
+from triton_earth.evaluation.regions.places import find_place
+from triton_earth.evaluation.regions.surface_variables import is_of, keep_defined
 
 GRID = LatLonGrid(tuple(np.arange(-75.0, 90, 30)), tuple(np.arange(0.0, 360, 30)))
 WARMTH, SALT = Variable("temperature", "K"), Variable("salinity", "1e-3")

@@ -10,13 +10,18 @@ from tests.cases import case_of
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.evaluation import streaming
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.streaming import stream
-from triton_earth.rollout.forecast_store import (
+from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,

@@ -12,7 +12,7 @@ from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.exchange import export_forecast as module
 from triton_earth.exchange.export_forecast import export_forecast
 from triton_earth.exchange.exported import join_levels
-from triton_earth.rollout.forecast_store import (
+from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,

@@ -9,7 +9,7 @@ import torch
 
 from tests.builders import TINY_NETWORK, ScaledSum, weather_store
 from triton_earth.core.errors import UserError
-from triton_earth.data.damping import DampingConfig
+from triton_earth.data.statistics.damping import DampingConfig
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.models.damped_linear import DampedLinear, fit_damped_linear
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
@@ -160,8 +160,8 @@ def test_the_network_is_told_the_climatology_at_the_target_times(store):
 
 
 def test_mean_and_spread_of_a_climatology_are_those_over_the_year():
-    from triton_earth.data.climatology import Climatology
-    from triton_earth.data.seasons import SeasonalCycle
+    from triton_earth.data.statistics.climatology import Climatology
+    from triton_earth.data.statistics.seasons import SeasonalCycle
 
     generator = np.random.default_rng(0)
     climatology = Climatology(generator.normal(size=(7 * 5, 1, 3, 4)), "test", daily_harmonics=2)

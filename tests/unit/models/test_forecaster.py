@@ -10,7 +10,7 @@ from tests.builders import TINY_NETWORK, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.normalization import Normalizer, compute_normalizer
+from triton_earth.data.statistics.normalization import Normalizer, compute_normalizer
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 
 FACTOR = 0.25

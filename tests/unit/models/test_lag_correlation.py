@@ -6,7 +6,12 @@ import pytest
 from tests.builders import wave_store
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models import lag_correlation
 from triton_earth.models.climatology import fit_climatology
 from triton_earth.models.lag_correlation import LagCorrelation, fit_lag_correlation

@@ -5,7 +5,12 @@ from tests.builders import advected_wave
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models.linear_inverse import fit_linear_inverse
 from triton_earth.rollout.rollout import rollout
 

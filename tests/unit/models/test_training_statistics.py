@@ -11,10 +11,15 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.time import day_fraction, year_fraction
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.climatology import Climatology
-from triton_earth.data.normalization import NormalizationConfig
-from triton_earth.data.seasons import SeasonalCycle
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.statistics.climatology import Climatology
+from triton_earth.data.statistics.normalization import NormalizationConfig
+from triton_earth.data.statistics.seasons import SeasonalCycle
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.training_statistics import training_statistics

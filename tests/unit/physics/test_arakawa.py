@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from triton_earth.physics.arakawa import jacobian
+from triton_earth.physics.solvers.arakawa import jacobian
 
 
 def random(*shape, seed=0):

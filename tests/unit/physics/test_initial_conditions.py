@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from triton_earth.physics import flow
-from triton_earth.physics.initial_conditions import mcwilliams_vorticity
+from triton_earth.physics.solvers.initial_conditions import mcwilliams_vorticity
 
 LENGTHS = (2 * math.pi, 2 * math.pi)
 

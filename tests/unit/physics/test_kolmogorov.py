@@ -8,7 +8,7 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.physics import flow
-from triton_earth.physics.kolmogorov import KolmogorovFlow
+from triton_earth.physics.solvers.kolmogorov import KolmogorovFlow
 
 LENGTHS = (2 * math.pi, 2 * math.pi)
 SMALL = {

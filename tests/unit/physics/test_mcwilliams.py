@@ -8,7 +8,7 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.physics import flow
-from triton_earth.physics.mcwilliams import DecayingTurbulence
+from triton_earth.physics.solvers.mcwilliams import DecayingTurbulence
 from triton_earth.physics.spectral import resample
 
 LENGTHS = (2 * math.pi, 2 * math.pi)

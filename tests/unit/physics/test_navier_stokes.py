@@ -9,10 +9,10 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.physics import flow
-from triton_earth.physics.initial_conditions import mcwilliams_vorticity
-from triton_earth.physics.navier_stokes import NavierStokes
+from triton_earth.physics.solvers.initial_conditions import mcwilliams_vorticity
+from triton_earth.physics.solvers.navier_stokes import NavierStokes
+from triton_earth.physics.solvers.time_stepping import IntegratingFactorRK4, LowStorageCrankNicolson
 from triton_earth.physics.spectral import dealiasing_mask, resample
-from triton_earth.physics.time_stepping import IntegratingFactorRK4, LowStorageCrankNicolson
 
 LENGTHS = (2 * math.pi, 2 * math.pi)
 STEPPERS = [IntegratingFactorRK4, LowStorageCrankNicolson]

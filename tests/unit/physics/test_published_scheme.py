@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from triton_earth.physics.mcwilliams import DecayingTurbulence
-from triton_earth.physics.published_scheme import PublishedNavierStokes, published_filter
-from triton_earth.physics.time_stepping import LowStorageCrankNicolson
+from triton_earth.physics.solvers.mcwilliams import DecayingTurbulence
+from triton_earth.physics.solvers.published_scheme import PublishedNavierStokes, published_filter
+from triton_earth.physics.solvers.time_stepping import LowStorageCrankNicolson
 
 DT = 0.005
 

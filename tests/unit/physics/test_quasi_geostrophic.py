@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.physics.quasi_geostrophic import QuasiGeostrophic
-from triton_earth.physics.stratification import Stratification
+from triton_earth.physics.solvers.quasi_geostrophic import QuasiGeostrophic
+from triton_earth.physics.solvers.stratification import Stratification
 
 LAYERS = Stratification((400.0, 1100.0, 2600.0), (0.025, 0.0125), 9.4e-5)
 DAY = 86400.0

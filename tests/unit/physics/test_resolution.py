@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.physics.resolution import ADEQUATE, resolution
+from triton_earth.physics.solvers.resolution import ADEQUATE, resolution
 
 LENGTHS = (2 * math.pi, 2 * math.pi)
 

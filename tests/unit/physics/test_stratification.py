@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.physics.stratification import Stratification
+from triton_earth.physics.solvers.stratification import Stratification
 
 GYRE = Stratification((400.0, 1100.0, 2600.0), (0.025, 0.0125), 9.4e-5)
 

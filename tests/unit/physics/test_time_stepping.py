@@ -5,7 +5,7 @@ import cmath
 import pytest
 import torch
 
-from triton_earth.physics.time_stepping import IntegratingFactorRK4, LowStorageCrankNicolson
+from triton_earth.physics.solvers.time_stepping import IntegratingFactorRK4, LowStorageCrankNicolson
 
 STEPPERS = [IntegratingFactorRK4, LowStorageCrankNicolson]
 

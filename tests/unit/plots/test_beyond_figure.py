@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.beyond import beyond_curves
-from triton_earth.plots.long_runs import rates_table
+from triton_earth.plots.sections.beyond import beyond_curves
+from triton_earth.plots.sections.long_runs import rates_table
 
 
 @pytest.fixture

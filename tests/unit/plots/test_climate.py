@@ -5,7 +5,7 @@ import xarray as xr
 
 from triton_earth.evaluation.climate.records import STATISTICS
 from triton_earth.evaluation.climate.stability import FAILURES
-from triton_earth.plots.climate import climate_curves, climate_sections
+from triton_earth.plots.sections.climate import climate_curves, climate_sections
 
 
 def scores():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from triton_earth.plots.ensembles import ensemble_figure
-from triton_earth.plots.long_runs import long_run_curves, rates_table
+from triton_earth.plots.sections.ensembles import ensemble_figure
+from triton_earth.plots.sections.long_runs import long_run_curves, rates_table
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from triton_earth.plots import report
 from triton_earth.plots.page import Section
-from triton_earth.plots.regions import region_curves, region_sections
+from triton_earth.plots.sections.regions import region_curves, region_sections
 from triton_earth.plots.tables import definitions_table
 
 NAMES = ["triton", "persistence", "climatology"]

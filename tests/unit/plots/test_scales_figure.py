@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from triton_earth.evaluation.spectra.names import BOX
-from triton_earth.plots.scales import judged, scale_curves, scale_maps
+from triton_earth.plots.sections.scales import judged, scale_curves, scale_maps
 
 
 def maps(scores):

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.collections import PolyCollection
 
 from triton_earth.evaluation.spectra.names import BOX
-from triton_earth.plots.spectra import final_spectrum, spectra
+from triton_earth.plots.sections.spectra import final_spectrum, spectra
 
 
 def test_one_log_log_panel_per_lead(scores):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.score_grid import HEAT_WAVES, score_grid
-from triton_earth.plots.zonal import last_lead, zonal_maps, zonal_spectra
+from triton_earth.plots.sections.score_grid import HEAT_WAVES, score_grid
+from triton_earth.plots.sections.zonal import last_lead, zonal_maps, zonal_spectra
 
 SOURCES = ["model", "climatology", "truth"]
 

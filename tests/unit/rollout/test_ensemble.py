@@ -8,13 +8,13 @@ import xarray as xr
 from tests.builders import files_below, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.physics.flow import enstrophy_spectrum
-from triton_earth.rollout import writer
 from triton_earth.rollout.ensemble import EnsembleConfig, InitialStates
-from triton_earth.rollout.forecast_store import boxes
-from triton_earth.rollout.guard import GuardConfig
+from triton_earth.rollout.guard.guard import GuardConfig
 from triton_earth.rollout.perturbation import increment_noise
 from triton_earth.rollout.rollout import rollout
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage import writer
+from triton_earth.rollout.storage.forecast_store import boxes
+from triton_earth.rollout.storage.writer import write_forecast
 
 ENSEMBLE = EnsembleConfig(members=3, seed=5)
 REQUEST = {

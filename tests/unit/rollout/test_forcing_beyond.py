@@ -8,10 +8,10 @@ import xarray as xr
 from tests.builders import daily_store, tiny_forecaster, wave_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.derived import derived_fields
+from triton_earth.data.sources.values.derived import derived_fields
 from triton_earth.rollout.forcing import Forcings
 from triton_earth.rollout.forcing_beyond import BeyondStore
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 
 
 def days(first, count):

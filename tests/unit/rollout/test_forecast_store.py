@@ -8,8 +8,8 @@ import zarr
 
 from tests.builders import tiny_forecaster
 from triton_earth.core.errors import UserError
-from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.forecast_store import ForecastStore
+from triton_earth.rollout.storage.writer import write_forecast
 
 
 @pytest.fixture(scope="module")

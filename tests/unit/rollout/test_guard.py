@@ -11,14 +11,19 @@ from tests.builders import tiny_forecaster, wave_store
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
 from triton_earth.physics.flow import enstrophy, kinetic_energy
-from triton_earth.rollout import writer
-from triton_earth.rollout.climate import Margins, training_climate
-from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.rollout.guard import Guard, GuardConfig, guard_record
-from triton_earth.rollout.state_statistics import BULK, ENERGY, StateStatistics
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.guard.guard import Guard, GuardConfig, guard_record
+from triton_earth.rollout.guard.state_statistics import BULK, ENERGY, StateStatistics
+from triton_earth.rollout.guard.training_range import Margins, training_climate
+from triton_earth.rollout.storage import writer
+from triton_earth.rollout.storage.forecast_store import ForecastStore
+from triton_earth.rollout.storage.writer import write_forecast
 
 SIZE = 32
 REQUEST = {

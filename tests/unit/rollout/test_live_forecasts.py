@@ -6,11 +6,11 @@ from tests.builders import tiny_forecaster, wave_store, weather_store
 from tests.ocean import PERIOD, ocean_store
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.named_regions import named_regions
+from triton_earth.evaluation.regions.named_regions import named_regions
 from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 
 WHAT = {"trajectories": [4, 4, 5], "starts": [0, 2, 1], "steps": 4, "batch_size": 2}
 

@@ -9,8 +9,8 @@ import zarr
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.rollout import forecast_store
-from triton_earth.rollout.forecast_store import (
+from triton_earth.rollout.storage import forecast_store
+from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
     create_forecast_store,
     finish_forecast_store,

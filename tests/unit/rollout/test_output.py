@@ -8,15 +8,15 @@ import xarray as xr
 from tests.builders import files_below, tiny_forecaster, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.rollout import batch_size as batch_size_module
-from triton_earth.rollout import writer
 from triton_earth.rollout.batch_size import find_batch_size
 from triton_earth.rollout.ensemble import EnsembleConfig
-from triton_earth.rollout.guard import GuardConfig
-from triton_earth.rollout.output import OutputConfig, parse_leads
-from triton_earth.rollout.restart import Pace
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.guard.guard import GuardConfig
+from triton_earth.rollout.storage import writer
+from triton_earth.rollout.storage.output import OutputConfig, parse_leads
+from triton_earth.rollout.storage.restart import Pace
+from triton_earth.rollout.storage.writer import write_forecast
 
 REQUEST = {
     "trajectories": [4, 5],

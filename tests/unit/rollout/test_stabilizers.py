@@ -13,11 +13,11 @@ from tests.builders import (
 )
 from triton_earth.core.errors import UserError
 from triton_earth.models.climatology import fit_climatology
-from triton_earth.plots.stabilizers import stabilizers as section
-from triton_earth.rollout import writer
-from triton_earth.rollout.restart import Pace
-from triton_earth.rollout.stabilizers import Correction, StabilizersConfig
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.plots.sections.stabilizers import stabilizers as section
+from triton_earth.rollout.guard.stabilizers import Correction, StabilizersConfig
+from triton_earth.rollout.storage import writer
+from triton_earth.rollout.storage.restart import Pace
+from triton_earth.rollout.storage.writer import write_forecast
 
 REQUEST = {
     "trajectories": [4, 5, 4],

@@ -5,8 +5,8 @@ import pytest
 
 from tests.builders import tiny_forecaster
 from triton_earth.rollout.ensemble import EnsembleConfig
-from triton_earth.rollout.restart import Restart
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.restart import Restart
+from triton_earth.rollout.storage.writer import write_forecast
 
 REQUEST = {
     "trajectories": [4, 5],
@@ -48,7 +48,7 @@ def test_bits_depend_on_seed_start_member_and_step_alone(model, waves, tmp_path)
 
 def test_a_resumed_forecast_has_the_same_bits(model, waves, tmp_path, monkeypatch):
     whole = fields(model, waves, tmp_path / "a.zarr", batch_size=6)
-    monkeypatch.setattr("triton_earth.rollout.restart.COST", 1e9)
+    monkeypatch.setattr("triton_earth.rollout.storage.restart.COST", 1e9)
     written = Restart.write
 
     def dying(self, folder):

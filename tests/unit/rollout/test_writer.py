@@ -7,12 +7,12 @@ import torch
 from tests.builders import files_below, tiny_forecaster, wave_store, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
-from triton_earth.data.store import TrainingStore, write_trajectory
-from triton_earth.rollout import writer
+from triton_earth.data.store.training_store import TrainingStore, write_trajectory
 from triton_earth.rollout.ensemble import EnsembleConfig
-from triton_earth.rollout.restart import Pace, Restart
 from triton_earth.rollout.rollout import rollout
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage import writer
+from triton_earth.rollout.storage.restart import Pace, Restart
+from triton_earth.rollout.storage.writer import write_forecast
 
 REQUEST = {
     "trajectories": [4, 5, 4],

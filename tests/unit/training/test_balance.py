@@ -14,14 +14,14 @@ from tests.builders import (
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variables
 from triton_earth.data.dataset import ForecastDataset
-from triton_earth.data.normalization import Normalizer
+from triton_earth.data.statistics.normalization import Normalizer
 from triton_earth.data.windows import Windows
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.rollout.rollout import rollout
-from triton_earth.training.balance import balanced
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.objective import Objective
-from triton_earth.training.rollout_loss import rollout_loss
+from triton_earth.training.losses.balance import balanced
+from triton_earth.training.losses.objective import Objective
+from triton_earth.training.losses.rollout_loss import rollout_loss
 
 BOTH = Variables((TEMPERATURE, HUMIDITY))
 

@@ -16,7 +16,7 @@ from triton_earth.training.checkpoint import (
     save_training_state,
     saved_step,
 )
-from triton_earth.training.moving_average import MovingAverage
+from triton_earth.training.optimization.moving_average import MovingAverage
 
 
 def parts(width=3, seed=0):

@@ -12,9 +12,9 @@ from tests.builders import daily_store, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
-from triton_earth.training.climate_selection import ClimateSelection
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.loop import fit
+from triton_earth.training.validation.climate_selection import ClimateSelection
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.curriculum import Stage, horizon_at
 from triton_earth.training.interruption import Interrupted, Request
 from triton_earth.training.loop import fit
+from triton_earth.training.optimization.curriculum import Stage, horizon_at
 from triton_earth.training.step import TrainingStep
-from triton_earth.workflow.recipe import load_recipe
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 STAGES = (
     {"from_step": 0, "horizon": {1: 0.5, 2: 0.5}},

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.training.distributed import ALONE, Processes, joined, processes_of
+from triton_earth.training.parallel.distributed import ALONE, Processes, joined, processes_of
 
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
 SLURM = {"SLURM_PROCID": "5", "SLURM_NTASKS": "16", "SLURM_LOCALID": "2"}

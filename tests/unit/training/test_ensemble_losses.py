@@ -10,9 +10,9 @@ from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.ensemble_losses import almost_fair_crps, energy_score, repeated
-from triton_earth.training.losses import mean_absolute_error, mean_squared_error
-from triton_earth.training.objective import Objective
+from triton_earth.training.losses.ensemble_losses import almost_fair_crps, energy_score, repeated
+from triton_earth.training.losses.fields import mean_absolute_error, mean_squared_error
+from triton_earth.training.losses.objective import Objective
 
 TWO = Variables((Variable("a", "1"), Variable("b", "K")))
 GRID = PeriodicGrid(4, 6)

@@ -4,7 +4,7 @@ import pytest
 
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.explosion import require_sound
+from triton_earth.training.optimization.explosion import require_sound
 
 ROWS = [
     {"lead": lead, "variable": variable, "loss": loss}

@@ -1,6 +1,6 @@
 import csv
 
-from triton_earth.training.log import COLUMNS, RunLog, TrainingLog, read_logs
+from triton_earth.training.logs.log import COLUMNS, RunLog, TrainingLog, read_logs
 
 
 def rows(path):

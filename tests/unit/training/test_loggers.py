@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.training.log import RunLog
-from triton_earth.training.loggers import PACKAGES, open_loggers, require_loggers
+from triton_earth.training.logs.log import RunLog
+from triton_earth.training.logs.loggers import PACKAGES, open_loggers, require_loggers
 
 VALUES = {"loss": 0.5, "learning_rate": 1e-3}
 

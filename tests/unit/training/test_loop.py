@@ -13,13 +13,13 @@ from triton_earth.training import loop
 from triton_earth.training import step as training_step
 from triton_earth.training.checkpoint import NAME, read_training_state
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.curriculum import Stage
 from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request
-from triton_earth.training.log import COLUMNS, TrainingLog
+from triton_earth.training.logs.log import COLUMNS, TrainingLog
 from triton_earth.training.loop import fit
-from triton_earth.training.optimizers import build_optimizers
-from triton_earth.training.rollout_loss import rollout_loss
-from triton_earth.training.validation import validate
+from triton_earth.training.losses.rollout_loss import rollout_loss
+from triton_earth.training.optimization.curriculum import Stage
+from triton_earth.training.optimization.optimizers import build_optimizers
+from triton_earth.training.validation.validation import validate
 
 CONFIG = TrainConfig(
     steps=12,

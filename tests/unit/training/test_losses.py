@@ -8,13 +8,13 @@ from tests.builders import HUMIDITY, TEMPERATURE, random_state
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Variables
-from triton_earth.training.losses import (
+from triton_earth.training.losses.fields import (
     huber_loss,
     mean_absolute_error,
     mean_squared_error,
     relative_l2,
 )
-from triton_earth.training.spectral_loss import (
+from triton_earth.training.losses.spectral_loss import (
     adjusted_squared_error,
     band_power,
     log_spectrum_error,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from triton_earth.training.moving_average import MovingAverage
+from triton_earth.training.optimization.moving_average import MovingAverage
 
 
 def network(value=0.0):

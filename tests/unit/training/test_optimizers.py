@@ -5,7 +5,7 @@ from torch import nn
 from tests.builders import tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.optimizers import (
+from triton_earth.training.optimization.optimizers import (
     build_optimizers,
     learning_rate,
     require_whole_matrices,

@@ -11,7 +11,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.rate_finder import RateScan, scan_rates
+from triton_earth.training.optimization.rate_finder import RateScan, scan_rates
 
 CONFIG = TrainConfig(batch_size=4, weight_decay=0.0)
 
@@ -58,7 +58,7 @@ def test_the_scan_ends_when_the_loss_is_no_number(waves, monkeypatch):
 
 def test_the_command(tiny_store, monkeypatch):
     monkeypatch.setattr(
-        "triton_earth.workflow.find_rate.scan_rates", lambda *_: RateScan((2e-2,), (1.0,))
+        "triton_earth.workflow.running.find_rate.scan_rates", lambda *_: RateScan((2e-2,), (1.0,))
     )
     words = ["plan", "turbulence_small", *TINY_RECIPE, "--find-rate"]
     done = CliRunner().invoke(app, [*words, "--store", str(tiny_store)])

@@ -13,14 +13,14 @@ from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
 from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.curriculum import Stage, horizon_at
-from triton_earth.training.objective import Objective
-from triton_earth.training.rollout_loss import (
+from triton_earth.training.losses.objective import Objective
+from triton_earth.training.losses.rollout_loss import (
     forecast_leads,
     losses_by_lead_and_variable,
     require_lead_weights,
     rollout_loss,
 )
+from triton_earth.training.optimization.curriculum import Stage, horizon_at
 
 
 def batch(store, horizon, history=1, windows=(0, 5)):

@@ -1,6 +1,6 @@
 import pytest
 
-from triton_earth.training.schedule import warmup_cosine, warmup_trapezoid
+from triton_earth.training.optimization.schedule import warmup_cosine, warmup_trapezoid
 
 
 def test_it_rises_linearly_and_falls_as_a_cosine():

@@ -4,8 +4,8 @@ import pytest
 from triton_earth.core.errors import UserError
 from triton_earth.data.windows import batch_indices
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.distributed import ALONE, Processes
-from triton_earth.training.shares import own_parts, part_seed, shares
+from triton_earth.training.parallel.batch_parts import own_parts, part_seed, shares
+from triton_earth.training.parallel.distributed import ALONE, Processes
 
 CONFIG = TrainConfig(steps=5, batch_size=12)
 

@@ -21,9 +21,9 @@ from triton_earth.data.windows import Windows
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig, score_names
-from triton_earth.training.kept_variance import KeptVariance, variances
-from triton_earth.training.rollout_loss import true_forcings
-from triton_earth.training.validation import validate_rollouts
+from triton_earth.training.losses.rollout_loss import true_forcings
+from triton_earth.training.validation.kept_variance import KeptVariance, variances
+from triton_earth.training.validation.validation import validate_rollouts
 
 
 def windows(store, length, history=1):

@@ -1,7 +1,7 @@
 import shlex
 from pathlib import Path
 
-from triton_earth.workflow.command_line import command_line
+from triton_earth.workflow.provenance import command_line
 
 
 def test_a_shell_reads_what_was_given():

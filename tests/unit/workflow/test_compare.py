@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from tests.builders import tiny_forecaster
 from triton_earth.cli import app
 from triton_earth.core.errors import UserError
-from triton_earth.rollout.guard import GuardConfig
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.guard.guard import GuardConfig
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow.evaluate import compare, evaluate
 
 

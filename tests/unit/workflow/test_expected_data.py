@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.workflow.expected_data import expected_data, require_agreement
 from triton_earth.workflow.plan import plan
-from triton_earth.workflow.recipe import load_recipe, shipped_recipes
+from triton_earth.workflow.recipes.expected_data import expected_data, require_agreement
+from triton_earth.workflow.recipes.recipe import load_recipe, shipped_recipes
 from triton_earth.workflow.train import train
 
 DAY = np.timedelta64(1, "D")

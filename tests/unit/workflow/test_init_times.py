@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from triton_earth.core.errors import UserError
-from triton_earth.workflow.init_times import initial_times
+from triton_earth.workflow.forecasting.init_times import initial_times
 
 
 def test_times_lists_and_ranges(weather):

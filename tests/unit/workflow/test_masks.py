@@ -9,7 +9,7 @@ from tests.builders import TINY_RECIPE, WEATHER_DATA, tiny_forecaster, weather_s
 from triton_earth.core.errors import UserError
 from triton_earth.models.checkpoint import load_forecaster
 from triton_earth.workflow.forecast import forecast
-from triton_earth.workflow.masks import require_same_mask
+from triton_earth.workflow.forecasting.masks import require_same_mask
 from triton_earth.workflow.train import train
 
 

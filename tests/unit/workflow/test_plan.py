@@ -8,8 +8,8 @@ from torch import nn
 from tests.builders import TINY_RECIPE, WEATHER_DATA, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.cost import StepCost, measured_step, step_cost
 from triton_earth.training.held_memory import HeldMemory
+from triton_earth.training.logs.cost import StepCost, measured_step, step_cost
 from triton_earth.workflow.plan import plan, rows
 
 
@@ -61,7 +61,7 @@ def test_costs_are_extended_bilinearly(waves, monkeypatch):
             10.0 + 2 * batch + 3 * horizon + 5 * batch * horizon, 7.0 * batch, 1.0 * horizon
         )
 
-    monkeypatch.setattr("triton_earth.training.cost.measured_step", known)
+    monkeypatch.setattr("triton_earth.training.logs.cost.measured_step", known)
     forecaster = tiny_forecaster(waves)
     for batch, horizon in ((1, 1), (8, 1), (20, 3), (8, 60)):
         expected = known(None, None, batch, horizon)
@@ -145,7 +145,7 @@ def test_processes_share_a_batch(tiny_store, monkeypatch):
 def test_noise_makes_nothing_negative(waves, monkeypatch):
     seconds = iter([3.0, 2.9, 2.8, 2.7])
     monkeypatch.setattr(
-        "triton_earth.training.cost.measured_step",
+        "triton_earth.training.logs.cost.measured_step",
         lambda *_: StepCost(1.0, 1.0, next(seconds)),
     )
     assert step_cost(tiny_forecaster(waves), TrainConfig(), 8, 50).seconds == 3.0

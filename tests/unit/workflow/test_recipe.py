@@ -4,7 +4,7 @@ import pytest
 
 from triton_earth.core.config import to_yaml
 from triton_earth.core.errors import UserError
-from triton_earth.workflow.recipe import load_recipe, shipped_recipes
+from triton_earth.workflow.recipes.recipe import load_recipe, shipped_recipes
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from triton_earth.cli import app
 from triton_earth.models import registry
-from triton_earth.workflow.recipe import shipped_recipes
+from triton_earth.workflow.recipes.recipe import shipped_recipes
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import yaml
 
 from tests.builders import TINY_RECIPE
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.training import step as training_step
 from triton_earth.training.checkpoint import NAME, read_training_state
-from triton_earth.workflow import run_folder, start
-from triton_earth.workflow.recipe import load_recipe
-from triton_earth.workflow.run_folder import claim_run, goes_on
+from triton_earth.workflow.recipes.recipe import load_recipe
+from triton_earth.workflow.running import run_folder, start
+from triton_earth.workflow.running.run_folder import claim_run, goes_on
 from triton_earth.workflow.train import train
 
 

@@ -20,7 +20,7 @@ from tests.builders import (
 )
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Variables
-from triton_earth.data.store import (
+from triton_earth.data.store.training_store import (
     TrainingStore,
     create_store,
     finish_store,
@@ -28,7 +28,7 @@ from triton_earth.data.store import (
 )
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.training.checkpoint import NAME, read_training_state
-from triton_earth.training.log import read_logs
+from triton_earth.training.logs.log import read_logs
 from triton_earth.workflow.train import train
 
 

@@ -17,17 +17,17 @@ from tests.builders import (
     weather_store,
 )
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
-from triton_earth.rollout.forecast_store import ForecastStore
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.forecast_store import ForecastStore
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.training import step as training_step
 from triton_earth.workflow import demo as demo_module
 from triton_earth.workflow.demo import demo
 from triton_earth.workflow.device import resolve_device
 from triton_earth.workflow.forecast import forecast
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipe import Recipe, load_recipe
+from triton_earth.workflow.recipes.recipe import Recipe, load_recipe
 from triton_earth.workflow.train import train
 
 

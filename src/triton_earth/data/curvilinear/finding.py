@@ -10,7 +10,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.curvilinear.mesh import Mesh, unit_vectors
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import Region
-from triton_earth.data.sources.coordinates import (
+from triton_earth.data.sources.places.coordinates import (
     Axis,
     counts_backwards,
     find_axis,

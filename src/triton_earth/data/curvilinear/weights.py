@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.data.curvilinear.mesh import Mesh, unit_vectors
-from triton_earth.data.regrid import latitude_borders, longitude_borders
+from triton_earth.data.sources.places.regrid import latitude_borders, longitude_borders
 
 CAP = 60.0
 """Latitude beyond which the plane around the pole is used."""

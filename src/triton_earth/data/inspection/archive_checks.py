@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.archive import archive_arrays
 from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
+from triton_earth.data.preparation.archive import archive_arrays
 from triton_earth.data.sources.hub import local_copy
 
 RECIPE = "Prepare it with a recipe of `data.kind: trajectories`, which says `interval` and `splits`"

@@ -11,9 +11,9 @@ from triton_earth.data.inspection.field_checks import FieldSummary
 from triton_earth.data.inspection.file_checks import FileSummary
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.time_checks import are_months, describe_period
-from triton_earth.data.sources.coordinates import same_longitudes
 from triton_earth.data.sources.names import known_in_file
-from triton_earth.data.sources.units import conversion
+from triton_earth.data.sources.places.coordinates import same_longitudes
+from triton_earth.data.sources.values.units import conversion
 
 _Key = TypeVar("_Key")
 

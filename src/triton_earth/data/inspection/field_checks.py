@@ -14,17 +14,17 @@ from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.turned_maps import TurnedMaps
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.sources.attributes import packing_of, text_of
-from triton_earth.data.sources.coordinates import (
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.files import require_chunks
+from triton_earth.data.sources.names import known_in_file, known_variable
+from triton_earth.data.sources.places.coordinates import (
     NEAR_GROUND,
     find_axis,
     lies_under_water,
     single_level,
 )
-from triton_earth.data.sources.errors import READ_ERRORS, first_line
-from triton_earth.data.sources.files import require_chunks
-from triton_earth.data.sources.names import known_in_file, known_variable
-from triton_earth.data.sources.possible_values import Possible, possible_values
 from triton_earth.data.sources.times.axis import find_time
+from triton_earth.data.sources.values.possible_values import Possible, possible_values
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from triton_earth.data.inspection.field_checks import (
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
 from triton_earth.data.inspection.time_checks import inspect_times
-from triton_earth.data.sources.coordinates import Axis, latitude_axis, longitude_axis
 from triton_earth.data.sources.names import fields_of
+from triton_earth.data.sources.places.coordinates import Axis, latitude_axis, longitude_axis
 
 
 @dataclass

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from triton_earth.data.sources.possible_values import Possible
-from triton_earth.data.sources.soundness import LARGEST, extremes, stand_ins
+from triton_earth.data.sources.values.possible_values import Possible
+from triton_earth.data.sources.values.soundness import LARGEST, extremes, stand_ins
 
 
 @dataclass

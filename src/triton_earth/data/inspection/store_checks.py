@@ -9,17 +9,17 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.variables import Role, Variable
-from triton_earth.data.content_hash import content_hash
 from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import BLOCK_BYTES
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values, without_level
-from triton_earth.data.periods import SPLITS, gaps_between_splits
+from triton_earth.data.preparation.periods import SPLITS, gaps_between_splits
 from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.possible_values import Possible, possible_values
-from triton_earth.data.store import TrainingStore
-from triton_earth.data.store_writer import hash_digests, time_digests
+from triton_earth.data.sources.values.possible_values import Possible, possible_values
+from triton_earth.data.store.content_hash import content_hash
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.data.store.writer import hash_digests, time_digests
 
 DRIFT = 0.5
 """Difference of means between training and test that is worth a warning, in standard deviations."""

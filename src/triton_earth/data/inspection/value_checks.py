@@ -5,8 +5,8 @@ import numpy as np
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.soundness import MARGIN, units_hint
-from triton_earth.data.sources.units import canonical_units
+from triton_earth.data.sources.values.soundness import MARGIN, units_hint
+from triton_earth.data.sources.values.units import canonical_units
 
 OUTLIER = 20.0
 """Standard deviations from the mean."""

@@ -12,7 +12,10 @@ from triton_earth.core.variables import Role, Variable
 from triton_earth.data.sources.attributes import packing_of, text_of
 from triton_earth.data.sources.chosen_variables import find_variable, meant_variable
 from triton_earth.data.sources.config import VariableChoice
-from triton_earth.data.sources.coordinates import (
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
+from triton_earth.data.sources.names import fields_of, known_variable
+from triton_earth.data.sources.places.coordinates import (
     NEAR_GROUND,
     Axis,
     find_axis,
@@ -21,13 +24,10 @@ from triton_earth.data.sources.coordinates import (
     rotated_axes,
     single_level,
 )
-from triton_earth.data.sources.errors import READ_ERRORS, first_line
-from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
-from triton_earth.data.sources.names import fields_of, known_variable
-from triton_earth.data.sources.possible_values import Possible, possible_values
 from triton_earth.data.sources.times.axis import bare_time, find_time, without_coordinate
 from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
-from triton_earth.data.sources.units import canonical_units, conversion
+from triton_earth.data.sources.values.possible_values import Possible, possible_values
+from triton_earth.data.sources.values.units import canonical_units, conversion
 
 
 @dataclass(frozen=True)

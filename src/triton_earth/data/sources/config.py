@@ -8,11 +8,11 @@ from pydantic import Field
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
-from triton_earth.data.compression import Compression
-from triton_earth.data.derived import DerivedName
-from triton_earth.data.periods import PeriodSplits
+from triton_earth.data.preparation.periods import PeriodSplits
 from triton_earth.data.sources.times.axis import Stamp
 from triton_earth.data.sources.times.cell_methods import Aggregation
+from triton_earth.data.sources.values.derived import DerivedName
+from triton_earth.data.store.writer import Compression
 
 ComputedName = Literal[
     "wind_speed", "vorticity", "geostrophic_eastward", "geostrophic_northward", "anomaly"

@@ -13,16 +13,16 @@ from triton_earth.data.curvilinear.finding import find_mesh, mesh_dimensions, pa
 from triton_earth.data.curvilinear.mesh import Mesh
 from triton_earth.data.sources.channels import Channels
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.sources.coordinates import (
+from triton_earth.data.sources.errors import READ_ERRORS, first_line
+from triton_earth.data.sources.places.coordinates import (
     Axis,
     latitude_axis,
     longitude_axis,
     same_longitudes,
 )
-from triton_earth.data.sources.errors import READ_ERRORS, first_line
-from triton_earth.data.sources.soundness import require_sound
 from triton_earth.data.sources.times.axis import FileTimes, find_time, read_times
 from triton_earth.data.sources.times.steps import is_calendar_step, parse_step, require_ascending
+from triton_earth.data.sources.values.soundness import require_sound
 
 
 @dataclass(frozen=True)

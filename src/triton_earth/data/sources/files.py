@@ -12,7 +12,6 @@ import zarr
 from zarr.abc.store import Store
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.codecs import require_harmless_codecs
 from triton_earth.data.formats.decoding import decode
 from triton_earth.data.formats.foreign import foreign
 from triton_earth.data.formats.groups import (
@@ -31,12 +30,13 @@ from triton_earth.data.formats.remote_files import (
 )
 from triton_earth.data.formats.whole_files import is_grib, require_whole
 from triton_earth.data.formats.zarr_stores import is_zarr, local_store
-from triton_earth.data.missing_chunks import missing_chunks
+from triton_earth.data.simulated.speedy import JCM, run_speedy
+from triton_earth.data.simulated.veros_ocean import VEROS, run_veros
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.hub import COPERNICUS, open_copernicus
 from triton_earth.data.sources.paths import matching
-from triton_earth.data.sources.speedy import JCM, run_speedy
-from triton_earth.data.sources.veros_ocean import VEROS, run_veros
+from triton_earth.data.store.codecs import require_harmless_codecs
+from triton_earth.data.store.shards import missing_chunks
 
 _NOT_THERE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 

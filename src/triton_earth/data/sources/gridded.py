@@ -9,21 +9,25 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.variables import Role, Variable, Variables
-from triton_earth.data.climatology import Climatology
-from triton_earth.data.computed import ANOMALY, compute, computed_variables
-from triton_earth.data.derived import derived_fields, derived_variables
 from triton_earth.data.formats.groups import Opened, file_of
 from triton_earth.data.sources.channel_array import named_channels
 from triton_earth.data.sources.channels import Channels, choose_channels
 from triton_earth.data.sources.chunks import SourceChunk, chunk_of
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.sources.coordinates import require_places, rotated_axes
 from triton_earth.data.sources.file_fields import FileFields, FileReader
 from triton_earth.data.sources.files import open_files, require_chunks
-from triton_earth.data.sources.onto_grid import onto_grid
-from triton_earth.data.sources.soundness import extremes, require_percent, require_possible_fill
+from triton_earth.data.sources.places.coordinates import require_places, rotated_axes
+from triton_earth.data.sources.places.onto_grid import onto_grid
 from triton_earth.data.sources.times.cell_methods import aggregate
 from triton_earth.data.sources.times.common import StoreTimes, TimedVariable, store_times
+from triton_earth.data.sources.values.computed import ANOMALY, compute, computed_variables
+from triton_earth.data.sources.values.derived import derived_fields, derived_variables
+from triton_earth.data.sources.values.soundness import (
+    extremes,
+    require_percent,
+    require_possible_fill,
+)
+from triton_earth.data.statistics.climatology import Climatology
 
 logger = logging.getLogger("triton_earth")
 

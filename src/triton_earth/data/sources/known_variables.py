@@ -6,7 +6,7 @@ the CF standard name table. The canonical name is that of ERA5 where ERA5 has th
 
 from dataclasses import dataclass
 
-from triton_earth.data.sources.units import canonical_units, conversion
+from triton_earth.data.sources.values.units import canonical_units, conversion
 
 STANDARD_GRAVITY = 9.80665
 """m s-2, by which geopotential is geopotential height."""

@@ -5,8 +5,8 @@ import re
 import xarray as xr
 
 from triton_earth.data.sources.attributes import text_of
-from triton_earth.data.sources.coordinates import find_axis
 from triton_earth.data.sources.known_variables import BY_NAME, KNOWN, KnownVariable
+from triton_earth.data.sources.places.coordinates import find_axis
 
 _OF_A_PLACE = re.compile(r"degrees?_?(north|east|south|west|[nesw])|.* since .*")
 _BY_ALIAS = {alias: known for known in KNOWN for alias in known.aliases}

@@ -8,10 +8,10 @@ from typing import Any
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.data.formats.remote_files import matching_files
+from triton_earth.data.simulated.speedy import JCM
+from triton_earth.data.simulated.veros_ocean import VEROS
 from triton_earth.data.sources.hub import COPERNICUS
 from triton_earth.data.sources.shipped import SHIPPED, shipped_data
-from triton_earth.data.sources.speedy import JCM
-from triton_earth.data.sources.veros_ocean import VEROS
 
 
 def matching(path: str, storage_options: dict[str, Any]) -> list[str]:

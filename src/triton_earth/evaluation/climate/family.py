@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from triton_earth.core.tasks import Tasks
+from triton_earth.core.processes.tasks import Tasks
 from triton_earth.evaluation.aggregator import (
     Aggregator,
     Batch,

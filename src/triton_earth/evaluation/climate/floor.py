@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
-from triton_earth.core.progress import progress
-from triton_earth.data.store import TrainingStore
+from triton_earth.core.processes.progress import progress
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.climate.measures import RunStatistics
 from triton_earth.evaluation.climate.reference import ClimateReference, TrainingClimate

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float64
 
 from triton_earth.core.grid import Grid
 from triton_earth.core.time import Duration
-from triton_earth.data.climatology import Climatology, harmonic_basis
+from triton_earth.data.statistics.climatology import Climatology, harmonic_basis
 
 LAGS = (1, 5)
 """Lags, in steps, at which anomalies are multiplied with earlier ones."""

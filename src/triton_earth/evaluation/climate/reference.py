@@ -7,10 +7,10 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float64, Int
 
-from triton_earth.core.progress import progress
+from triton_earth.core.processes.progress import progress
 from triton_earth.core.time import Duration
-from triton_earth.data.climatology import Climatology, ClimatologyFit, harmonic_basis
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.statistics.climatology import Climatology, ClimatologyFit, harmonic_basis
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.climate.measures import (
     MEAN,

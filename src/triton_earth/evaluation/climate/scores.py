@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from triton_earth.data.climatology import Climatology
+from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.evaluation.climate.measures import (
     BANDS,
     CHANGE,

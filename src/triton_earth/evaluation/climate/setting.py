@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
 from triton_earth.evaluation.climate.floor import ByScore, measure_floor
 from triton_earth.evaluation.climate.measures import Measures

@@ -11,7 +11,9 @@ from triton_earth.core.grid import Grid, LatLonGrid, grid_from_dict
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.channels import Channels, Layout, units_conversion
-from triton_earth.data.sources.coordinates import (
+from triton_earth.data.sources.known_variables import KnownVariable
+from triton_earth.data.sources.names import known_in_file
+from triton_earth.data.sources.places.coordinates import (
     Axis,
     find_axis,
     latitude_axis,
@@ -19,9 +21,7 @@ from triton_earth.data.sources.coordinates import (
     lies_under_water,
     longitude_axis,
 )
-from triton_earth.data.sources.known_variables import KnownVariable
-from triton_earth.data.sources.names import known_in_file
-from triton_earth.data.sources.units import canonical_units
+from triton_earth.data.sources.values.units import canonical_units
 
 _MAPPING = "THEIRS=OURS, for example t2m=2m_temperature"
 

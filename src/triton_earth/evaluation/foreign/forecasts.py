@@ -15,8 +15,8 @@ from triton_earth.core.variables import Variables
 from triton_earth.data.sources.files import open_files
 from triton_earth.evaluation.foreign.fields import Fields, parse_rename, require_renamed
 from triton_earth.evaluation.foreign.layouts import INIT, LEAD, MEMBER, Laid, lay_out
-from triton_earth.rollout.forecast_store import fields_in_chunk
-from triton_earth.rollout.member_mean import mean_over_members
+from triton_earth.rollout.ensemble import mean_over_members
+from triton_earth.rollout.storage.forecast_store import fields_in_chunk
 
 
 class XarrayForecasts:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
 from triton_earth.evaluation.foreign.forecasts import XarrayForecasts
 from triton_earth.evaluation.foreign.truth import XarrayTruth

@@ -13,12 +13,12 @@ from jaxtyping import Float32
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_time, uniform_step
 from triton_earth.core.variables import Variables
-from triton_earth.data.periods import first_moment, last_moment
+from triton_earth.data.preparation.periods import first_moment, last_moment
 from triton_earth.data.sources.files import open_files
 from triton_earth.data.sources.times.axis import find_time
 from triton_earth.data.sources.times.calendars import decode
 from triton_earth.data.sources.times.steps import regular_times, require_ascending
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.foreign.fields import Fields
 from triton_earth.models.climatology import TRAIN
 

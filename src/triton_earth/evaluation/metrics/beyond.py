@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float64, Int
 
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import (
     Aggregator,
     Batch,
@@ -34,7 +34,7 @@ from triton_earth.evaluation.metrics.extremes import (
 )
 from triton_earth.evaluation.results import Results, squared_units
 from triton_earth.models.climatology import TRAIN
-from triton_earth.rollout.climate import STATES, training_pairs
+from triton_earth.rollout.guard.training_range import STATES, training_pairs
 
 BY_LEAD = ("model", "beyond_lead_time", "variable")
 

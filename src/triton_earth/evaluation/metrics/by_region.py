@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
 from triton_earth.evaluation.metrics.error_sums import COUNT
 from triton_earth.evaluation.metrics.errors import Sums, error_scores, put_sums
-from triton_earth.evaluation.named_regions import NamedRegion, describe_regions
+from triton_earth.evaluation.regions.named_regions import NamedRegion, describe_regions
 from triton_earth.evaluation.results import Results
 
 DIMENSIONS = ("region", "forecast", "lead_time", "variable")

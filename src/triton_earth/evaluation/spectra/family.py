@@ -2,7 +2,7 @@
 
 from triton_earth.evaluation.aggregator import Aggregator, Case
 from triton_earth.evaluation.metrics.totals import Totals
-from triton_earth.evaluation.places import box_of
+from triton_earth.evaluation.regions.places import box_of
 from triton_earth.evaluation.spectra.degree import degree_spectra
 from triton_earth.evaluation.spectra.flow import flow_spectra
 from triton_earth.evaluation.spectra.isotropic import isotropic_spectra

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int
 
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.alignment import spread_leads
-from triton_earth.evaluation.places import box_of
+from triton_earth.evaluation.regions.places import box_of
 from triton_earth.evaluation.results import join_units
 from triton_earth.evaluation.spectra.names import SpectrumNames
 from triton_earth.evaluation.spectra.scales import (

@@ -9,7 +9,7 @@ import xarray as xr
 from tests.gridded import dataset, recipe_values, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.source_checks import inspect_files
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 
 ONLY = {"variables": ["2m_temperature"]}

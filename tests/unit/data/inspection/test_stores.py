@@ -11,9 +11,9 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.inspection.findings import Severity
 from triton_earth.data.inspection.store_checks import inspect_store
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
-from triton_earth.data.store import create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import create_store, finish_store, write_trajectory
 
 GRID = LatLonGrid(tuple(np.arange(-60.0, 61, 20)), tuple(np.arange(0.0, 360, 45)))
 TIMES = np.datetime64("2001-01-01", "ns") + np.arange(30) * np.timedelta64(1, "D")

@@ -7,7 +7,7 @@ import xarray as xr
 from tests.gridded import dataset, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.source_checks import inspect_files
-from triton_earth.data.sources.coordinates import find_axis, latitude_axis, longitude_axis
+from triton_earth.data.sources.places.coordinates import find_axis, latitude_axis, longitude_axis
 
 T2M = ["2m_temperature"]
 

@@ -7,7 +7,7 @@ from tests.gridded import recipe_values
 from triton_earth.core.errors import UserError
 from triton_earth.data.formats.whole_files import require_whole
 from triton_earth.data.inspection.source_checks import inspect_files
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 
 pytest.importorskip("cfgrib")

@@ -11,8 +11,8 @@ import xarray as xr
 
 from tests.gridded import dataset, recipe_values, source, write
 from triton_earth.core.errors import UserError
-from triton_earth.data.derived import derived_fields
 from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.sources.values.derived import derived_fields
 
 EVERYTHING = slice(None)
 

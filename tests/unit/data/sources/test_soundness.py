@@ -6,12 +6,12 @@ import pytest
 from tests.gridded import dataset, recipe_values, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.source_checks import inspect_files
-from triton_earth.data.prepare_gridded import prepare_gridded
+from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.sources.known_variables import KNOWN
-from triton_earth.data.sources.possible_values import possible_values
-from triton_earth.data.sources.soundness import extremes, stand_ins
+from triton_earth.data.sources.values.possible_values import possible_values
+from triton_earth.data.sources.values.soundness import extremes, stand_ins
 
 EVERYTHING = slice(None)
 

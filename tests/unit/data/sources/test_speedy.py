@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from triton_earth.core.errors import UserError
+from triton_earth.data.simulated.speedy import SPIN_UP_DAYS, run_speedy
 from triton_earth.data.sources.files import open_files
-from triton_earth.data.sources.speedy import SPIN_UP_DAYS, run_speedy
 
 
 class Predictions:

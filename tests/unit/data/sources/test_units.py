@@ -4,7 +4,12 @@ from hypothesis import strategies as st
 
 from triton_earth.data.sources.known_variables import KNOWN
 from triton_earth.data.sources.names import known_in_file, known_variable
-from triton_earth.data.sources.units import _BY_SPELLING, _LINEAR, canonical_units, conversion
+from triton_earth.data.sources.values.units import (
+    _BY_SPELLING,
+    _LINEAR,
+    canonical_units,
+    conversion,
+)
 
 
 @pytest.mark.parametrize(

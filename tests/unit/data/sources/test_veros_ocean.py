@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.sources import veros_ocean
+from triton_earth.data.simulated import veros_ocean
+from triton_earth.data.simulated.veros_ocean import FORCED, FORCING, SPIN_UP_DAYS, run_veros
 from triton_earth.data.sources.files import open_files
 from triton_earth.data.sources.shipped import shipped_data
-from triton_earth.data.sources.veros_ocean import FORCED, FORCING, SPIN_UP_DAYS, run_veros
 
 SHAPE = (94, 44)
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.variables import Variable, Variables
-from triton_earth.data.store import TrainingStore
-from triton_earth.data.store_writer import create_store, finish_store, write_trajectory
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.data.store.writer import create_store, finish_store, write_trajectory
 
 GRID = LatLonGrid(tuple(np.linspace(-75, 75, 6)), tuple(np.arange(0, 360, 30.0)))
 VARIABLES = Variables(

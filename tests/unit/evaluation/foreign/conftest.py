@@ -6,8 +6,13 @@ import xarray as xr
 import zarr
 from tests.foreign import DAY, GRID, INITS, LEADS, TIMES, VARIABLES, forecast_fields, true_fields
 
-from triton_earth.data.store import TrainingStore, create_store, finish_store, write_trajectory
-from triton_earth.rollout.forecast_store import create_forecast_store, finish_forecast_store
+from triton_earth.data.store.training_store import (
+    TrainingStore,
+    create_store,
+    finish_store,
+    write_trajectory,
+)
+from triton_earth.rollout.storage.forecast_store import create_forecast_store, finish_forecast_store
 
 
 @pytest.fixture(scope="session")

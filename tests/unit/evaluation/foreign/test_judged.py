@@ -10,7 +10,7 @@ from tests.foreign import DAY, GRID, INITS, LEADS, PERIOD, forecast_fields
 
 import triton_earth
 from triton_earth.core.errors import UserError
-from triton_earth.rollout.writer import write_forecast
+from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow.evaluate import evaluate
 
 FEW = {"resamples": 20, "name": ["theirs"]}

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.known_variables import KnownVariable
-from triton_earth.data.sources.units import canonical_units
+from triton_earth.data.sources.values.units import canonical_units
 
 Aggregation = Literal["sum", "mean", "sample", "maximum", "minimum"]
 

@@ -1,0 +1,1 @@
+"""Data that is simulated on the spot: turbulence, the double gyre, SPEEDY, veros."""

@@ -1,0 +1,1 @@
+"""Where a value lies: coordinates of files, and how their cells go onto a grid."""

@@ -1,0 +1,1 @@
+"""What a value is: units, physical bounds, soundness, and variables derived or computed from others."""

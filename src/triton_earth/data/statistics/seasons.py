@@ -1,0 +1,98 @@
+"""The cycle of the year and of the day as something to take out of fields, and to put back."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from triton_earth.core.state import ValidTimes
+from triton_earth.data.statistics.climatology import (
+    Climatology,
+    harmonic_basis,
+    harmonic_mean_squares,
+)
+
+
+@dataclass(frozen=True)
+class SeasonalCycle:
+    """The climatology c of some variables, which a normaliser subtracts: their anomalies are x(t) − c(t).
+
+    Attributes:
+        variables: Names of the variables, in the order of the climatology.
+        climatology: c, without missing values: 0 in cells that are not valid.
+    """
+
+    variables: tuple[str, ...]
+    climatology: Climatology
+    _on_device: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    def at(
+        self, names: list[str], times: ValidTimes, like: Float[Tensor, "batch time any y x"]
+    ) -> Float[Tensor, "batch time channel y x"]:
+        """Return c of the named variables at some times, 0 for those that have none.
+
+        Args:
+            names: Variables wanted, in order.
+            times: When, datetime64 or float64 [batch, time].
+            like: Whose precision and device it shall have.
+        """
+        rows = harmonic_basis(
+            times.ravel(), self.climatology.yearly_harmonics, self.climatology.daily_harmonics
+        )
+        coefficients = self._coefficients(like.device)
+        basis = torch.from_numpy(rows).to(like.device)
+        # One time after the other, so that a field has the same bits in any batch.
+        cycle = torch.stack([torch.tensordot(row, coefficients, dims=1) for row in basis])
+        cycle = cycle.to(like.dtype).reshape(*times.shape, *cycle.shape[1:])
+        zero = torch.zeros_like(cycle[:, :, 0])
+        channels = [
+            cycle[:, :, self.variables.index(name)] if name in self.variables else zero
+            for name in names
+        ]
+        return torch.stack(channels, dim=2)
+
+    def mean_and_std(
+        self, names: list[str]
+    ) -> tuple[Float[Tensor, "channel 1 1"], Float[Tensor, "channel 1 1"]]:
+        """Return mean and standard deviation of c over cells and the year, of the named variables; 0 becomes 1."""
+        rows = [self.variables.index(name) for name in names]
+        coefficients = self.coefficients[:, rows]
+        mean = coefficients[0].mean(dim=(-2, -1), keepdim=True)
+        # Products of waves have a mean square of 1/2, or 1/4 where both the year's and the day's vary.
+        size = harmonic_mean_squares(
+            self.climatology.yearly_harmonics, self.climatology.daily_harmonics
+        )
+        squares = (torch.from_numpy(size)[:, None, None, None] * coefficients.square()).sum(dim=0)
+        variance = squares.mean(dim=(-2, -1), keepdim=True) - mean.square()
+        std = variance.clamp(min=0.0).sqrt()
+        return mean, torch.where(std > 0, std, 1.0)
+
+    @property
+    def coefficients(self) -> Float[Tensor, "basis channel y x"]:
+        """What is stored of it besides `to_dict`."""
+        return torch.from_numpy(self.climatology.coefficients)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the coefficients as plain values for JSON."""
+        return {
+            "variables": list(self.variables),
+            "definition": self.climatology.definition,
+            "daily_harmonics": self.climatology.daily_harmonics,
+        }
+
+    @classmethod
+    def from_dict(
+        cls, values: dict[str, Any], coefficients: Float[Tensor, "basis channel y x"]
+    ) -> "SeasonalCycle":
+        """Read back what `to_dict` and `coefficients` gave."""
+        climatology = Climatology(
+            coefficients.numpy(), values["definition"], values["daily_harmonics"]
+        )
+        return cls(tuple(values["variables"]), climatology)
+
+    def _coefficients(self, device: torch.device) -> Float[Tensor, "basis channel y x"]:
+        if device not in self._on_device:
+            self._on_device[device] = self.coefficients.to(device)
+        return self._on_device[device]

@@ -1,0 +1,1 @@
+"""The training store: reader, writer, checksums, and codecs that are refused."""

@@ -1,0 +1,1 @@
+"""Ocean eddies: detection in flow and sea level, the scores."""

@@ -1,0 +1,1 @@
+"""Marine heat waves: the baseline, the events, the scores."""

@@ -1,0 +1,1 @@
+"""Reference solvers that make truth: turbulence, Kolmogorov flow, the double gyre."""

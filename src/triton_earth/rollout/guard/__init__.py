@@ -1,0 +1,1 @@
+"""Whether a forecast stays in its climate, and what may hold it there."""

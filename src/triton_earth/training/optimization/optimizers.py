@@ -1,0 +1,88 @@
+"""Optimisers by name, and the learning rate that each step gives them."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from triton_earth.core.errors import UserError
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.optimization.schedule import warmup_cosine, warmup_trapezoid
+
+
+def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]:
+    """Return the optimisers of a recipe; each weight belongs to exactly one of them.
+
+    Raises:
+        UserError: if this torch does not have the optimiser.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if config.optimizer == "adamw":
+        return [adamw(parameters, config)]
+    if not hasattr(torch.optim, "Muon"):
+        raise UserError(
+            f"train.optimizer=muon needs torch 2.9 or newer; found {torch.__version__}. Take adamw, or update torch."
+        )
+    matrices = [p for p in parameters if p.ndim == 2]
+    if not matrices:
+        raise UserError(
+            "train.optimizer=muon: the network has no matrices (linear layers); take adamw."
+        )
+    rest = [p for p in parameters if p.ndim != 2]
+    return [muon(matrices, config), *([adamw(rest, config)] if rest else [])]
+
+
+def require_whole_matrices(config: TrainConfig, processes: int) -> None:
+    """Refuse Muon where several processes have a part of each matrix only.
+
+    Raises:
+        UserError: saying what to take.
+    """
+    if config.optimizer == "muon" and config.parallel == "fsdp" and processes > 1:
+        raise UserError(
+            "train.optimizer=muon needs whole matrices, which train.parallel=fsdp cuts; take adamw or ddp."
+        )
+
+
+def adamw(parameters: list[nn.Parameter], config: TrainConfig) -> Optimizer:
+    """Return AdamW; weight decay acts on matrices and kernels, not on biases, norms and layer scales.
+
+    Source: Loshchilov and Hutter (2019), arXiv:1711.05101.
+    """
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+def muon(matrices: list[nn.Parameter], config: TrainConfig) -> Optimizer:
+    """Return Muon, which makes each matrix's momentum orthogonal before it is added.
+
+    Its steps are as large as AdamW's, so that both share the learning rate and the decay.
+
+    Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon; Liu et al. (2025), arXiv:2502.16982, for the size.
+    """
+    return torch.optim.Muon(
+        matrices,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Return the learning rate of a step, from 0."""
+    if config.schedule == "cosine":
+        return config.learning_rate * warmup_cosine(step, config.steps, config.warmup_steps)
+    return config.learning_rate * warmup_trapezoid(
+        step, config.steps, config.warmup_steps, config.fall
+    )
+
+
+def set_learning_rate(optimizers: list[Optimizer], rate: float) -> None:
+    """Set the learning rate of all weights."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate

@@ -1,0 +1,1 @@
+"""What `forecast` takes: model, initial times, and whether they fit each other."""

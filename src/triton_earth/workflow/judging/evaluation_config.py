@@ -1,0 +1,150 @@
+"""What an evaluation is asked for: the options that `evaluate` and `compare` share."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+import xarray as xr
+
+from triton_earth.core.config import StrictConfig
+from triton_earth.core.errors import UserError
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.evaluation.foreign.fields import parse_rename
+from triton_earth.evaluation.regions.places import Surface
+from triton_earth.evaluation.regions.weights import WeightsName
+from triton_earth.rollout.ensemble import Perturbation
+from triton_earth.rollout.guard.guard import Policy
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+Source = str | Path | pydantic.InstanceOf[xr.Dataset] | pydantic.InstanceOf[TrainingStore]
+"""A path, a dataset or an open store."""
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]
+
+
+class EvaluationConfig(StrictConfig):
+    """Options of `evaluate` and `compare`.
+
+    Attributes:
+        name: What to call the forecasts, one name for each; by default those of their files.
+        rename: What the variables of datasets are whose names are not known, as ``THEIRS=OURS`` or a mapping.
+        climatology: What the climatology is of: a training store (its training split), or any dataset (with
+            `climatology_period`); None: the truth.
+        climatology_period: Period that climatology, damped persistence and heat-wave thresholds are of, as
+            ``1990..2019``; None: the training split.
+        region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees or a well-known name; None: everywhere.
+        surface: Whether on ``land`` or at ``sea``; None: on both.
+        by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``,
+            ``sea`` or a well-known name.
+        weights: Cell weights of all means: ``cell_area`` or ``cos_latitude``.
+        heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
+            VARIABLE:START..END, the days named; None: none.
+        eddies: Sea level whose eddies are scored too; None: none.
+        seed: Seed of the bootstrap.
+        resamples: Number of bootstrap resamples.
+        title: Heading of the report; by default the title of the model's recipe.
+        workers: Processes on this machine that share the work.
+        dask: Address of a Dask scheduler whose workers share it instead.
+        steps: Steps that a model is rolled out for, which is judged in place of a stored forecast and not stored;
+        length: the same as a length of time, as ``365d`` or ``1y``. Only with one of them:
+        split: split whose trajectories or periods the model forecasts, by default ``test``;
+        init: initial times, as in `forecast`, like all that follow;
+        members: forecasts from each initial state;
+        perturb: what makes them differ;
+        forcings: training store with the forcings;
+        guard: what to do about a forecast that leaves the training climate, by default ``warn``;
+        stabilize: changes to the stabilisers of the model's recipe;
+        network: its network as MODULE:CLASS, where it is neither registered nor of an installed package.
+    """
+
+    name: Texts = ()
+    rename: Annotated[dict[str, str], pydantic.BeforeValidator(parse_rename)] = pydantic.Field(
+        default_factory=dict
+    )
+    climatology: Source | None = None
+    climatology_period: str | None = None
+    region: str | None = None
+    surface: Surface | None = None
+    by_region: Texts = ()
+    weights: WeightsName = "cell_area"
+    heat_waves: str | None = None
+    eddies: str | None = None
+    seed: int = pydantic.Field(default=0, ge=0)
+    resamples: int = 1000
+    title: str | None = None
+    workers: int = pydantic.Field(default=1, ge=1)
+    dask: str | None = None
+    steps: int | None = pydantic.Field(default=None, ge=1)
+    length: str | None = None
+    split: str | None = None
+    init: Texts = ()
+    members: int | None = pydantic.Field(default=None, ge=1)
+    perturb: Perturbation | None = None
+    forcings: str | Path | None = None
+    guard: Policy | None = None
+    stabilize: Texts = ()
+    network: str | None = None
+
+    @classmethod
+    def of(cls, verb: str, options: Mapping[str, Any]) -> "EvaluationConfig":
+        """Return the options of a verb; None stands for the default, as on the command line.
+
+        Raises:
+            UserError: if an option is unknown or has a wrong value, or some do not go together.
+        """
+        config = cls.parse({key: one for key, one in options.items() if one is not None}, verb)
+        needless = [f"--{key}" for key in _OF_ROLLOUT if getattr(config, key)]
+        if not config.is_rolled_out and needless:
+            raise UserError(
+                f"{', '.join(needless)}: a stored forecast is judged as it is. Give these to `triton-earth forecast`, "
+                "or judge a model with --steps or --length."
+            )
+        if config.is_rolled_out and (config.workers > 1 or config.dask is not None):
+            raise UserError(
+                "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."
+            )
+        return config
+
+    @property
+    def is_rolled_out(self) -> bool:
+        """Whether a model is judged while it is rolled out."""
+        return self.steps is not None or self.length is not None
+
+    def to_options(self) -> dict[str, object]:
+        """Return the options that differ from their defaults, as the command line writes them."""
+        found: dict[str, object] = {}
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            if value == type(self).model_fields[key].get_default(call_default_factory=True):
+                continue
+            if isinstance(value, dict):
+                value = [f"{theirs}={ours}" for theirs, ours in value.items()]
+            if isinstance(value, str | Path | int | list | tuple):  # a dataset has no words
+                found[key.replace("_", "-")] = list(value) if isinstance(value, tuple) else value
+        return found
+
+
+_OF_ROLLOUT = ("split", "init", "members", "perturb", "forcings", "guard", "stabilize", "network")
+"""Options that are of use with a model only."""
+
+
+def with_options(verb: Verb) -> Verb:
+    """Show the fields of `EvaluationConfig` as keyword arguments of a function that takes them as ``**options``."""
+    signature = inspect.signature(verb)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation
+        )
+        for name, field in EvaluationConfig.model_fields.items()
+    ]
+    verb.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return verb

@@ -1,0 +1,1 @@
+"""What a user writes: the recipe, its schema, and the data that it expects."""
