@@ -35,6 +35,7 @@ LAYERS = [
 ]
 ONLY = {"layers": {"core", "layers"}, "physics": {"core", "physics"}}
 """Layers that know even less than what is below them."""
+MOST_IN_A_ROOM = 17
 NAN_IS_ZERO = {"rollout/guard/state_statistics.py"}
 """Where NaN may count as zero: in a diagnosis of a broken state, never in a state."""
 
@@ -76,6 +77,12 @@ def parsed(path):
 @pytest.fixture
 def tree(module):
     return parsed(module)
+
+
+def test_a_room_is_not_crowded():
+    rooms = {path.parent for path in MODULES}
+    sizes = {name(room): len(list(room.glob("[!_]*.py"))) for room in rooms}
+    assert {room: size for room, size in sizes.items() if size > MOST_IN_A_ROOM} == {}
 
 
 def test_every_folder_is_a_layer():

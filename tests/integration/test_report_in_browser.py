@@ -16,8 +16,8 @@ from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.example import with_eddies
 from triton_earth.plots import write_report
 from triton_earth.plots.sections.ensembles import ENSEMBLE
-from triton_earth.plots.sections.score_grid import EDDIES, HEAT_WAVES
-from triton_earth.plots.sections.triage import triage
+from triton_earth.plots.sections.events import EDDIES, HEAT_WAVES
+from triton_earth.plots.sections.guard import triage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (

@@ -1,4 +1,4 @@
-"""Curves over lead time on an axis: lines, their intervals, and an axis that one blow-up does not flatten."""
+"""Curves over lead time on an axis, their intervals, an axis that no blow-up flattens; heat maps of ratios."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,11 +7,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
 
 from triton_earth.core.wording import shortened
 from triton_earth.plots.style import INTERVAL_OPACITY, Look
 
 _ROOM = 1.06
+_RATIOS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -137,3 +140,19 @@ def _bounds(dataset: xr.Dataset, name: str, where: dict[str, object]) -> np.ndar
         return None
     array = dataset[f"{name}_interval"].sel({**where, "bound": ["lower", "upper"]})
     return np.asarray(array.transpose(..., "bound").values, dtype=np.float64)
+
+
+def ratio_bar(figure: Figure, heat: ScalarMappable, axes: list[Axes]) -> None:
+    """Put a colour bar beside heat maps of log2 of a ratio, from an eighth to eight."""
+    bar = figure.colorbar(heat, ax=axes, extend="both")
+    bar.set_ticks([float(np.log2(value)) for value in _RATIOS])
+    bar.set_ticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+    bar.outline.set_visible(False)
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Return the borders half-way between centres."""
+    if len(centres) == 1:
+        return np.array([0.5, 1.5]) * centres[0]
+    inner = 0.5 * (centres[1:] + centres[:-1])
+    return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])

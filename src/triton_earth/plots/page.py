@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+MOST_VARIABLES = 8
+"""How many variables have pictures."""
+
+CROSS = "A cross marks where a forecast stops being finite."
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -100,6 +106,19 @@ class Section:
 
     title: str
     body: Markup
+
+
+def shading(scores: xr.Dataset) -> str:
+    """Return what the shading of curves is."""
+    return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
+
+
+def left_out(variables: list[str]) -> Markup:
+    """Return, as HTML, which variables have no pictures; nothing where all have."""
+    hidden = variables[MOST_VARIABLES:]
+    if not hidden:
+        return Markup("")
+    return paragraph(f"Not shown here, but in the score files: {', '.join(hidden)}.")
 
 
 def page(title: str, subtitle: str, sections: Sequence[Section], footer: str) -> str:

@@ -11,10 +11,8 @@ from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
     axis_title,
     interval,
-    long_name,
     number,
     one_variable,
-    units_of,
 )
 from triton_earth.plots.page import Cell, table
 
@@ -76,28 +74,6 @@ def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> Markup:
             cells = [_cell(scores, column, forecast, index) for column in columns]
             rows.append([*([step] if order == 0 else []), Cell(forecast, scope="row"), *cells])
     return table("scores", ["Lead", "Forecast", *(column.heading for column in columns)], rows)
-
-
-def definitions_table(scores: xr.Dataset) -> Markup:
-    """Return name, units and definition of every score that is there, as HTML of one table.
-
-    Those by region are defined as everywhere.
-    """
-    rows = []
-    for name, array in scores.data_vars.items():
-        definition = str(array.attrs.get("definition", ""))
-        if (
-            str(name).endswith("_interval")
-            or {"init", "region"} & set(array.dims)
-            or not definition
-        ):
-            continue
-        words = long_name(array)
-        title = Cell(
-            words[:1].upper() + words[1:], Markup("<code>{}</code>").format(str(name)), scope="row"
-        )
-        rows.append([title, Cell(units_of(array)), Cell(definition)])
-    return table("definitions", ["Score", "Units", "Definition"], rows)
 
 
 def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> Cell:

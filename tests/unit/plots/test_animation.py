@@ -6,7 +6,7 @@ from PIL import Image
 
 from triton_earth.core.errors import UserError
 from triton_earth.plots.animation import animation, comparison, leads_shown, write_animation
-from triton_earth.plots.sections.seen import one_forecast, several_models
+from triton_earth.plots.sections.example import one_forecast, several_models
 
 
 def frames(content):

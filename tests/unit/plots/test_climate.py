@@ -57,7 +57,7 @@ def test_every_run_and_the_mean_of_each_model_are_drawn():
 
 
 def test_the_section_counts_failures_and_shows_ratios_with_the_worst_run():
-    (section,) = climate_sections(scores())
+    (section,) = climate_sections(scores(), {})
     text = str(section.body)
     assert section.title == "Climate"
     for words in (
@@ -73,4 +73,4 @@ def test_the_section_counts_failures_and_shows_ratios_with_the_worst_run():
 
 
 def test_without_climate_scores_there_is_no_section():
-    assert climate_sections(xr.Dataset({"rmse": ("lead_time", [1.0])})) == []
+    assert climate_sections(xr.Dataset({"rmse": ("lead_time", [1.0])}), {}) == []

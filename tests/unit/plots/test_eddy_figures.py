@@ -5,9 +5,7 @@ from matplotlib.patches import Ellipse
 
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.evaluation.example import with_eddies
-from triton_earth.plots.sections.eddy_map import eddy_maps
-from triton_earth.plots.sections.event_sections import event_sections
-from triton_earth.plots.sections.score_grid import EDDIES
+from triton_earth.plots.sections.events import EDDIES, eddy_maps, event_sections
 
 GRID = LatLonGrid(tuple(np.arange(30.0, 42, 0.25)), tuple(np.arange(140.0, 160, 0.25)))
 

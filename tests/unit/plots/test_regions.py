@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from triton_earth.plots import report
 from triton_earth.plots.page import Section
+from triton_earth.plots.sections import example as example_section
+from triton_earth.plots.sections.definitions import definitions_table
 from triton_earth.plots.sections.regions import region_curves, region_sections
-from triton_earth.plots.tables import definitions_table
 
 NAMES = ["triton", "persistence", "climatology"]
 
@@ -51,7 +52,7 @@ def cells(html, forecast):
 
 
 def test_each_model_stands_beside_the_baselines_in_each_region(scores):
-    (section,) = region_sections(scores)
+    (section,) = region_sections(scores, {})
     assert section.title == "Regions"
     assert "<dt>land</dt><dd>where it is dry</dd>" in section.body
     assert "<dt>the &lt;sea&gt;</dt><dd>where it is &lt;wet&gt;</dd>" in section.body
@@ -65,7 +66,7 @@ def test_each_model_stands_beside_the_baselines_in_each_region(scores):
 
 def test_marks_say_what_is_beyond_chance(scores):
     """Better than one baseline is not enough, worse than one is."""
-    (section,) = region_sections(scores)
+    (section,) = region_sections(scores, {})
     rows = cells(section.body, "triton")
     assert rows == [
         [("", "1.00"), ("", "1.00")],
@@ -93,7 +94,7 @@ def test_the_legend_lies_below_full_rows(scores):
 
 
 def test_no_section_without_regions(make_scores):
-    assert region_sections(make_scores()) == []
+    assert region_sections(make_scores(), {}) == []
 
 
 def test_definitions_are_those_of_everywhere(scores):
@@ -102,8 +103,12 @@ def test_definitions_are_those_of_everywhere(scores):
 
 
 def test_the_report_has_the_section(scores, make_scores, make_example, tmp_path, monkeypatch):
-    for name in ("one_forecast", "animation", "write_animation"):  # they take the time
-        monkeypatch.setattr(report, name, lambda *_: Markup(""))
+    for module, name in (
+        (example_section, "one_forecast"),
+        (report, "animation"),
+        (report, "write_animation"),
+    ):  # they take the time
+        monkeypatch.setattr(module, name, lambda *_: Markup(""))
     own = make_scores(leads=3, variables=("temperature", "salinity"), forecasts=tuple(NAMES))
     regional = scores.drop_vars(["lead_time", "lead"]).assign_coords(lead_time=own["lead_time"])
     both = own.merge(regional)

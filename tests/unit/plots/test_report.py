@@ -213,7 +213,7 @@ def test_several_variables_on_a_map_with_calendar_leads(report, make_scores, mak
 
 
 def test_many_variables_are_cut_and_named(report, make_scores, make_example, monkeypatch):
-    for module in ("report", "sections.seen"):
+    for module in ("report", "page", "sections.example", "sections.scores"):
         monkeypatch.setattr(f"triton_earth.plots.{module}.MOST_VARIABLES", 1)
     names = ("level_1", "level_2", "level_3")
     scores = make_scores(leads=2, variables=names, turbulence=False)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from triton_earth.plots.sections.score_grid import HEAT_WAVES, score_grid
+from triton_earth.plots.sections.events import HEAT_WAVES, score_grid
 from triton_earth.plots.sections.zonal import last_lead, zonal_maps, zonal_spectra
 
 SOURCES = ["model", "climatology", "truth"]

@@ -13,7 +13,7 @@ from tests.builders import (
 )
 from triton_earth.core.errors import UserError
 from triton_earth.models.climatology import fit_climatology
-from triton_earth.plots.sections.stabilizers import stabilizers as section
+from triton_earth.plots.sections.guard import stabilizers as section
 from triton_earth.rollout.guard.stabilizers import Correction, StabilizersConfig
 from triton_earth.rollout.storage import writer
 from triton_earth.rollout.storage.restart import Pace

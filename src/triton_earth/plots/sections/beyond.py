@@ -1,17 +1,42 @@
 """Long runs beyond the end of the truth: means, variances and extremes of one variable against the training climate."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import axis_title, one_variable, shortened
+from triton_earth.core.wording import axis_title, one_variable, shortened, variable_names
 from triton_earth.plots.drawing import curves_of, draw_curve
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
+from triton_earth.plots.sections.long_runs import rates_table
 from triton_earth.plots.style import TRUTH_COLOUR, looks, style
 
 BEYOND = ("beyond_area_mean", "beyond_seasonal_departure", "beyond_variance")
 """What is drawn over lead time, as far as it is there."""
+
+
+def beyond_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section on leads beyond the end of the truth; nothing where there are none."""
+    if "beyond_extreme" not in scores:
+        return []
+    variables = variable_names(scores)
+    parts = [
+        Picture(
+            svg_uri(beyond_curves(scores, variable)),
+            f"Area mean, variance and extremes of {variable} at the leads beyond the end of the truth.",
+            f"{variable} where there is no truth any more. Black: extremes of the training split. {shading(scores)}",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+    ]
+    rates = Markup("")
+    if "beyond_drift_rate" in scores:
+        rates = rates_table(scores, ("beyond_drift_rate",), "model")
+    return [Section("Beyond the truth", together(parts) + left_out(variables) + rates)]
 
 
 def beyond_curves(scores: xr.Dataset, variable: str) -> Figure:

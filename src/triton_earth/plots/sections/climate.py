@@ -1,5 +1,7 @@
 """Long runs against the training climate: departures and variances of every run by window, and ratios to the floor."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from markupsafe import Markup
@@ -7,8 +9,17 @@ from matplotlib.figure import Figure
 
 from triton_earth.core.wording import number, one_variable, shortened, units_of, variable_names
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.page import Cell, Picture, Section, heading, paragraph, table, together
-from triton_earth.plots.sections.seen import MOST_VARIABLES, left_out
+from triton_earth.plots.page import (
+    MOST_VARIABLES,
+    Cell,
+    Picture,
+    Section,
+    heading,
+    left_out,
+    paragraph,
+    table,
+    together,
+)
 from triton_earth.plots.style import looks, style
 
 _FEW_WINDOWS = 12
@@ -16,7 +27,7 @@ _HELD = (0.8, 1.25)
 """Ratios of variances between which a window is shaded as kept."""
 
 
-def climate_sections(scores: xr.Dataset) -> list[Section]:
+def climate_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
     """Return the section on the climate of long runs; nothing where there are no climate scores."""
     if "climate_ratio" not in scores:
         return []

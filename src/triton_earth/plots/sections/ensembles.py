@@ -1,19 +1,44 @@
 """What the members of an ensemble are worth: spread against error, CRPS, and the ranks of the truth among them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import one_variable, units_of, with_units
+from triton_earth.core.wording import one_variable, units_of, variable_names, with_units
 from triton_earth.plots.drawing import Curve, draw_curve
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
 from triton_earth.plots.style import Look, style
 
 ENSEMBLE = ("crps", "ensemble_spread", "spread_skill", "rank_histogram")
 """Scores of ensembles, all of which the figure needs."""
 
 _LOOKS = {"crps": Look("#0072b2", "-"), "ensemble_spread": Look("#d55e00", "-")}
+
+
+def ensemble_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section on ensembles; nothing where the forecasts have no members."""
+    if not all(name in scores for name in ENSEMBLE):
+        return []
+    variables = variable_names(scores)
+    each = {"": scores}
+    if "ensemble" in scores.dims:
+        each = {f"{name}, ": scores.sel(ensemble=name) for name in scores["ensemble"].values}
+    parts = [
+        Picture(
+            svg_uri(ensemble_figure(one, variable)),
+            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {name}{variable}.",
+            f"{name}{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable "
+            f"ensemble. {shading(scores)}",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+        for name, one in each.items()
+    ]
+    return [Section("Ensemble", together(parts) + left_out(variables))]
 
 
 def ensemble_figure(scores: xr.Dataset, variable: str) -> Figure:

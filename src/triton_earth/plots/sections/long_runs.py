@@ -1,6 +1,6 @@
 """Long runs of one variable: area mean and variance against the truth, the gap shaded, the seasonal cycle, extremes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,16 @@ from triton_earth.core.wording import (
     variable_names,
 )
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
-from triton_earth.plots.page import Cell, table
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import (
+    MOST_VARIABLES,
+    Cell,
+    Picture,
+    Section,
+    left_out,
+    table,
+    together,
+)
 from triton_earth.plots.style import looks, style
 
 BY_LEAD = ("area_mean", "seasonal_departure", "variance")
@@ -30,6 +39,24 @@ RATES = ("drift_rate", "variance_drift_rate", "error_growth_rate", "error_doubli
 
 _GAP_OPACITY = 0.22
 _TIMES_TRUTH = 3.0
+
+
+def long_run_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section on the statistics of long runs; nothing where there are none."""
+    if "area_mean" not in scores:
+        return []
+    variables = variable_names(scores)
+    seasonal = "departure from the seasonal cycle, " if "seasonal_departure" in scores else ""
+    parts = [
+        Picture(
+            svg_uri(long_run_curves(scores, variable)),
+            f"Area mean, {seasonal}variance and extremes of {variable} over lead time.",
+            f"{variable}: area mean with the gap to the truth shaded, {seasonal}variance and "
+            "extremes (the value below which that part of the area lies). Black: truth.",
+        ).html()
+        for variable in variables[:MOST_VARIABLES]
+    ]
+    return [Section("Long runs", together(parts) + left_out(variables) + rates_table(scores))]
 
 
 def long_run_curves(scores: xr.Dataset, variable: str) -> Figure:

@@ -5,9 +5,15 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import xarray as xr
 from markupsafe import Markup
 
-from triton_earth.plots.page import paragraph, render
+from triton_earth.evaluation.verdict import FINDINGS
+from triton_earth.plots.page import (
+    Section,
+    paragraph,
+    render,
+)
 
 _LONGEST_LINE = 160
 _DEEPEST = 2
@@ -31,6 +37,12 @@ class Term:
     code: bool = False
     long: bool = False
     below: "list[Term]" = field(default_factory=list)
+
+
+def provenance_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section that says where everything comes from; the verdict among the attributes is left out."""
+    attributes = {name: value for name, value in scores.attrs.items() if name != FINDINGS}
+    return [Section("Provenance", provenance_list(attributes))]
 
 
 def provenance_list(attributes: Mapping[Hashable, Any]) -> Markup:

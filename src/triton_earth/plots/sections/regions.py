@@ -1,5 +1,7 @@
 """The report's section about regions, as HTML: which they are, and each model's errors there beside the baselines'."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from markupsafe import Markup
@@ -19,10 +21,19 @@ from triton_earth.evaluation.metrics.by_region import SUFFIX
 from triton_earth.evaluation.verdict import against_baselines
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri
-from triton_earth.plots.page import Picture, Section, heading, paragraph, render, together
-from triton_earth.plots.sections.curves import curve_panels, draw_forecasts, error_limits
+from triton_earth.plots.page import (
+    MOST_VARIABLES,
+    Picture,
+    Section,
+    heading,
+    left_out,
+    paragraph,
+    render,
+    shading,
+    together,
+)
 from triton_earth.plots.sections.provenance import Term
-from triton_earth.plots.sections.seen import MOST_VARIABLES, left_out, shading
+from triton_earth.plots.sections.scores import curve_panels, draw_forecasts, error_limits
 from triton_earth.plots.tables import Column, lead_table
 
 MARKS = {-1: ("✓", "good"), 0: ("", ""), 1: ("✗", "bad")}
@@ -37,12 +48,13 @@ _MARKS = (
 )
 
 
-def region_sections(scores: xr.Dataset) -> list[Section]:
+def region_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
     """Return the section about regions; none where there are no scores by region.
 
     Args:
         scores: `rmse_by_region` and `mse_minus_NAME_by_region` (region, forecast, variable, lead_time) with intervals,
             and `region_description` (region).
+        examples: One example of each model by name; not used.
     """
     if ERROR not in scores:
         return []

@@ -1,5 +1,7 @@
 """The scorecard: every model against one of them, by variable and lead, with what lies beyond chance marked."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,11 +10,27 @@ from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import shortened
-from triton_earth.evaluation.verdict import beyond_chance, relative_difference
+from triton_earth.evaluation.verdict import beyond_chance, models, relative_difference
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import Picture, Section, shading
 from triton_earth.plots.style import error_colours, style
 
 _LARGEST = 50.0
 _MOST_MARKS = 60
+
+
+def scorecard_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section that compares each model with the first; nothing where there is one model."""
+    if len(examples) < 2:
+        return []
+    reference = models(scores)[0]
+    picture = Picture(
+        svg_uri(scorecard(scores, reference)),
+        f"Scorecard: mean square error of every forecast relative to {reference}, by lead time.",
+        f"Mean square error relative to that of {reference}. Green: smaller, purple: larger. Dots: the 95 % interval "
+        f"of the paired difference does not hold zero. {shading(scores).replace('Shading', 'Intervals')}",
+    )
+    return [Section("Scorecard", picture.html())]
 
 
 def scorecard(scores: xr.Dataset, reference: str) -> Figure:

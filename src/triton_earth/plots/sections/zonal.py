@@ -16,8 +16,7 @@ from triton_earth.core.wording import (
     units_of,
     with_units,
 )
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve
-from triton_earth.plots.sections.scales import edges, ratio_bar
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve, edges, ratio_bar
 from triton_earth.plots.style import error_colours, looks, style
 
 _COLUMNS = 3

@@ -8,8 +8,7 @@ from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.example import example_case
 from triton_earth.plots.page import Section
-from triton_earth.plots.sections.stabilizers import stabilizers
-from triton_earth.plots.sections.triage import first_trips, steps_around, triage
+from triton_earth.plots.sections.guard import first_trips, stabilizers, steps_around, triage
 from triton_earth.rollout.guard.training_range import training_pairs
 from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.rollout.storage.forecast_store import ForecastStore

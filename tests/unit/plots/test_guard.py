@@ -5,7 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from triton_earth.plots.sections.triage import first_trips, steps_around, triage
+from triton_earth.plots.sections.guard import first_trips, steps_around, triage
 
 TRIP = {
     "init": 3,

@@ -1,6 +1,6 @@
-"""Scores over lead time: one panel per score, one line per forecast, its interval as shading."""
+"""Scores over lead time: one panel per score, one line per forecast, its interval as shading, and a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -9,9 +9,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from triton_earth.core.lead_times import LeadTimes, lead_times
-from triton_earth.core.wording import axis_title, is_baseline, one_variable, power_of_ten, shortened
+from triton_earth.core.wording import (
+    axis_title,
+    is_baseline,
+    one_variable,
+    power_of_ten,
+    shortened,
+    variable_names,
+)
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import (
+    CROSS,
+    MOST_VARIABLES,
+    Picture,
+    Section,
+    heading,
+    left_out,
+    shading,
+    together,
+)
 from triton_earth.plots.style import looks, style
+from triton_earth.plots.tables import score_table
 
 SCORES = (
     "rmse",
@@ -35,6 +54,23 @@ _HIGH = 0.5
 
 _TIMES_BASELINE = 3.0
 _COLUMNS = 3
+
+
+def score_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section with curves and a table of each variable's scores over lead time."""
+    variables = variable_names(scores)
+    shown = variables[:MOST_VARIABLES]
+    parts = []
+    for variable in shown:
+        if len(variables) > 1:
+            parts.append(heading(variable))
+        curves = Picture(
+            svg_uri(score_curves(scores, variable)),
+            f"Curves of every score of {variable} over lead time, all forecasts.",
+            f"Scores of {variable} over lead time. {shading(scores)}{CROSS}",
+        )
+        parts += [curves.html(), score_table(scores, variable)]
+    return [Section("Scores over lead time", together(parts) + left_out(variables))]
 
 
 def score_curves(scores: xr.Dataset, variable: str) -> Figure:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triton_earth.plots.sections.budgets import budgets
+from triton_earth.plots.sections.totals import budgets
 
 
 def test_truth_in_black_beside_every_forecast(scores):

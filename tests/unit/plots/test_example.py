@@ -1,5 +1,5 @@
 from triton_earth.plots.animation import animation
-from triton_earth.plots.sections import seen
+from triton_earth.plots.sections import example as seen
 
 
 def test_the_caption_says_how_many_leads_are_shown(make_example, monkeypatch):

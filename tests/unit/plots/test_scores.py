@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triton_earth.plots.sections.curves import SCORES, score_curves
+from triton_earth.plots.sections.scores import SCORES, score_curves
 
 
 def line(axes, name):

@@ -1,5 +1,7 @@
 """Budgets over lead time: energy, enstrophy and small-scale enstrophy of every forecast against the truth's."""
 
+from collections.abc import Mapping
+
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,12 +9,26 @@ from matplotlib.figure import Figure
 from triton_earth.core.lead_times import LeadTimes, lead_times
 from triton_earth.core.wording import axis_title, shortened
 from triton_earth.plots.drawing import curves_of, draw_curve, readable_top
+from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.page import CROSS, Picture, Section, shading
 from triton_earth.plots.style import looks, style
 
 BUDGETS = ("energy", "enstrophy", "small_scale_enstrophy")
 """Totals over lead time, in the order in which they are shown."""
 
 _TIMES_TRUTH = 2.5
+
+
+def total_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section on energy and enstrophy; nothing where there are no totals."""
+    if not any(name in scores for name in BUDGETS):
+        return []
+    picture = Picture(
+        svg_uri(budgets(scores)),
+        "Totals over lead time: forecasts against truth.",
+        f"Totals over lead time. Black: truth. {shading(scores)}{CROSS}",
+    )
+    return [Section("Energy and enstrophy", picture.html())]
 
 
 def budgets(scores: xr.Dataset) -> Figure:

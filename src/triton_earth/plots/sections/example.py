@@ -1,4 +1,4 @@
-"""What forecasts look like, as HTML: what moves, maps of every variable, the same of other models beside it."""
+"""The forecasts of one initial condition: what moves, maps of every variable, several models side by side."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import variable_names
 from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
-from triton_earth.plots.page import Picture, paragraph, together
+from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, together
 from triton_earth.plots.panels import (
     error_panels,
     halfway,
@@ -18,9 +18,6 @@ from triton_earth.plots.panels import (
     state_panels,
 )
 
-MOST_VARIABLES = 8
-"""How many variables have pictures."""
-
 _MOST_MOVING = 3
 _COLOURS = (
     "Truth and forecasts share their colours, which the truth sets. Shaded: the variable does not exist there; "
@@ -28,17 +25,11 @@ _COLOURS = (
 )
 
 
-def shading(scores: xr.Dataset) -> str:
-    """Return what the shading of curves is."""
-    return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
-
-
-def left_out(variables: list[str]) -> Markup:
-    """Return, as HTML, which variables have no pictures; nothing where all have."""
-    hidden = variables[MOST_VARIABLES:]
-    if not hidden:
-        return Markup("")
-    return paragraph(f"Not shown here, but in the score files: {', '.join(hidden)}.")
+def example_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section that shows the forecasts of one initial condition, of one model or of several side by side."""
+    first = next(iter(examples.values()))
+    seen = several_models(examples) if len(examples) > 1 else one_forecast(first)
+    return [Section("One forecast, seen", seen + left_out(variable_names(first)))]
 
 
 def one_forecast(example: xr.Dataset) -> Markup:
