@@ -197,6 +197,22 @@ Dask = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers share the work."),
 ]
+Scores = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--score",
+        metavar="MODULE:FAMILY",
+        help="Scores of your own, see docs/your_score.md; repeatable.",
+    ),
+]
+Sections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--section",
+        metavar="MODULE:FUNCTION",
+        help="Sections of the report of your own; repeatable.",
+    ),
+]
 Eddies = Annotated[
     str | None,
     typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),

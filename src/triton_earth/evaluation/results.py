@@ -1,7 +1,7 @@
 """Scores beside their intervals: names, dimensions, units and definitions in one place."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,11 @@ from triton_earth.evaluation.bootstrap import Bootstrap
 
 ORDER = ("region", "forecast", "source", "model", "variable", "velocity", "latitude_band")
 """Dimensions that come before that of the leads, in this order; all others come after it."""
+
+REPORT = "report"
+"""Attribute of a score that says where the report shows it."""
+
+Place = Literal["", "curves"]
 
 Samples = Float64[np.ndarray, "sample *shape"]
 """A score of the data first, then of each resample."""
@@ -52,6 +57,7 @@ class Results:
         joined: bool = False,
         at: Bootstrap | None = None,
         note: str = "",
+        report: Place = "",
     ) -> None:
         """Add a score with its interval, as NAME and NAME_interval (…, bound).
 
@@ -66,6 +72,8 @@ class Results:
             joined: Whether it joins several leads.
             at: Bootstrap at the leads of the score, where these are not all.
             note: What else is to be said of the interval.
+            report: Where the report shows it, for a score that no section knows by its name: ``curves`` for one over
+                forecast, variable and lead_time, beside those of the package.
         """
         bootstrap = at or self.bootstrap
         interval = bootstrap.joined_interval if joined else bootstrap.interval
@@ -83,6 +91,7 @@ class Results:
             units=units,
             definition=definition,
             note=note,
+            report=report,
         )
 
     def add_with_bounds(
@@ -96,10 +105,18 @@ class Results:
         units: str | Iterable[str],
         definition: str,
         note: str = "",
+        report: Place = "",
     ) -> None:
         """Add a score whose interval is known; arguments are those of `add`."""
+        shown = {REPORT: report} if report else {}
         self.add_plain(
-            name, dimensions, estimates, long_name=long_name, units=units, definition=definition
+            name,
+            dimensions,
+            estimates,
+            long_name=long_name,
+            units=units,
+            definition=definition,
+            **shown,
         )
         self.add_plain(
             f"{name}_interval",

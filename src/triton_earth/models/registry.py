@@ -1,10 +1,7 @@
 """The network architectures by name: register, find in other packages, create, list."""
 
-import importlib
-import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
@@ -12,6 +9,7 @@ from torch import nn
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.grid import Grid
+from triton_earth.core.imports import import_object
 from triton_earth.layers.padding import Padding
 
 ENTRY_POINTS = "triton_earth.networks"
@@ -106,17 +104,7 @@ def import_network(name: str) -> type[NetworkConfig]:
     Raises:
         UserError: if the module or the class is not there, or the class is no `NetworkConfig`.
     """
-    module, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"network '{name}': cannot be imported ({error}). Expected MODULE:CLASS, for example "
-            "my_package.my_module:MyConfig, of an installed package or of a file in the current folder."
-        ) from error
+    found = import_object(name, "network", "CLASS", "my_package.my_module:MyConfig")
     config = _require_config(found, name)
     return register(name)(config)
 

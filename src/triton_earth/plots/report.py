@@ -31,7 +31,10 @@ from triton_earth.plots.sections.verdict import verdict_sections
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
 
-SECTIONS: tuple[Callable[[xr.Dataset, Mapping[str, xr.Dataset]], list[Section]], ...] = (
+SectionsOf = Callable[[xr.Dataset, Mapping[str, xr.Dataset]], list[Section]]
+"""Takes the scores and one example of each model by name; returns sections, none where it has nothing to show."""
+
+SECTIONS: tuple[SectionsOf, ...] = (
     scorecard_sections,
     example_sections,
     score_sections,
@@ -43,11 +46,11 @@ SECTIONS: tuple[Callable[[xr.Dataset, Mapping[str, xr.Dataset]], list[Section]],
     event_sections,
     scale_sections,
     total_sections,
-    definition_sections,
-    provenance_sections,
 )
-"""What follows the verdict, in this order. Each takes the scores and one example of each model by name, and returns
-nothing where it has nothing to show; a new picture of scores is one file in `sections` and one entry here."""
+"""What follows the verdict, in this order; a new picture of scores is one file in `sections` and one entry here."""
+
+LAST: tuple[SectionsOf, ...] = (definition_sections, provenance_sections)
+"""What ends the page."""
 
 
 def write_report(
@@ -57,6 +60,7 @@ def write_report(
     title: str,
     about_rollout: Sequence[Section] = (),
     others: Mapping[str, xr.Dataset] | None = None,
+    more: Sequence[SectionsOf] = (),
 ) -> Path:
     """Write the report of one evaluation as a single HTML page, and its animation as a GIF beside it.
 
@@ -72,6 +76,7 @@ def write_report(
         others: Of a comparison, examples of the other models by name, of the same initial condition.
         about_rollout: What the guard saw and stabilisers did, as `triton_earth.plots.sections.guard.triage` and
             `triton_earth.plots.sections.guard.stabilizers` give it.
+        more: What gives further sections, which stand before the definitions.
 
     Returns:
         The path.
@@ -86,7 +91,11 @@ def write_report(
     sections = [
         *verdict_sections(scores, examples),
         *about_rollout,
-        *(part for sections_of in SECTIONS for part in sections_of(scores, examples)),
+        *(
+            part
+            for sections_of in (*SECTIONS, *more, *LAST)
+            for part in sections_of(scores, examples)
+        ),
     ]
     footer = f"Triton Earth {__version__}. This page is one file; it loads nothing."
     text = page(title, _subtitle(scores, variables), sections, footer)

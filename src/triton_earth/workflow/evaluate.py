@@ -18,7 +18,7 @@ from triton_earth.evaluation.regions.places import find_place
 from triton_earth.evaluation.regions.surface_variables import keep_defined
 from triton_earth.evaluation.scores_file import JSON, save_scores
 from triton_earth.plots.page import Section
-from triton_earth.plots.report import write_report
+from triton_earth.plots.report import SectionsOf, write_report
 from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.rollout.storage.forecast_store import ForecastStore
 from triton_earth.workflow.judging.about_rollout import about_rollout
@@ -129,6 +129,7 @@ def judge(
 ) -> xr.Dataset:
     """Do what `evaluate` and `compare` do, with sections of the report that stand after its verdict."""
     config = EvaluationConfig.of(verb, options)
+    families, own_sections = config.families(), config.sections()
     if out is not None:
         sources = paths_of(*forecasts, truth, config.climatology, model=config.is_rolled_out)
         require_apart(Path(out), sources)
@@ -158,6 +159,7 @@ def judge(
             heat_waves=config.heat_waves,
             eddies=config.eddies,
             climatology=inputs.climatology,
+            families=families,
             examples=partial is not None,
             workers=config.workers,
             dask=config.dask,
@@ -170,7 +172,7 @@ def judge(
             scores.attrs["command"] = command_line(verb, [Path(str(one)) for one in given], words)
         if partial is not None:
             save_scores(scores, partial)
-            _write_report(evaluation, inputs, partial / REPORT, config, sections)
+            _write_report(evaluation, inputs, partial / REPORT, config, sections, own_sections)
             claim.publish()
     return scores
 
@@ -181,6 +183,7 @@ def _write_report(
     path: Path,
     config: EvaluationConfig,
     first_sections: Sequence[Section],
+    own_sections: Sequence[SectionsOf],
 ) -> None:
     first, *others = evaluation.examples
     judged = [str(name) for name in evaluation.scores["forecast"].values[: len(inputs.models)]]
@@ -201,4 +204,5 @@ def _write_report(
         config.title or title,
         [*first_sections, *sections],
         others=dict(zip(judged[1:], others, strict=True)),
+        more=own_sections,
     )

@@ -17,6 +17,7 @@ from triton_earth.core.wording import (
     shortened,
     variable_names,
 )
+from triton_earth.evaluation.results import REPORT
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import (
@@ -88,6 +89,7 @@ def score_curves(scores: xr.Dataset, variable: str) -> Figure:
         KeyError: if the variable is not in `scores`.
     """
     names = [name for name in SCORES if name in scores]
+    names += [str(name) for name, score in scores.items() if score.attrs.get(REPORT) == "curves"]
     leads = lead_times(scores["lead_time"])
 
     def draw(axes: Axes, number: int) -> None:

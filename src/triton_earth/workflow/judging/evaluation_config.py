@@ -10,7 +10,9 @@ import xarray as xr
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
+from triton_earth.core.imports import import_object
 from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.evaluation.aggregator import Family
 from triton_earth.evaluation.foreign.fields import parse_rename
 from triton_earth.evaluation.regions.places import Surface
 from triton_earth.evaluation.regions.weights import WeightsName
@@ -23,8 +25,15 @@ Source = str | Path | pydantic.InstanceOf[xr.Dataset] | pydantic.InstanceOf[Trai
 """A path, a dataset or an open store."""
 
 
+Score = str | pydantic.InstanceOf[Family]
+"""A family of scores, or its place as MODULE:FAMILY."""
+
+Pictured = str | Callable[..., Any]
+"""What makes sections of the report, or its place as MODULE:FUNCTION."""
+
+
 def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, str | Family) or callable(value) else value
 
 
 Texts = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]
@@ -48,6 +57,8 @@ class EvaluationConfig(StrictConfig):
         heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
             VARIABLE:START..END, the days named; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
+        score: Families of scores of your own, as MODULE:FAMILY or as they are; see docs/your_score.md.
+        section: Sections of the report of your own, as MODULE:FUNCTION or as functions of scores and examples.
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
         title: Heading of the report; by default the title of the model's recipe.
@@ -77,6 +88,8 @@ class EvaluationConfig(StrictConfig):
     weights: WeightsName = "cell_area"
     heat_waves: str | None = None
     eddies: str | None = None
+    score: Annotated[tuple[Score, ...], pydantic.BeforeValidator(_several)] = ()
+    section: Annotated[tuple[Pictured, ...], pydantic.BeforeValidator(_several)] = ()
     seed: int = pydantic.Field(default=0, ge=0)
     resamples: int = 1000
     title: str | None = None
@@ -113,6 +126,44 @@ class EvaluationConfig(StrictConfig):
             )
         return config
 
+    def families(self) -> list[Family]:
+        """Return the families of scores that the user adds.
+
+        Raises:
+            UserError: if a name cannot be imported, or is no family.
+        """
+        found = []
+        for one in self.score:
+            example = "my_score:FAMILY"
+            family = import_object(one, "score", "FAMILY", example) if isinstance(one, str) else one
+            if not isinstance(family, Family):
+                raise UserError(
+                    f"score '{one}': expected a triton_earth.evaluation.aggregator.Family, found {family!r}. See "
+                    "docs/your_score.md."
+                )
+            found.append(family)
+        return found
+
+    def sections(self) -> list[Callable[..., Any]]:
+        """Return what makes the sections of the report that the user adds.
+
+        Raises:
+            UserError: if a name cannot be imported, or cannot be called.
+        """
+        found = []
+        for one in self.section:
+            example = "my_score:my_sections"
+            made = (
+                import_object(one, "section", "FUNCTION", example) if isinstance(one, str) else one
+            )
+            if not callable(made):
+                raise UserError(
+                    f"section '{one}': expected a function of scores and examples, found {made!r}. See "
+                    "docs/your_score.md."
+                )
+            found.append(made)
+        return found
+
     @property
     def is_rolled_out(self) -> bool:
         """Whether a model is judged while it is rolled out."""
@@ -127,6 +178,8 @@ class EvaluationConfig(StrictConfig):
                 continue
             if isinstance(value, dict):
                 value = [f"{theirs}={ours}" for theirs, ours in value.items()]
+            if isinstance(value, tuple):
+                value = tuple(one for one in value if isinstance(one, str))
             if isinstance(value, str | Path | int | list | tuple):  # a dataset has no words
                 found[key.replace("_", "-")] = list(value) if isinstance(value, tuple) else value
         return found
