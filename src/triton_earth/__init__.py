@@ -23,6 +23,7 @@ _HOMES = {
     "load_scores": "triton_earth.workflow.opening",
     "forecasts_from_xarray": "triton_earth.evaluation.foreign.forecasts",
     "load_forecaster": "triton_earth.models.checkpoint",
+    "export": "triton_earth.exchange.export_model",
     "verdict": "triton_earth.evaluation.verdict",
     "rollout": "triton_earth.rollout.rollout",
     "register_network": "triton_earth.models.registry:register",
@@ -41,7 +42,7 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 (in the order of the documentation)
     "prepare", "plan", "train", "forecast", "forecasts_from_xarray", "evaluate", "compare", "inspect",
     "load_recipe", "open_store", "open_forecast", "load_scores", "load_forecaster",
-    "rollout", "register_network", "verdict",
+    "export", "rollout", "register_network", "verdict",
     "State", "Variable", "Variables", "LatLonGrid", "PeriodicGrid", "Region", "Forecaster", "UserError", "Triton",
 ]  # fmt: skip
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from triton_earth.core.variables import Variable, Variables
     from triton_earth.evaluation.foreign.forecasts import forecasts_from_xarray
     from triton_earth.evaluation.verdict import verdict
+    from triton_earth.exchange.export_model import export
     from triton_earth.models.base import Forecaster
     from triton_earth.models.checkpoint import load_forecaster
     from triton_earth.models.registry import register as register_network

@@ -28,7 +28,6 @@ from triton_earth.options import (
     ForcingsBeyond,
     ForecastArgument,
     ForecastSteps,
-    GroupedCommand,
     Guard,
     GuardOrNone,
     HeatWaves,
@@ -228,7 +227,7 @@ def plan(
         )
 
 
-@app.command(cls=GroupedCommand)
+@app.command()
 def forecast(
     model: ModelArgument,
     store: StoreArgument,
@@ -242,12 +241,8 @@ def forecast(
     batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
     members: Members = 1,
     perturb: Perturb = "auto",
-    perturb_size: Annotated[
-        float, typer.Option(help="Size of a perturbation, in steps of the training data.")
-    ] = 0.5,
-    seed: Annotated[
-        int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the members.")
-    ] = 0,
+    perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
+    seed: Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed.")] = 0,
     drop_paths: DropPaths = False,
     variables: Annotated[
         str | None, typer.Option(help="What is stored, names or patterns as sst,temperature_*.")
@@ -304,7 +299,7 @@ def forecast(
     typer.echo(f"forecast: {out}")
 
 
-@app.command(cls=GroupedCommand)
+@app.command()
 def evaluate(
     forecast: ForecastArgument,
     truth: TruthArgument,
@@ -346,7 +341,7 @@ def evaluate(
     _show(scores, out)
 
 
-@app.command(cls=GroupedCommand)
+@app.command()
 def compare(
     paths: Annotated[
         list[str],

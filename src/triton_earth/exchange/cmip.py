@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.standard_names import CONVENTIONS, axis_attributes
+from triton_earth.core.standard_names import CONVENTIONS, MEMBER, axis_attributes
 from triton_earth.data.sources.known_variables import STANDARD_GRAVITY
 from triton_earth.exchange.exported import Exported, Field
 
@@ -76,7 +76,9 @@ class Cmip:
                     path = folder / self._file_name(exported, field, init, member)
                     paths[path.with_name(f".{path.name}.tmp")] = path
                     files.append(netCDF4.Dataset(path.with_name(f".{path.name}.tmp"), "w"))
-                    arrays.append((field, member, self._begin(files[-1], exported, field, init)))
+                    arrays.append(
+                        (field, member, self._begin(files[-1], exported, field, init, member))
+                    )
             for lead, members in enumerate(exported.leads_of(init)):
                 for field, member, array in arrays:
                     factor = np.float32(NAMES[field.name][3])
@@ -106,7 +108,7 @@ class Cmip:
         return f"{short}_{table}_{model}_forecast_r{init + 1}i1p1f{member + 1}_gn_{first}-{last}.nc"
 
     def _begin(
-        self, file: netCDF4.Dataset, exported: Exported, field: Field, init: int
+        self, file: netCDF4.Dataset, exported: Exported, field: Field, init: int, member: int
     ) -> netCDF4.Variable:
         """Write the coordinates of a file and return its empty variable."""
         grid, forecast = exported.grid, exported.forecast
@@ -141,6 +143,12 @@ class Cmip:
         )
         first = forecast.init_times[init] - np.datetime64("1850-01-01", "ns")
         started[...] = first / np.timedelta64(1, "D")
+        scalars = ["forecast_reference_time"]
+        if exported.members > 1:
+            number = file.createVariable("realization", "i4", ())
+            number.setncatts({**MEMBER, "units": "1"})
+            number[...] = member
+            scalars.append("realization")
         made = file.createVariable(
             short,
             "f4",
@@ -156,7 +164,7 @@ class Cmip:
                 "standard_name": standard,
                 "long_name": field.name.replace("_", " "),
                 "missing_value": np.float32(1e20),
-                "coordinates": "forecast_reference_time",
+                "coordinates": " ".join(scalars),
             }
         )
         return made

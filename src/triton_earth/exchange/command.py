@@ -28,6 +28,12 @@ def convert(
     mask: Annotated[
         Path | None, typer.Option(help="Where channels are defined; true is sea.")
     ] = None,
+    normalised: Annotated[
+        bool,
+        typer.Option(
+            "--normalised", help="Fields stay normalised, as the weather experiment's files are."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert weights that were published for the original system into a model."""
@@ -43,9 +49,27 @@ def convert(
         std=std,
         climatology=climatology,
         mask=mask,
+        normalised=normalised,
         overwrite=overwrite,
     )
     typer.echo(f"model: {to} ({model.parameter_count:,} parameters, {model.grid})")
+
+
+def export(
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="New file.")],
+    format: Annotated[
+        str | None, typer.Option(help="onnx or pt2; by the ending of FILE if not given.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a step of a model, normalisation inside, for other tools: ONNX, or a program of torch."""
+    from triton_earth.exchange.export_model import export as run
+
+    made = run(model, out, format=format, overwrite=overwrite)
+    typer.echo(
+        f"{made} ({made.stat().st_size / 1e6:.1f} MB, the same as the model on random states)"
+    )
 
 
 def export_forecast(
@@ -82,5 +106,5 @@ def push(
     typer.echo(f"model: {run(model, name, licence=licence, scores=scores, private=private)}")
 
 
-COMMANDS = (convert, export_forecast, push)
+COMMANDS = (convert, export, export_forecast, push)
 """All of them, in the order of the help."""

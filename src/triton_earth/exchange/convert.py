@@ -50,6 +50,7 @@ def convert(
     std: str | Path | None = None,
     climatology: str | Path | None = None,
     mask: str | Path | None = None,
+    normalised: bool = False,
     overwrite: bool = False,
 ) -> NetworkForecaster:
     """Make a forecaster of weights that were published for the original system.
@@ -68,6 +69,8 @@ def convert(
         std: File of the standard deviations.
         climatology: File of the climatology by day of the year.
         mask: File that says where every channel is defined.
+        normalised: Whether fields stay normalised, as the weather experiment's files ``{year}_norm.nc`` are: units are
+            1 then, and no statistics are asked for.
         overwrite: Replace an existing forecaster.
 
     Returns:
@@ -80,8 +83,16 @@ def convert(
     official, to = Path(official), Path(to)
     require_apart(to, [official])
     network = load_network(read_weights(official))
-    outputs = network.decoder.readout.out_channels
-    found = find_experiment(experiment, network.frames, network.input_channels, outputs)
+    readout = network.decoder.readout
+    found = find_experiment(
+        experiment,
+        network.frames,
+        network.input_channels,
+        readout.out_channels,
+        readout.in_channels,
+    )
+    if normalised:
+        found = found.of_normalised_fields()
     cells = shape or found.shape
     files = {"mean": mean, "std": std, "climatology": climatology, "mask": mask}
     paths = {name: None if file is None else Path(file) for name, file in files.items()}

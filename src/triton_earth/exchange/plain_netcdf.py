@@ -100,7 +100,11 @@ def write_times(file: netCDF4.Dataset, exported: Exported, init: int) -> None:
         epoch = np.datetime64("1970-01-01", "ns")
         numbers = {
             "init_time": ((start - epoch) / second, {**INIT_TIME, "units": SECONDS}),
-            "lead_time": (leads / second, {**LEAD_TIME, "units": "seconds"}),
+            # By this type newer versions of xarray tell a length of time from a number.
+            "lead_time": (
+                leads / second,
+                {**LEAD_TIME, "units": "seconds", "dtype": "timedelta64[ns]"},
+            ),
             "valid_time": ((start + leads - epoch) / second, {**VALID_TIME, "units": SECONDS}),
         }
         kind = "i8"

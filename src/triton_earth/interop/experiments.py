@@ -4,7 +4,7 @@ Source: the published code and configuration of the original system and arXiv:25
 more than its code, the facts are those of the files.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -118,6 +118,19 @@ class Experiment:
         given = self.variables.with_role(Role.FORCING)
         return len(self.variables), len(self.variables) - len(given)
 
+    def of_normalised_fields(self) -> "Experiment":
+        """Return the experiment on fields that are normalised already, as ``{year}_norm.nc`` of the weather one.
+
+        Raises:
+            UserError: if its files hold fields in physical units.
+        """
+        if self.statistics == "none" or self.anomalies:
+            raise UserError(
+                f"--normalised: the files of the experiment '{self.name}' hold fields in physical units; leave it out."
+            )
+        channels = (replace(one, units="1") for one in self.variables)
+        return replace(self, variables=Variables(tuple(channels)), statistics="none")
+
     def grid(self, shape: tuple[int, int]) -> Grid:
         """Return the grid with so many rows and columns.
 
@@ -180,12 +193,35 @@ EXPERIMENTS = {
 }
 
 
-def find_experiment(name: str | None, frames: int, inputs: int, outputs: int) -> Experiment:
+UNNAMED = {
+    (1, 70, 69): "the second version's multi-year climate runs",
+    (1, 69, 69, 1536): "the second version's medium-range weather forecasts",
+}
+"""Experiments whose channels were not published, by frames and channels, and width of the network."""
+
+
+def find_experiment(
+    name: str | None, frames: int, inputs: int, outputs: int, width: int = 0
+) -> Experiment:
     """Return the experiment of a name, or the one whose channels weights have.
+
+    Args:
+        name: Its name; None: it is found.
+        frames: Frames that the weights take.
+        inputs: Channels that they take.
+        outputs: Channels that they give.
+        width: Channels of the first layer of the network.
 
     Raises:
         UserError: if there is none, or the weights have other channels.
     """
+    unnamed = UNNAMED.get((frames, inputs, outputs), UNNAMED.get((frames, inputs, outputs, width)))
+    if name is None and unnamed is not None:
+        raise UserError(
+            f"the weights are of {unnamed}, of which it was not published in what order their channels are. If they "
+            "are those of another experiment, name it with --experiment; or load the network alone with "
+            "triton_earth.interop.official.load_network."
+        )
     if name is not None and name not in EXPERIMENTS:
         raise UserError(f"--experiment: unknown '{name}'; {nearest(name, EXPERIMENTS)}")
     found = (frames, inputs, outputs)

@@ -208,6 +208,7 @@ def forecaster_folder(folder: str | Path) -> Path:
     Raises:
         UserError: if there is none.
     """
+    asked = folder
     if str(folder).startswith(HUB):
         folder = fetch_model(str(folder))
     shipped = {} if Path(folder).exists() else shipped_models()
@@ -216,6 +217,6 @@ def forecaster_folder(folder: str | Path) -> Path:
         if (candidate / DESCRIPTION).is_file():
             return candidate
     raise UserError(
-        f"{folder}: there is no trained model (no {DESCRIPTION}, no forecaster/{DESCRIPTION}). "
+        f"{asked}: there is no trained model (no {DESCRIPTION}, no forecaster/{DESCRIPTION}). "
         "Train one with `triton-earth train RECIPE`."
     )

@@ -128,6 +128,7 @@ class NetworkForecaster(Forecaster):
         forcing_mask: True where a forcing or static variable is defined; None where all are everywhere.
         precision: Arithmetic of the network; all else is float32.
         noise_seeds: What the noise of each row of the next call depends on; None: the times of its states.
+        given_noise: The noise channels themselves, in place of drawn ones; None: they are drawn.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class NetworkForecaster(Forecaster):
         self.normalizer, self.precision = normalizer, precision
         self.valid_mask, self.forcing_mask = valid_mask, forcing_mask
         self.noise_seeds: Seeds | None = None
+        self.given_noise: Tensor | None = None
         self.network: nn.Module = config.network.build(
             frames=config.history,
             input_channels=self._input_channels,
@@ -264,6 +266,8 @@ class NetworkForecaster(Forecaster):
     def _noise(
         self, config: NoiseConfig, inputs: Float[Tensor, "batch time channel y x"], window: State
     ) -> Float[Tensor, "batch time noise y x"]:
+        if self.given_noise is not None:
+            return self.given_noise
         if self.network.training and self.noise_seeds is None:
             return free_noise(config, inputs, self.grid.padding)
         seeds = self.noise_seeds

@@ -1,12 +1,15 @@
 """Models on the Hugging Face Hub: ``hf:OWNER/NAME[@REVISION]``, fetched once and kept; nothing in them can run."""
 
 import importlib
+import logging
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from triton_earth.core.errors import UserError, first_line
+
+logger = logging.getLogger("triton_earth")
 
 HUB = "hf:"
 ALLOWED = (".safetensors", ".json", ".md")
@@ -87,8 +90,8 @@ def require_tensors_and_text(files: list[str], name: str) -> None:
     foreign = [file for file in files if not file.endswith(ALLOWED) and file not in PASSED_OVER]
     if foreign:
         raise UserError(
-            f"{name}: holds '{foreign[0]}'; a model has safetensors, JSON and Markdown files alone. Nothing was "
-            "fetched."
+            f"{name}: holds '{foreign[0]}'; a model has safetensors, JSON and Markdown files alone. Nothing of it is "
+            "used."
         )
 
 
@@ -114,9 +117,14 @@ def _kept(hub: ModuleType, name: str, repository: str, revision: str | None, rea
     """
     errors = importlib.import_module("huggingface_hub.errors")
     try:
-        return Path(hub.snapshot_download(repository, revision=revision, local_files_only=True))
+        kept = Path(hub.snapshot_download(repository, revision=revision, local_files_only=True))
     except (errors.LocalEntryNotFoundError, OSError, ValueError) as error:
         raise UserError(
             f"{name}: the Hub cannot be reached ({reason}), and no copy was fetched before. Connect once, or give a "
             "folder."
         ) from error
+    require_tensors_and_text(
+        [str(file.relative_to(kept)) for file in kept.rglob("*") if file.is_file()], name
+    )
+    logger.info("%s: the Hub cannot be reached; the copy that was fetched before is used", name)
+    return kept

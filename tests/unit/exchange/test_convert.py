@@ -14,7 +14,7 @@ from tests.builders import random_state
 from triton_earth.cli import main
 from triton_earth.core.errors import UserError
 from triton_earth.exchange.convert import convert
-from triton_earth.interop.experiments import EXPERIMENTS
+from triton_earth.interop.experiments import EXPERIMENTS, find_experiment
 from triton_earth.interop.official import load_network
 from triton_earth.models.checkpoint import load_forecaster
 from triton_earth.models.triton import Triton
@@ -102,7 +102,15 @@ def test_turbulence_in_every_layout(tmp_path, layout):
         stored = {
             "bare": weights,
             "module": prefixed,
-            "checkpoint": {"iters": 3, "epoch": 1, "model_state": prefixed},
+            "checkpoint": {
+                "iters": 3,
+                "epoch": 1,
+                "model_state": {**prefixed, "ged": torch.zeros(2)},
+                "optimizer_state_dict": {
+                    "state": {},
+                    "param_groups": [{"lr": 1e-3, "params": [0]}],
+                },
+            },
         }
         torch.save(stored[layout], path)
     convert(path, tmp_path / "model", shape=(16, 16))
@@ -245,6 +253,11 @@ def truncated(folder):
     return path
 
 
+def saved(folder, network):
+    torch.save(original_weights(network), folder / "saved.pth")
+    return folder / "saved.pth"
+
+
 def changed(folder, **weights):
     path = folder / "changed.pth"
     torch.save({**original_weights(original_network(1, 1, 1)), **weights}, path)
@@ -273,6 +286,26 @@ REFUSALS = {
         {},
         "gated convolutions with large kernels",
     ),
+    "flat ablation": (
+        lambda folder: changed(folder, **{"flat_encoder.net.0.weight": torch.zeros(8, 1, 3, 3)}),
+        {},
+        "the ablation without a V-cycle, whose maps have a single resolution",
+    ),
+    "gated attention": (
+        lambda folder: changed(folder, **{"enc.0.conv.conv.weight": torch.zeros(8, 1, 3, 3)}),
+        {},
+        "the second version's network with gated attention",
+    ),
+    "multi-year climate": (
+        lambda folder: saved(folder, original_network(1, 70, 69)),
+        {},
+        "of the second version's multi-year climate runs, of which it was not published",
+    ),
+    "physical units": (
+        changed,
+        {"normalised": True},
+        "--normalised: the files of the experiment 'turbulence' hold fields in physical units",
+    ),
     "unknown experiment": (changed, {"experiment": "ozone"}, "--experiment: unknown 'ozone'"),
     "other experiment": (
         changed,
@@ -293,6 +326,15 @@ def test_what_cannot_be_converted_is_refused(tmp_path, case):
     with pytest.raises(UserError, match=message):
         convert(make(tmp_path), tmp_path / "model", **options)
     assert not (tmp_path / "model").exists()
+
+
+def test_weights_whose_channels_nobody_knows_are_not_taken_for_others():
+    with pytest.raises(
+        UserError, match="medium-range weather forecasts, of which it was not published"
+    ):
+        find_experiment(None, 1, 69, 69, 1536)
+    assert find_experiment("weather", 1, 69, 69, 1536).name == "weather"
+    assert find_experiment(None, 1, 69, 69, 256).name == "weather"
 
 
 OCEAN_REFUSALS = {

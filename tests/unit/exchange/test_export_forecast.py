@@ -1,5 +1,7 @@
 """Stored forecasts in the layouts of other tools: what these read is what was stored, bit by bit."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -167,6 +169,30 @@ def test_cmip_has_a_file_for_each_variable_start_and_member(tmp_path):
         np.testing.assert_array_equal(file["tas"][0], fields[0, 1, 0])
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_cmip_is_read_again_as_the_same_forecast(tmp_path, members):
+    foreign = pytest.importorskip("triton_earth.evaluation.foreign.forecasts")
+    path = stored(tmp_path / "f.zarr", members=members)
+    made = export_forecast(path, tmp_path / "cmip", layout="cmip")
+    again = foreign.forecasts_from_files(f"{made}/*.nc", "theirs", rename={}, wanted=None)
+    own = ForecastStore.open(path)
+    assert again.members == members
+    np.testing.assert_array_equal(again.lead_times, own.lead_times)
+    np.testing.assert_array_equal(again.init_times, own.init_times)
+    assert set(again.variables.names) == set(own.variables.names)
+    for name in own.variables.names:
+        found = again.read_members(slice(0, 3), 1)[:, :, again.variables.names.index(name)]
+        expected = own.read_members(slice(0, 3), 1)[:, :, own.variables.names.index(name)]
+        if name.startswith("geopotential"):  # as a height in m in between
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+        else:
+            np.testing.assert_array_equal(found, expected)
+    twice = made / "tas_again.nc"
+    twice.write_bytes(min(made.glob("tas_*.nc")).read_bytes())
+    with pytest.raises(UserError, match="the variable 'tas' of this start is in more than one of"):
+        foreign.forecasts_from_files(f"{made}/*.nc", "theirs", rename={}, wanted=None)
+
+
 @pytest.mark.parametrize("calendar", [True, False])
 def test_netcdf_holds_any_grid_with_its_valid_times(tmp_path, calendar):
     variables = Variables((VORTICITY,))
@@ -180,6 +206,25 @@ def test_netcdf_holds_any_grid_with_its_valid_times(tmp_path, calendar):
         expected = np.datetime64("2001-01-09") if calendar else 2.5
         assert file["valid_time"].values[2] == expected
         assert file.attrs["Conventions"].startswith("CF")
+
+
+@pytest.mark.parametrize("layout", ["weatherbench", "netcdf"])
+def test_lead_times_are_lengths_of_time_without_being_asked_for(tmp_path, layout):
+    made = export_forecast(stored(tmp_path / "f.zarr"), tmp_path / "x.zarr", layout=layout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = (
+            xr.open_zarr(made)
+            if layout == "weatherbench"
+            else xr.open_dataset(min(made.glob("*.nc")))
+        )
+        with opened as dataset:
+            name = "prediction_timedelta" if layout == "weatherbench" else "lead_time"
+            np.testing.assert_array_equal(dataset[name], DAY * np.arange(1, 4))
+            assert dataset.attrs["Conventions"].startswith("CF")
+            assert dataset["latitude"].attrs["axis"] == "Y"
+            assert dataset["2m_temperature"].attrs["standard_name"] == "air_temperature"
+            assert dataset["2m_temperature"].attrs["units"] == "K"
 
 
 def test_an_export_that_was_stopped_goes_on_and_has_the_same_files(tmp_path, monkeypatch):

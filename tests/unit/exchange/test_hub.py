@@ -2,9 +2,11 @@
 
 import json
 import socket
+import sys
 
 import pytest
 import torch
+import xarray as xr
 import yaml
 
 from tests.builders import tiny_forecaster, wave_store
@@ -94,9 +96,57 @@ def test_without_a_connection_the_kept_copy_serves(repositories, model, monkeypa
         load_forecaster("hf:somebody/other")
 
 
+def test_without_a_connection_nothing_else_is_taken_for_what_was_asked(
+    repositories, model, tmp_path, monkeypatch, caplog
+):
+    repositories.add("somebody/waves", files_of(model))
+    load_forecaster("hf:somebody/waves")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    caplog.set_level("INFO", "triton_earth")
+    assert load_forecaster("hf:somebody/waves").name == "triton"
+    assert "the copy that was fetched before is used" in caplog.text
+    with pytest.raises(UserError, match=r"waves@older: the Hub cannot be reached .* no copy was"):
+        load_forecaster("hf:somebody/waves@older")
+    (kept,) = (tmp_path / "cache").glob("*/snapshots/*")
+    (kept / "modeling.py").write_text("import os")
+    with pytest.raises(UserError, match=r"holds 'modeling.py'; .* Nothing of it is used"):
+        load_forecaster("hf:somebody/waves")
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(
+        UserError, match=r"needs the package huggingface_hub; .*'triton-earth\[hub\]'"
+    ):
+        load_forecaster("hf:somebody/waves")
+
+
+def test_a_model_without_its_files_is_no_model(repositories):
+    repositories.add("somebody/empty", {"README.md": b"nothing"})
+    with pytest.raises(UserError, match=r"hf:somebody/empty: there is no trained model"):
+        load_forecaster("hf:somebody/empty")
+
+
+def test_a_hub_that_does_not_take_the_model_is_said(repositories, model, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    point_to(f"http://127.0.0.1:{port}", monkeypatch)
+    with pytest.raises(
+        UserError, match=r"the Hub does not take the model \(.*Log in \(hf auth login"
+    ):
+        push(model, "somebody/waves", licence="mit")
+
+
+def test_scores_that_a_card_cannot_quote_are_refused(model, tmp_path):
+    xr.Dataset({"bias": 0.0}).to_netcdf(tmp_path / "scores.nc")
+    with pytest.raises(UserError, match=r"has none of the scores that a card quotes: rmse, acc"):
+        push(model, "somebody/waves", licence="mit", scores=tmp_path)
+
+
 def test_other_files_than_tensors_and_text_are_refused(repositories, model, tmp_path):
     repositories.add("somebody/evil", {**files_of(model), "modeling.py": b"import os"})
-    with pytest.raises(UserError, match=r"holds 'modeling.py'; .* Nothing was fetched"):
+    with pytest.raises(UserError, match=r"holds 'modeling.py'; .* Nothing of it is used"):
         load_forecaster("hf:somebody/evil")
     assert not list((tmp_path / "cache").rglob("modeling.py"))
 

@@ -38,11 +38,8 @@ class SeasonalCycle:
             times: When, datetime64 or float64 [batch, time].
             like: Whose precision and device it shall have.
         """
-        rows = harmonic_basis(
-            times.ravel(), self.climatology.yearly_harmonics, self.climatology.daily_harmonics
-        )
         coefficients = self._coefficients(like.device)
-        basis = torch.from_numpy(rows).to(like.device)
+        basis = self._basis(times).to(like.device)
         # One time after the other, so that a field has the same bits in any batch.
         cycle = torch.stack([torch.tensordot(row, coefficients, dims=1) for row in basis])
         cycle = cycle.to(like.dtype).reshape(*times.shape, *cycle.shape[1:])
@@ -91,6 +88,10 @@ class SeasonalCycle:
             coefficients.numpy(), values["definition"], values["daily_harmonics"]
         )
         return cls(tuple(values["variables"]), climatology)
+
+    def _basis(self, times: ValidTimes) -> Float[Tensor, "time basis"]:
+        harmonics = self.climatology.yearly_harmonics, self.climatology.daily_harmonics
+        return torch.from_numpy(harmonic_basis(times.ravel(), *harmonics))
 
     def _coefficients(self, device: torch.device) -> Float[Tensor, "basis channel y x"]:
         if device not in self._on_device:

@@ -14,6 +14,7 @@ from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.sources.files import open_files
 from triton_earth.evaluation.foreign.fields import Fields, parse_rename, require_renamed
+from triton_earth.evaluation.foreign.joined import joined
 from triton_earth.evaluation.foreign.layouts import INIT, LEAD, MEMBER, Laid, lay_out
 from triton_earth.rollout.ensemble import mean_over_members
 from triton_earth.rollout.storage.forecast_store import fields_in_chunk
@@ -188,10 +189,12 @@ def forecasts_from_files(
 ) -> XarrayForecasts:
     """Make forecasts of NetCDF or Zarr files; those that a pattern matches are parts of one forecast.
 
+    Parts have different initial times; or, as CMIP has them, other variables or members of one.
+
     Raises:
         UserError: as `forecasts_from_xarray`, and if there is no such file or it cannot be read.
     """
-    return XarrayForecasts(open_files(path), name, rename=rename, wanted=wanted)
+    return XarrayForecasts(joined(open_files(path)), name, rename=rename, wanted=wanted)
 
 
 def _template(laid: Laid) -> xr.Dataset:

@@ -97,7 +97,7 @@ def lay_out(dataset: xr.Dataset, source: str) -> Laid:
         UserError: if there is no lead time or initial time, or one cannot be understood; the message names what was
             found and what is looked for.
     """
-    init, lead, member = (_find(dataset, kind) for kind in ("init", "lead", "member"))
+    init, lead, member = (find_coordinate(dataset, kind) for kind in ("init", "lead", "member"))
     if lead is None:
         return _by_valid_time(dataset, source, init, member)
     if init is None:
@@ -173,7 +173,7 @@ def _laid(
     return Laid(bare, source, inits, leads, trajectories, members, remarks)
 
 
-def _find(dataset: xr.Dataset, kind: str) -> str | None:
+def find_coordinate(dataset: xr.Dataset, kind: str) -> str | None:
     """Return the name of a coordinate or dimension of some kind, by its standard name or a usual name."""
     names = {"init": _INITS, "lead": _LEADS, "member": _MEMBERS}[kind]
     for name, variable in dataset.variables.items():

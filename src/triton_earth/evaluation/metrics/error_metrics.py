@@ -53,6 +53,24 @@ def correlation(sums: ErrorSums) -> Values:
     return np.where(np.isfinite(value), np.clip(value, -1.0, 1.0), np.nan)
 
 
+def second_moments(sums: ErrorSums) -> Float64[np.ndarray, "*shape moment"]:
+    """Return Σ w f t / Σ w, Σ w f² / Σ w and Σ w t² / Σ w as a last axis; NaN where the forecast is not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = (sums.product, sums.forecast_squared, sums.truth_squared)
+        value = np.stack(parts, axis=-1) / sums.weight[..., None]
+    return np.where(np.isfinite(value).all(axis=-1, keepdims=True), value, np.nan)
+
+
+def uncentred_correlation(moments: Float64[np.ndarray, "*shape moment"]) -> Values:
+    """Return ⟨f t⟩ / √(⟨f²⟩ ⟨t²⟩), dimensionless, −1 … 1, of averages of `second_moments`; NaN where one is zero.
+
+    Source: WeatherBench-X, whose anomaly correlation it is, with averages over cells and initial conditions.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = moments[..., 0] / np.sqrt(moments[..., 1] * moments[..., 2])
+    return np.where(np.isfinite(value), np.clip(value, -1.0, 1.0), np.nan)
+
+
 def mean_absolute_error(sums: ErrorSums) -> Values:
     """Return MAE = Σ w |f − t| / Σ w, in units of the variable; +∞ where the forecast is not finite."""
     return _mean_of_squares(sums.error_absolute, sums.weight)
@@ -95,8 +113,8 @@ class Metric:
         name: Name in the scores.
         long_name: Words for plots.
         definition: The formula in words.
-        of_one: Value of each initial condition from its sums.
-        finish: What is done with the average over initial conditions; it must not decrease.
+        of_one: Value of each initial condition from its sums, or several along a further axis.
+        finish: What is done with the average over initial conditions, which makes one of several values.
         power: Power of the variable's units.
         anomalies: Whether the sums are those of departures from the climatology.
         defined: Where the truth lets an initial condition have a value; others take no part in the average.
@@ -207,6 +225,16 @@ METRICS: dict[str, Metric] = {
             0,
             anomalies=True,
             defined=truth_varies,
+        ),
+        Metric(
+            "acc_uncentred",
+            "anomaly correlation, not centred",
+            "area-weighted mean of (forecast - climatology) (truth - climatology), divided by the roots of the mean "
+            "squares of both, each averaged over cells and initial conditions: the ACC of WeatherBench-X",
+            second_moments,
+            uncentred_correlation,
+            0,
+            anomalies=True,
         ),
         Metric(
             "activity",

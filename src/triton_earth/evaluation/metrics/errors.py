@@ -159,7 +159,7 @@ class ErrorScore:
         if self.opponent is None:
             for sums in self.sums:
                 defined = None if metric.defined is None else metric.defined(sums)
-                yield bootstrap.means(metric.of_one(sums), metric.finish, defined=defined)
+                yield metric.finish(bootstrap.means(metric.of_one(sums), defined=defined))
             return
         least = bootstrap.means(mean_square_error(self.sums[self.opponent]))
         for sums in self.sums:
