@@ -28,6 +28,7 @@ from triton_earth.options import (
     ForcingsBeyond,
     ForecastArgument,
     ForecastSteps,
+    GroupedCommand,
     Guard,
     GuardOrNone,
     HeatWaves,
@@ -227,7 +228,7 @@ def plan(
         )
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def forecast(
     model: ModelArgument,
     store: StoreArgument,
@@ -241,8 +242,12 @@ def forecast(
     batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
     members: Members = 1,
     perturb: Perturb = "auto",
-    perturb_size: Annotated[float, typer.Option(help="Its size, in increments.")] = 0.5,
-    seed: Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed.")] = 0,
+    perturb_size: Annotated[
+        float, typer.Option(help="Size of a perturbation, in steps of the training data.")
+    ] = 0.5,
+    seed: Annotated[
+        int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the members.")
+    ] = 0,
     drop_paths: DropPaths = False,
     variables: Annotated[
         str | None, typer.Option(help="What is stored, names or patterns as sst,temperature_*.")
@@ -299,7 +304,7 @@ def forecast(
     typer.echo(f"forecast: {out}")
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def evaluate(
     forecast: ForecastArgument,
     truth: TruthArgument,
@@ -341,7 +346,7 @@ def evaluate(
     _show(scores, out)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def compare(
     paths: Annotated[
         list[str],

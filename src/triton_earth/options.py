@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from triton_earth.core.config import LARGEST_SEED
 from triton_earth.core.errors import UserError
@@ -28,6 +29,57 @@ def at_least(
         return value
 
     return check
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "What is read": ("name", "rename", "climatology", "climatology_period", "forcings", "network"),
+    "What a model forecasts": (
+        "steps",
+        "length",
+        "split",
+        "init",
+        "forcings_beyond",
+        "batch_size",
+        "guard",
+        "stabilize",
+    ),
+    "Members and chance": ("members", "perturb", "perturb_size", "drop_paths", "seed", "resamples"),
+    "Part of the fields": ("region", "surface", "variables", "levels", "leads"),
+    "What is scored": ("by_region", "weights", "heat_waves", "eddies", "score"),
+    "Output": (
+        "out",
+        "title",
+        "section",
+        "statistics_only",
+        "mean_and_spread",
+        "resume",
+        "overwrite",
+    ),
+    "This machine": ("device", "workers", "dask", "force"),
+}
+"""Headings of the help of commands with many options, and the options below each; others stand below `Options`."""
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows options below the headings of `GROUPS`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, groups that have an option, and the rest."""
+        heading_of = {name: heading for heading, names in GROUPS.items() for name in names}
+        below: dict[str, list[tuple[str, str]]] = {
+            heading: [] for heading in ("Arguments", *GROUPS, "Options")
+        }
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            other = "Arguments" if argument else "Options"
+            below[other if argument else heading_of.get(str(parameter.name), other)].append(record)
+        for heading, records in below.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 RecipeArgument = Annotated[
@@ -143,10 +195,13 @@ ForcingsBeyond = Annotated[
     str | None,
     typer.Option(help="After the end of the forcings: repeat their last year, or a year as 2002."),
 ]
-_MEMBERS = typer.Option(callback=at_least(1, "--members", 100_000), help="Per time.")
+_MEMBERS = typer.Option(
+    callback=at_least(1, "--members", 100_000),
+    help="Members of the ensemble from each initial state.",
+)
 Members = Annotated[int, _MEMBERS]
 MembersOrNone = Annotated[int | None, _MEMBERS]
-_PERTURB = typer.Option(help="What is added to each member.")
+_PERTURB = typer.Option(help="What is added to the initial state of each member.")
 Perturb = Annotated[Literal["auto", "noise", "bred", "none"], _PERTURB]
 PerturbOrNone = Annotated[Literal["auto", "noise", "bred", "none"] | None, _PERTURB]
 _GUARD = typer.Option(
