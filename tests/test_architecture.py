@@ -30,6 +30,7 @@ LAYERS = [
     "options",
     "bench",
     "exchange",
+    "listings",
     "ending",
     "cli",
 ]

@@ -15,6 +15,7 @@ from triton_earth.core import exit_codes
 from triton_earth.core.errors import UserError
 from triton_earth.ending import ending_of, rank
 from triton_earth.exchange.command import COMMANDS as EXCHANGE
+from triton_earth.listings import COMMANDS as LISTINGS
 from triton_earth.options import (
     ByRegion,
     ClimatologyOption,
@@ -113,7 +114,7 @@ def demo(
     train: Annotated[bool, typer.Option("--train", help="Train a model from its start.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show the whole path without internet: prepare, forecast with the shipped model, evaluate."""
+    """Show the whole path without internet. It prepares data, forecasts with the shipped model and judges it."""
     from triton_earth.workflow.demo import demo as run
     from triton_earth.workflow.demo import demo_folder
 
@@ -163,7 +164,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     times: Annotated[int | None, typer.Option(min=2, help="Look at so many times only.")] = None,
 ) -> None:
-    """Say what is in a store or file and what is wrong with it; exit code 1 when something is fatal."""
+    """Say what is in a store or file, and what is wrong. The exit code is 1 when something is fatal."""
     from triton_earth.workflow.inspect import inspect as run
 
     inspection = run(path, times)
@@ -212,7 +213,7 @@ def plan(
         bool, typer.Option("--measure", help="Run real steps on the device in place of counting.")
     ] = False,
 ) -> None:
-    """Say what training a recipe takes: parameters, memory, disk, hours. Nothing is written."""
+    """Say what a training takes: memory, disk, hours. Nothing is written."""
     from triton_earth.workflow.plan import plan as run
     from triton_earth.workflow.plan import rows
 
@@ -338,7 +339,7 @@ def evaluate(
     dask: Dask = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Judge a forecast against the truth: scores and a report, baselines beside the model."""
+    """Judge a forecast against the truth: scores and a report. Baselines stand beside the model."""
     options = dict(locals())
     from triton_earth.workflow.evaluate import evaluate as run
 
@@ -375,7 +376,7 @@ def compare(
     dask: Dask = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Judge several forecasts against the truth and each other, with significance."""
+    """Judge several forecasts against the truth and each other. Differences have their significance."""
     options = dict(locals())
     from triton_earth.workflow.evaluate import compare as run
 
@@ -384,38 +385,8 @@ def compare(
     _show(scores, out)
 
 
-for _command in (bench, *EXCHANGE):
+for _command in (bench, *EXCHANGE, *LISTINGS):
     app.command()(_command)
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes that come with the package."""
-    from triton_earth.workflow.recipes.recipe import shipped_recipes
-
-    for name, path in shipped_recipes().items():
-        typer.echo(f"{name:20s} {path}")
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of a recipe, by which editors complete and check its keys."""
-    from triton_earth.workflow.recipes.recipe_schema import recipe_schema
-
-    typer.echo(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
-
-
-@app.command()
-def models() -> None:
-    """List the networks and where each comes from, and the models that are shipped."""
-    from triton_earth.models.registry import origins
-    from triton_earth.models.zoo import shipped_models
-
-    for name, origin in origins().items():
-        typer.echo(f"{name:20s} {origin}")
-    typer.echo("\nModels that are shipped (triton-earth forecast NAME STORE):")
-    for shipped in shipped_models().values():
-        typer.echo(shipped.describe())
 
 
 def main() -> None:

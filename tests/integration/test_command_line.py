@@ -14,6 +14,7 @@ from tests.builders import TINY_RECIPE, files_below
 from triton_earth import __version__
 from triton_earth.models.zoo import shipped_models
 from triton_earth.workflow import prepare as prepare_module
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 
 def test_prepare_train_forecast_evaluate(command, tmp_path):
@@ -105,14 +106,26 @@ def test_quiet_work_says_its_result_only(command, tiny_run, tiny_store, tmp_path
 def test_recipes_and_models_are_listed(command):
     recipes = command("recipes")
     assert recipes.code == 0
-    assert "turbulence_small" in recipes.out
+    titles = dict(line.split(maxsplit=1) for line in recipes.out.splitlines())
+    assert titles["turbulence_small"] == "Decaying turbulence, Re 1000, 64 x 64"
+    assert all(titles.values())
     models = command("models")
     assert models.code == 0
     own, shipped = models.out.split("\n\n")
-    assert {"triton": "triton_earth", "unet": "triton_earth"}.items() <= dict(
-        line.split() for line in own.splitlines()
-    ).items()
+    lines = {name: (origin, *words) for name, origin, *words in map(str.split, own.splitlines())}
+    assert lines["triton"][0] == lines["unet"][0] == "triton_earth"
+    assert lines["fno"][1:4] == ("Fourier", "neural", "operator:")
     assert [line.split()[0] for line in shipped.splitlines()[1:]] == list(shipped_models())
+
+
+def test_a_recipe_is_printed_to_be_copied(command, tmp_path):
+    printed = command("recipes", "turbulence_small")
+    assert printed.code == 0
+    (tmp_path / "mine.yaml").write_text(printed.out)
+    assert load_recipe(tmp_path / "mine.yaml") == load_recipe("turbulence_small")
+    unknown = command("recipes", "turbulence_smal")
+    assert unknown.code == 2
+    assert "did you mean 'turbulence_small'?" in unknown.err
 
 
 def test_an_interrupted_command_says_how_to_go_on(command, tmp_path, monkeypatch):

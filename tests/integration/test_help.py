@@ -33,3 +33,9 @@ def test_the_help_shows_each_option_once_below_its_heading(command, verb):
     below = text[text.index("Output:") : text.index("This machine:")]
     assert "--out" in below
     assert "--overwrite" in below
+
+
+def test_no_command_is_cut_in_the_list(command):
+    listed = command("--help").out.split("Commands:")[1]
+    assert "prepare" in listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []

@@ -112,5 +112,5 @@ def test_an_installed_package_offers_networks(monkeypatch, example):
     with pytest.raises(UserError, match="network 'broken': its entry point cannot be imported"):
         registry.create({"name": "broken"})
     listed = CliRunner().invoke(app, ["models"]).output
-    assert re.search(rf"^residual +{NAME}$", listed, re.MULTILINE)
-    assert re.search(r"^triton +triton_earth$", listed, re.MULTILINE)
+    assert re.search(rf"^residual +{NAME} ", listed, re.MULTILINE)
+    assert re.search(r"^triton +triton_earth +Triton: ", listed, re.MULTILINE)

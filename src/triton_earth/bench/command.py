@@ -19,7 +19,7 @@ def bench(
     ] = None,
     dask: Dask = None,
 ) -> None:
-    """Compare variants of a recipe with equal budgets and several seeds; goes on where it ended."""
+    """Compare variants of a recipe with equal budgets. The same command goes on where it ended."""
     from triton_earth.bench.bench import bench as compare_variants
     from triton_earth.bench.table import markdown
 

@@ -36,7 +36,7 @@ def convert(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Convert weights that were published for the original system into a model."""
+    """Make a model of the published weights of the original."""
     from triton_earth.exchange.convert import convert as run
     from triton_earth.exchange.convert import parse_shape
 
@@ -100,7 +100,7 @@ def push(
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Only the owner sees it.")] = False,
 ) -> None:
-    """Publish a model on the Hugging Face Hub, with a model card."""
+    """Publish a model and its card on the Hugging Face Hub."""
     from triton_earth.exchange.push import push as run
 
     typer.echo(f"model: {run(model, name, licence=licence, scores=scores, private=private)}")

@@ -82,7 +82,7 @@ def save_forecaster(
 
 
 def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> NetworkForecaster:
-    """Load a forecaster in evaluation mode.
+    """Load a forecaster in evaluation mode; its weights ask for no gradient, so that long rollouts keep none.
 
     Args:
         folder: Folder that `save_forecaster` wrote, a run folder of `train` that contains it, the name of a shipped
@@ -124,7 +124,7 @@ def load_forecaster(folder: str | Path, device: str | torch.device = "cpu") -> N
         raise UserError(
             f"{folder}: weights and description do not belong together ({first_line(error)}). Train the model again."
         ) from error
-    forecaster.network.to(device).eval()
+    forecaster.network.to(device).eval().requires_grad_(False)
     return forecaster
 
 

@@ -176,8 +176,8 @@ class NetworkForecaster(Forecaster):
 
     @property
     def parameter_count(self) -> int:
-        """Trainable parameters of the network."""
-        return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+        """Parameters of the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
 
     def __call__(self, window: State, forcing: State | None = None) -> State:
         """Return the states after the window, as many as the network gives at once."""

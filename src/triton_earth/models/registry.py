@@ -1,5 +1,6 @@
 """The network architectures by name: register, find in other packages, create, list."""
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any, TypeVar
@@ -170,6 +171,13 @@ def origins() -> dict[str, str]:
         else:
             found.setdefault(name, ":".join(_place(config)))
     return dict(sorted(found.items()))
+
+
+def describe_network(name: str) -> str:
+    """Return what a registered network is, in the first sentence of its module; nothing of one that is not imported."""
+    config = _CONFIGS.get(name)
+    module = None if config is None else sys.modules.get(config.__module__)
+    return (getattr(module, "__doc__", None) or "").strip().partition("\n")[0]
 
 
 def _load(entry: metadata.EntryPoint) -> type[NetworkConfig]:

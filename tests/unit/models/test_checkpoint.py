@@ -46,6 +46,8 @@ def test_a_forecaster_below_a_file_is_refused(waves, tmp_path):
 def test_a_loaded_forecaster_gives_the_same_bits(waves, saved):
     original, loaded = tiny_forecaster(waves, seed=3), load_forecaster(saved)
     assert not loaded.network.training
+    assert not any(weight.requires_grad for weight in loaded.network.parameters())
+    assert loaded.parameter_count == original.parameter_count
     assert loaded.config == original.config
     assert loaded.normalizer == original.normalizer
     assert loaded.variables == original.variables

@@ -128,6 +128,11 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+def recipe_titles() -> dict[str, str]:
+    """Return the titles of the recipes that come with the package, by name."""
+    return {name: str(read_yaml(path).get("title", "")) for name, path in shipped_recipes().items()}
+
+
 def find_recipe(recipe: str | Path) -> Path:
     """Return the file of a recipe that is given by its path, or by its name if it comes with the package.
 

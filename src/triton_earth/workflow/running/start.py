@@ -116,6 +116,7 @@ def _given_forecaster(
     recipe: Recipe, store: TrainingStore, path: Path, start: Start
 ) -> NetworkForecaster:
     forecaster, found = load_forecaster(path), load_provenance(path)["model_hash"]
+    forecaster.network.requires_grad_(True)
     recorded = found if start.init_from is None else start.init_from["model_hash"]
     if recorded != found:
         raise UserError(
