@@ -6,12 +6,16 @@ layout of `torch.fft.rfft2` with ``norm="forward"``, so that a coefficient is fÌ
 
 import functools
 import math
+from typing import TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
+
+Numbers = TypeVar("Numbers", np.ndarray, Tensor)
 
 
 def wavenumbers(
@@ -157,6 +161,20 @@ def isotropic_sum(
         positions.reshape(-1), weights=weighted.reshape(-1), minlength=weighted.shape[0] * count
     )
     return sums.reshape(*batch, count).to(density.dtype)
+
+
+def small_scales(numbers: Numbers, largest: float) -> Numbers:
+    """Return which central wavenumbers of shells are small scales: the upper half of those that are resolved.
+
+        k_N / 2 < k â‰¤ k_N
+
+    Shells beyond k_N, in the corners of the spectral plane, are not resolved in every direction and are left out.
+
+    Args:
+        numbers: Central wavenumbers k of shells, in any units.
+        largest: k_N, the Nyquist wavenumber of the side with the coarser cells, in the same units.
+    """
+    return (numbers > (0.5 + 1e-9) * largest) & (numbers <= (1 + 1e-9) * largest)
 
 
 def _resample_axis(field: Tensor, size: int, dim: int) -> Tensor:

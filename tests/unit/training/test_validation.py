@@ -18,6 +18,7 @@ from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variables
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
+from triton_earth.evaluation.spectra.flow import ENSTROPHY, FlowSpectra
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig, score_names
@@ -112,6 +113,14 @@ def test_variances_of_known_waves():
     ((whole, small),) = variances(box(7.0 + wave(1, 2.0) + wave(6, 0.2)))
     assert whole == pytest.approx(2.0 + 0.02, rel=1e-6)
     assert small == pytest.approx(0.02, rel=1e-5)
+
+
+def test_small_scales_are_those_of_evaluation():
+    field = np.random.default_rng(3).normal(size=(16, 16))
+    transform = FlowSpectra(PeriodicGrid(16, 16))
+    spectra = transform.spectra([field[None, None]])[0, 0, ENSTROPHY]
+    enstrophy = float(np.squeeze(spectra)[transform.small_scales].sum())
+    assert variances(box(field))[0, 1] == pytest.approx(2 * enstrophy, rel=1e-5)
 
 
 def test_the_variance_over_land_does_not_count(weather):

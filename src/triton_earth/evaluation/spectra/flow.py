@@ -18,7 +18,12 @@ from triton_earth.evaluation.spectra.transform import (
     SpectralQuantity,
     paired,
 )
-from triton_earth.physics.spectral import isotropic_sum, isotropic_wavenumbers, wavenumbers
+from triton_earth.physics.spectral import (
+    isotropic_sum,
+    isotropic_wavenumbers,
+    small_scales,
+    wavenumbers,
+)
 
 SMALL_SCALES = (
     "sum of the enstrophy spectrum over the upper half of the resolved wavenumbers, k_N / 2 < k <= k_N, where "
@@ -86,7 +91,7 @@ class FlowSpectra:
         """
         scale = self.scale
         assert scale.largest is not None
-        return scale.resolved & (scale.numbers > (0.5 + 1e-9) * scale.largest)
+        return small_scales(scale.numbers, scale.largest)
 
     def spectra(self, sources: Sequence[Float[np.ndarray, "batch channel y x"]]) -> Spectra:
         """Return energy and enstrophy of every source; those of a field that is not finite are not finite."""

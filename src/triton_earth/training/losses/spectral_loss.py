@@ -8,6 +8,7 @@ from torch import Tensor
 
 from triton_earth.core.grid import LatLonGrid, Padding
 from triton_earth.core.state import State
+from triton_earth.physics.spectral import small_scales
 from triton_earth.training.losses.fields import ChannelWeights, cell_weights, defined
 
 LEAST_POWER = 1e-12
@@ -137,7 +138,7 @@ def band_power(
 def small_scale_power(
     field: Float[Tensor, "*batch y x"], padding: tuple[Padding, Padding]
 ) -> Float[Tensor, "*batch"]:
-    """Return the power of the upper half of the wavenumbers, |k| ≥ n/4 with n the shorter side.
+    """Return the power of the small scales, as `triton_earth.physics.spectral.small_scales` tells them.
 
     Args:
         field: Anomalies.
@@ -145,7 +146,8 @@ def small_scale_power(
     """
     ny, nx = field.shape[-2:]
     power = _power(field, padding)
-    counted = _counts(nx) * (_wavenumbers(ny, nx) >= min(ny, nx) / 4)
+    shells = (_wavenumbers(ny, nx) + 0.5).floor()
+    counted = _counts(nx) * small_scales(shells, min(ny, nx) / 2)
     return (power * counted.to(power)).sum(dim=(-2, -1))
 
 

@@ -18,9 +18,9 @@ Sums = Float64[np.ndarray, "lead channel 2"]
 
 
 def variances(state: State) -> Float64[np.ndarray, "channel 2"]:
-    """Return the variance over cells, and that of the upper half of wavenumbers, of each channel.
+    """Return the variance over cells, and that of the small scales, of each channel.
 
-        V = Σ w m (x − x̄)² / Σ w m,      S = Σ |x̂(k)|² over |k| ≥ n/4
+        V = Σ w m (x − x̄)² / Σ w m,      S = Σ |x̂(k)|² over n/4 < k ≤ n/2
 
     with cell-area weights w and valid mask m, means over batch and times; x̂ the FFT of x − x̄, undefined cells zero.
     """
