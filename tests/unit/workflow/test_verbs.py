@@ -110,6 +110,17 @@ def test_what_is_no_time_is_refused(tiny_run, tiny_store, tmp_path):
         forecast(tiny_run, tiny_store, tmp_path / "a.zarr", init=["noon"])
 
 
+def test_a_recipe_may_say_a_length(tiny_store, tmp_path):
+    overrides = [*TINY_RECIPE, "forecast.steps=null", "forecast.length=0.12"]
+    train("turbulence_small", tiny_store, tmp_path / "run", overrides)
+    stored = forecast(tmp_path / "run", tiny_store, tmp_path / "a.zarr")
+    assert len(stored.lead_times) == 2  # steps of 0.055
+    with pytest.raises(
+        UserError, match=r"forecast\.steps and forecast\.length: give one of the two"
+    ):
+        load_recipe("turbulence_small", ["forecast.length=0.12"])
+
+
 def test_a_model_without_a_recipe_needs_steps(waves, tmp_path):
     save_forecaster(tiny_forecaster(waves), tmp_path / "model", {})
     with pytest.raises(UserError, match="does not say how many steps to forecast; add --steps"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import steps_in
+from triton_earth.core.time import Duration, steps_in
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.models.forecaster import NetworkForecaster
@@ -18,6 +18,9 @@ from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.forecasting.init_times import initial_times
 from triton_earth.workflow.forecasting.masks import require_same_forcing_mask, require_same_mask
 from triton_earth.workflow.provenance import provenance
+
+STEPS = 99
+"""Steps of a forecast whose recipe says neither steps nor length."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def request_forecast(
     if length is not None:
         steps = steps_in(length, forecaster.time_step)
     if steps is None:
-        steps = _recipe_steps(training, model)
+        steps = _recipe_steps(training, model, forecaster.time_step)
     if init:
         windows = _windows_at(data, split, init, forecaster.history)
     else:
@@ -119,10 +122,12 @@ def request_forecast(
     return ForecastRequest(forecaster, data, _of_recipe(training, "threads"), how)
 
 
-def _recipe_steps(training: dict[str, Any], model: Path) -> int:
+def _recipe_steps(training: dict[str, Any], model: Path, time_step: Duration) -> int:
     try:
-        return int(training["recipe"]["forecast"]["steps"])
-    except (KeyError, TypeError) as error:
+        recipe = training["recipe"]["forecast"]
+        length = recipe.get("length")
+        return int(recipe["steps"] or STEPS) if length is None else steps_in(str(length), time_step)
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{model}: the model does not say how many steps to forecast; add --steps."
         ) from error

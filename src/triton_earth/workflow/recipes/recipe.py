@@ -23,7 +23,9 @@ class ForecastConfig(StrictConfig):
     """What a forecast with a recipe's model does unless the command says otherwise.
 
     Attributes:
-        steps: Number of leads.
+        steps: Number of leads; 99 without `length`.
+        length: Forecast time in place of `steps`, as ``365d`` or ``10y``; without a calendar a
+            number in the units of the time step.
         init_every: Time steps between the initial times in a period of the split; only the first possible one if not
             given.
         batch_size: Forecasts that are made together; as many as memory allows if not given.
@@ -31,11 +33,20 @@ class ForecastConfig(StrictConfig):
         threads: Threads of torch on a CPU, its own choice if not given. Small networks gain nothing from a second.
     """
 
-    steps: int = Field(default=99, ge=1, le=MOST_STEPS)
+    steps: int | None = Field(default=None, ge=1, le=MOST_STEPS)
+    length: str | float | None = None
     init_every: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     stabilizers: StabilizersConfig = StabilizersConfig()
     threads: int | None = Field(default=None, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _one_of_the_two(self) -> "ForecastConfig":
+        if self.length is not None and self.steps is not None:
+            raise UserError(
+                "forecast.steps and forecast.length: give one of the two, and null for the other."
+            )
+        return self
 
 
 def _kind(values: Any) -> str:
