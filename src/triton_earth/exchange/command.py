@@ -63,7 +63,7 @@ def export(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a step of a model for programs without this package. Normalisation is inside."""
+    """Write a step of a model as ONNX or a program of torch. Normalisation is inside."""
     from triton_earth.exchange.export_model import export as run
 
     made = run(model, out, format=format, overwrite=overwrite)
