@@ -455,7 +455,7 @@ def test_resume_with_another_model(command, refused, tiny_run, tiny_store, tmp_p
     out = tmp_path / "forecast.zarr"
     assert command("forecast", tiny_run, tiny_store, "--out", out).code == 0
     line = refused("forecast", tiny_run, tiny_store, "--out", out, "--steps", 3, "--resume")
-    assert "the forecast there was made with another steps" in line
+    assert "the forecast there is another: steps is " in line
 
 
 def test_a_gpu_that_is_not_there(refused, tiny_run, tiny_store, new):

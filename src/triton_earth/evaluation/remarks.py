@@ -9,7 +9,7 @@ REMARKS = "remarks"
 
 
 def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:
-    """Return what of the forecast has a truth: leads, and initial conditions at some of them.
+    """Return sentences on the leads and initial conditions for which there is a truth.
 
     Args:
         forecast: Stored forecasts.

@@ -205,7 +205,7 @@ def test_cells_with_holes_may_be_masked_at_all_times(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="triton_earth"):
         store = prepared(path, tmp_path / "a.zarr", memory_mb=SMALL, holes="mask")
     assert (
-        "2m_temperature: 2 of 96 cells lack a value at some times and are masked at all."
+        "2m_temperature: 2 of 96 cells lack a value at some times and are masked at all times."
         in caplog.messages
     )
     expected = np.ones((8, 12), dtype=bool)

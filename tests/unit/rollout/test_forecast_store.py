@@ -75,7 +75,7 @@ def test_a_missing_forecast_is_refused(tmp_path):
 
 
 def test_a_training_store_is_no_forecast(weather):
-    assert "a Zarr group, but not a forecast of" in refusal(weather.path)
+    assert "this Zarr group was not written by" in refusal(weather.path)
 
 
 def test_a_file_is_no_forecast(tmp_path):

@@ -146,7 +146,7 @@ def test_another_request_cannot_resume(waves, tmp_path, monkeypatch, change, nam
             with pytest.raises(Crash):
                 write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
     before = files_below(tmp_path)
-    with pytest.raises(UserError, match=f"the forecast there was made with another {name}. Repeat"):
+    with pytest.raises(UserError, match=f"the forecast there is another: {name} (is|differs)"):
         write_forecast(forecaster, waves, tmp_path / "a.zarr", **{**REQUEST, **change}, resume=True)
     assert files_below(tmp_path) == before
 
@@ -158,7 +158,7 @@ def test_another_store_cannot_resume(waves, tmp_path, monkeypatch):
         crash_after(patch, 2)
         with pytest.raises(Crash):
             write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST)
-    with pytest.raises(UserError, match="made with another store_hash"):
+    with pytest.raises(UserError, match="the forecast there is another: store_hash differs"):
         write_forecast(forecaster, other, tmp_path / "a.zarr", **REQUEST, resume=True)
 
 

@@ -260,7 +260,7 @@ def _always_valid(source: GriddedSource, pieces: list[slice]) -> Bool[np.ndarray
             )
         if (one != other).any():
             logger.info(
-                "%s: %d of %d cells lack a value at some times and are masked at all.",
+                "%s: %d of %d cells lack a value at some times and are masked at all times.",
                 variable.name,
                 int((one != other).sum()),
                 int(other.sum()),

@@ -149,7 +149,7 @@ class Shards:
         times: slice,
         out: Float32[np.ndarray, "time channel y x"],
     ) -> int | None:
-        """The same of times that are not compressed."""
+        """Read times that are not compressed, as `read_into` does."""
         fields = out.reshape(len(out), -1).view(np.uint8)
         checksums = np.empty((len(out), _CHECKSUM if self._checked else 0), np.uint8)
         if (index.lengths[times] != fields.shape[1] + checksums.shape[1]).any():

@@ -268,7 +268,8 @@ class ForecastStore:
             group = zarr.open_group(LocalStore(path), mode="r", zarr_format=3)
             if group.attrs.get("format") != FORMAT:
                 raise UserError(
-                    f"{path}: a Zarr group, but not a forecast of `triton-earth forecast`."
+                    f"{path}: this Zarr group was not written by `triton-earth forecast`. `triton-earth evaluate` "
+                    "judges those of others too, in the layouts of docs/judging.md."
                 )
             if complete and not group.attrs.get("complete"):
                 raise UserError(

@@ -367,8 +367,14 @@ def _require_same(
         wanted = {**wanted, "batch_size": batch_size}
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
+        said = [
+            f"{name} is {found.get(name)}, you ask for {wanted[name]}"
+            if isinstance(wanted[name], int | float | bool)
+            else f"{name} differs"
+            for name in differing
+        ]
         raise UserError(
-            f"{path}: the forecast there was made with another {' and '.join(differing)}. "
+            f"{path}: the forecast there is another: {'; '.join(said)}. "
             "Repeat its own command with --resume, or start again with --overwrite."
         )
 
