@@ -96,7 +96,7 @@ class Scan:
         limits = extremes(finite)
         self._look_for_impossible(finite, limits, times)
         for number, name in enumerate(times):
-            digest = hashlib.sha256(np.ascontiguousarray(fields[number])).digest()
+            digest = hashlib.sha256(np.ascontiguousarray(fields[number]).data).digest()
             if self.digests and digest == self.digests[-1] and (follows or number > 0):
                 self.repeats.append(name)
             self.digests.append(digest)
