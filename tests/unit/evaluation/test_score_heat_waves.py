@@ -18,7 +18,6 @@ from triton_earth.data.store.training_store import (
 )
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics.heat_waves.scores import baseline as heat_wave_baseline_module
 from triton_earth.evaluation.metrics.heat_waves.baseline import heat_wave_baseline
 from triton_earth.evaluation.metrics.heat_waves.events import (
     REACH,
@@ -26,6 +25,7 @@ from triton_earth.evaluation.metrics.heat_waves.events import (
     event_days,
     heat_wave_climate,
 )
+from triton_earth.evaluation.metrics.heat_waves.scores import baseline as heat_wave_baseline_module
 from triton_earth.evaluation.regions.weights import cell_weights
 from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
