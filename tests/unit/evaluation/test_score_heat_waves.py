@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
+import triton_earth.evaluation.metrics.heat_waves.baseline as heat_wave_baseline_module
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
@@ -25,7 +26,6 @@ from triton_earth.evaluation.metrics.heat_waves.events import (
     event_days,
     heat_wave_climate,
 )
-from triton_earth.evaluation.metrics.heat_waves.scores import baseline as heat_wave_baseline_module
 from triton_earth.evaluation.regions.weights import cell_weights
 from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
