@@ -29,6 +29,7 @@ from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.extremes import Extremes
 from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves
 from triton_earth.evaluation.metrics.horizons import Horizons
+from triton_earth.evaluation.metrics.possible_ranges import TRUTH, PossibleRanges
 from triton_earth.evaluation.metrics.similarity import Similarity
 from triton_earth.evaluation.metrics.stability import StabilityBands
 from triton_earth.evaluation.regions.named_regions import NamedRegion
@@ -46,8 +47,6 @@ from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.streaming import aggregate
 from triton_earth.evaluation.verdict import FINDINGS, findings_attribute
 
-TRUTH_NAME = "truth"
-
 FAMILIES: tuple[Family, ...] = (
     Always(Errors),
     Always(Similarity),
@@ -55,6 +54,7 @@ FAMILIES: tuple[Family, ...] = (
     Always(Extremes),
     Always(ensembles),
     Always(beyond),
+    Always(PossibleRanges),
     Climate(),
 )
 """The families of every evaluation; each shows every field to what it starts."""
@@ -240,7 +240,7 @@ def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:
     """Return the models' names, made different from those of the references, the truth and each other."""
     different: list[str] = []
     for name in names:
-        plain = f"{name} (forecast)" if name in (*references, TRUTH_NAME) else name
+        plain = f"{name} (forecast)" if name in (*references, TRUTH) else name
         number = sum(other == plain or other.startswith(f"{plain} (") for other in different)
         different.append(f"{plain} ({number + 1})" if number else plain)
     return different
@@ -253,7 +253,7 @@ def _coordinates(case: Case) -> dict[str, Any]:
     units = {} if lead_times.dtype.kind == "m" else {"units": case.truth.time_units}
     return {
         "forecast": ("forecast", names, {"long_name": "forecast"}),
-        "source": ("source", [*names, TRUTH_NAME], {"long_name": "forecast or truth"}),
+        "source": ("source", [*names, TRUTH], {"long_name": "forecast or truth"}),
         "variable": ("variable", forecast.variables.names, {"long_name": "variable"}),
         "lead_time": ("lead_time", lead_times, {"long_name": "lead time", **units}),
         "lead": (

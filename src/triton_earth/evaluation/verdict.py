@@ -10,6 +10,7 @@ import xarray as xr
 from triton_earth.core.lead_times import LeadTimes, lead_times
 from triton_earth.core.wording import interval, is_baseline, number, one_variable, units_of
 from triton_earth.evaluation.metrics.errors import difference_name
+from triton_earth.evaluation.metrics.possible_ranges import TRUTH, impossible_ranges
 from triton_earth.evaluation.remarks import REMARKS
 
 FINDINGS = "findings"
@@ -32,7 +33,9 @@ class Finding:
     """
 
     kind: Literal["good", "bad", "note"]
-    subject: Literal["finite", "climate", "stability", "rmse", "correlation", "small scales"]
+    subject: Literal[
+        "finite", "range", "climate", "stability", "rmse", "correlation", "small scales"
+    ]
     text: str
 
 
@@ -44,9 +47,10 @@ def verdict(scores: xr.Dataset) -> dict[str, list[Finding]]:
             spoken of.
 
     Returns:
-        Findings on each model, by name: finite or not, climate, stability, each baseline and other model, correlation,
-        small scales. Of a long run the verdict has two parts: whether it stays in the training climate, in place of the
-        stability of single leads, and how it compares with others as far as the truth can be predicted at all.
+        Findings on each model, by name: finite or not, variables with impossible values (in the truth too), climate,
+        stability, each baseline and other model, correlation, small scales. Of a long run the verdict has two parts:
+        whether it stays in the training climate, in place of the stability of single leads, and how it compares with
+        others as far as the truth can be predicted at all.
 
     Example:
         scores = triton_earth.load_scores("report")
@@ -54,7 +58,7 @@ def verdict(scores: xr.Dataset) -> dict[str, list[Finding]]:
             print(finding.kind, finding.text)
     """
     leads = lead_times(scores["lead_time"])
-    judges = (_finite, _climate, _stability, _opponents, _correlation, _small_scales)
+    judges = (_finite, _range, _climate, _stability, _opponents, _correlation, _small_scales)
     return {
         name: [finding for judge in judges for finding in judge(scores, name, leads)]
         for name in models(scores)
@@ -148,6 +152,11 @@ def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
             f"In at least one case the forecast is not finite, first at {leads.title(int(lost[0]))}.",
         )
     ]
+
+
+def _range(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
+    own = [Finding("bad", "range", text) for text in impossible_ranges(scores, [forecast])]
+    return own + [Finding("note", "range", text) for text in impossible_ranges(scores, [TRUTH])]
 
 
 def _climate(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:

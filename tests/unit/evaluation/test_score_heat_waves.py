@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
+import triton_earth.evaluation.metrics.heat_waves.baseline as heat_wave_baseline_module
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.region import Region
@@ -18,9 +19,13 @@ from triton_earth.data.store.training_store import (
 )
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.metrics.heat_waves import baseline as heat_wave_baseline_module
 from triton_earth.evaluation.metrics.heat_waves.baseline import heat_wave_baseline
-from triton_earth.evaluation.metrics.heat_waves.events import detect_events, heat_wave_climate
+from triton_earth.evaluation.metrics.heat_waves.events import (
+    REACH,
+    detect_events,
+    event_days,
+    heat_wave_climate,
+)
 from triton_earth.evaluation.regions.weights import cell_weights
 from triton_earth.rollout.storage.forecast_store import (
     ForecastStore,
@@ -104,27 +109,66 @@ def test_scores_are_those_of_the_events_counted_by_hand(scores, sst):
     true_days, own_days = np.zeros(LEADS), np.zeros(LEADS)
     for start in STARTS:
         days = slice(start - 29, start + LEADS + 1)
-        true = sst[days, 0]
-        own = true.copy()
-        own[30:] = 0.5 * true[29] + 0.5 * true[30:]
-        masks = [detect_events(series > threshold[days])[30:] > 0 for series in (true, own)]
+        own = sst[days, 0].copy()
+        own[30:] = 0.5 * own[29] + 0.5 * own[30:]
+        # The truth goes on after the last lead.
+        whole = slice(start - 29, start + LEADS + 30)
+        true = detect_events(sst[whole, 0] > threshold[whole])[30 : 30 + LEADS] > 0
+        masks = [true, detect_events(own > threshold[days])[30:] > 0]
         true_days += (masks[0] * weights).sum(axis=(1, 2))
         own_days += (masks[1] * weights).sum(axis=(1, 2))
         shared += ((masks[0] & masks[1]) * weights).sum(axis=(1, 2))
     one = scores.sel(forecast="half way")
     assert true_days.min() > 0
-    np.testing.assert_allclose(one["heat_wave_hit_rate"], shared / true_days)
-    np.testing.assert_allclose(one["heat_wave_false_alarm_ratio"], 1 - shared / own_days)
-    np.testing.assert_allclose(one["heat_wave_iou"], shared / (true_days + own_days - shared))
-    area = scores["heat_wave_area"].sel(source="truth")
-    np.testing.assert_allclose(area, true_days / weights.sum() / len(STARTS))
+    told = slice(0, LEADS - REACH)
+    expected = {
+        "heat_wave_hit_rate": shared / true_days,
+        "heat_wave_false_alarm_ratio": 1 - shared / own_days,
+        "heat_wave_iou": shared / (true_days + own_days - shared),
+        "heat_wave_area": true_days / weights.sum() / len(STARTS),
+    }
+    for name, values in expected.items():
+        of = scores.sel(source="truth") if name == "heat_wave_area" else one
+        np.testing.assert_allclose(of[name][told], values[told])
+        assert np.isnan(of[name][LEADS - REACH :]).all()
+        assert "The last 6 days of each forecast are left out" in of[name].attrs["definition"]
+    said = (
+        "Heat waves: the last 6 days of each forecast are left out: whether they belong to an event"
+    )
+    assert said in scores.attrs["remarks"]
+
+
+def test_a_truth_that_ends_earlier_leaves_out_leads_of_its_own(truth, sst, forecasts_of):
+    """The last forecast has 8 days of truth, of which 2 are told; at the third lead only the others count."""
+    starts = np.append(STARTS[:1], len(DAYS) - 9)
+    fields = np.stack([sst[np.minimum(starts + lead, len(DAYS) - 1)] for lead in range(1, 11)], 1)
+    some = forecasts_of(
+        fields,
+        variables=SST,
+        grid=GRID,
+        time_step=np.timedelta64(1, "D"),
+        init_times=DAYS[starts],
+        trajectories=np.zeros(2, int),
+        leads=list(range(1, 11)),
+    )
+    area = evaluate_forecast(some, truth, resamples=5, heat_waves="sst")["heat_wave_area"]
+    exceeds = sst[:, 0] > heat_wave_climate(sst[:740, 0], DAYS[:740]).at(DAYS)[1]
+    weights = np.where(MASK[0], GRID.cell_area_weights, 0.0)
+    own = [
+        (event_days(exceeds[start - 29 : start + 30])[30:] * weights).sum(axis=(1, 2))
+        / weights.sum()
+        for start in starts
+    ]
+    expected = [np.mean([own[0][0], own[1][0]]), np.mean([own[0][1], own[1][1]]), *own[0][2:4]]
+    np.testing.assert_allclose(area.sel(source="truth")[:4], expected)
+    assert np.isnan(area[:, 4:]).all()
 
 
 def test_the_better_forecast_has_the_better_score(scores):
-    iou = scores["heat_wave_iou"].isel(lead_time=-1)
+    iou = scores["heat_wave_iou"].isel(lead_time=LEADS - REACH - 1)
     assert iou.sel(forecast="half way") > iou.sel(forecast="persistence")
     assert scores["heat_wave_iou_interval"].dims == ("forecast", "lead_time", "bound")
-    inside = scores["heat_wave_iou_interval"].sel(forecast="half way")
+    inside = scores["heat_wave_iou_interval"].sel(forecast="half way")[: LEADS - REACH]
     assert (inside.sel(bound="lower") <= inside.sel(bound="upper")).all()
 
 
@@ -173,19 +217,13 @@ def test_region_and_weights(forecast, truth, sst, monkeypatch):
         weights="cos_latitude",
     )
     assert set(asked) == {"cos_latitude"}
-    true = [
-        detect_events(
-            sst[start - 29 : start + LEADS + 1, 0]
-            > heat_wave_climate(sst[:740, 0], DAYS[:740]).at(DAYS[start - 29 : start + LEADS + 1])[
-                1
-            ]
-        )[30:]
-        > 0
-        for start in STARTS
-    ]
+    exceeds = sst[:, 0] > heat_wave_climate(sst[:740, 0], DAYS[:740]).at(DAYS)[1]
+    true = [event_days(exceeds[start - 29 : start + 30])[30:] for start in STARTS]
     inside = GRID.cell_area_weights[2:]
     expected = np.mean([(one[:, 2:] * inside).sum(axis=(1, 2)) / inside.sum() for one in true], 0)
-    np.testing.assert_allclose(found["heat_wave_area"].sel(source="truth"), expected)
+    told = LEADS - REACH
+    area = found["heat_wave_area"].sel(source="truth")
+    np.testing.assert_allclose(area[:told], expected[:told])
 
 
 @pytest.mark.slow
@@ -251,6 +289,23 @@ def test_leads_that_are_not_every_day(sst, truth, forecasts_of, leads):
     )
     with pytest.raises(
         UserError, match="events of five days need every day; the leads that can be"
+    ):
+        evaluate_forecast(some, truth, resamples=5, heat_waves="sst")
+
+
+def test_forecasts_that_are_too_short_to_tell(sst, truth, forecasts_of):
+    some = forecasts_of(
+        np.stack([sst[STARTS + lead] for lead in range(1, 7)], axis=1),
+        variables=SST,
+        grid=GRID,
+        time_step=np.timedelta64(1, "D"),
+        init_times=DAYS[STARTS],
+        trajectories=np.zeros(len(STARTS), int),
+        leads=list(range(1, 7)),
+    )
+    with pytest.raises(
+        UserError,
+        match=r"forecasts need 7 daily leads at least; 6 can be scored\. Forecast further",
     ):
         evaluate_forecast(some, truth, resamples=5, heat_waves="sst")
 

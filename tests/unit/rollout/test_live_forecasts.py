@@ -54,7 +54,7 @@ def test_members_and_eddies_take_no_other_rollout(tmp_path, monkeypatch):
         store,
         trajectories=[0, 0, 0],
         starts=[400, 405, 420],
-        steps=3,
+        steps=7,
         batch_size=4,
         ensemble=EnsembleConfig(members=2),
     )

@@ -185,26 +185,30 @@ def _mesh(dataset: xr.Dataset, names: tuple[str, str], source: str) -> Mesh:
         )
     latitude = np.where(sound, np.clip(latitude, -90, 90), np.nan)
     longitude = np.where(sound, longitude, np.nan)
-    return Mesh(", ".join(names), latitude, longitude, _corners(dataset, names, sound))
+    corners = _corners(dataset, names, unit_vectors(latitude, longitude), sound)
+    return Mesh(", ".join(names), latitude, longitude, corners)
 
 
 def _corners(
-    dataset: xr.Dataset, names: tuple[str, str], sound: np.ndarray
+    dataset: xr.Dataset,
+    names: tuple[str, str],
+    middle: Float64[np.ndarray, "y x 3"],
+    sound: np.ndarray,
 ) -> Float64[np.ndarray, "y x 4 3"] | None:
-    """Return the corners of cells that coordinates name as their bounds."""
+    """Return the corners of cells that coordinates name as their bounds, in the units and the sense of these."""
     found = []
-    for name in names:
+    for name, kind in zip(names, ("latitude", "longitude"), strict=True):
         bounds = text_of(dataset.variables[name], "bounds")
         if bounds not in dataset.variables or dataset.variables[bounds].shape != (*sound.shape, 4):
             return None
         values = dataset.variables[bounds].values.astype(np.float64)
         units = (text_of(dataset.variables[name], "units") or "").strip().lower()
-        found.append(np.rad2deg(values) if units.startswith("rad") else values)
+        values = np.rad2deg(values) if units.startswith("rad") else values
+        found.append(-values if counts_backwards(dataset.variables[name], kind) else values)
     if not np.isfinite(found[0][sound]).all() or np.abs(found[0][sound]).max() > 90.001:
         return None
     corners = unit_vectors(found[0], found[1])
     # Corners that lie at one point, or far from the cell, are no outline.
-    middle = unit_vectors(dataset.variables[names[0]].values, dataset.variables[names[1]].values)
     far = np.linalg.norm(corners.mean(axis=2) - middle, axis=-1)[sound]
     size = np.linalg.norm(corners[:, :, 0] - corners[:, :, 2], axis=-1)[sound]
     return (

@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Bool, Int64
 
 from triton_earth.core.errors import UserError
+from triton_earth.data.inspection.accumulation_checks import check_accumulations
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import blocks
 from triton_earth.data.inspection.scan import Scan
@@ -25,6 +26,7 @@ from triton_earth.data.sources.places.coordinates import (
 )
 from triton_earth.data.sources.times.axis import find_time
 from triton_earth.data.sources.values.possible_values import Possible, possible_values
+from triton_earth.data.sources.values.units import canonical_units, conversion
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def inspect_variable(
             successive=successive,
         )
         directions[one].check(inspection, names[one])
+        if dimension and successive and not channel:
+            check_accumulations(inspection, source, dataset, array, scan.means, names[one])
     shape = tuple(array.sizes[one] for one in rows if one is not None)
     valid = {
         one: scan.valid.reshape(shape)
@@ -217,6 +221,12 @@ def _possible(dataset: xr.Dataset, array: xr.DataArray, units: str | None) -> Po
         return None
     name, standard_name = str(array.name), text_of(array, "standard_name")
     known = known_in_file(name, standard_name, under_water=lies_under_water(dataset, array.dims))
+    if (
+        known is not None
+        and canonical_units(units) == "1"
+        and conversion("1", known.units) == (1, 0)
+    ):
+        units = known.units  # kg kg-1 is 1
     return possible_values(known, units, (name, standard_name, text_of(array, "long_name")))
 
 

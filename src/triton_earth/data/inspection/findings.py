@@ -8,6 +8,8 @@ from typing import Any
 
 from triton_earth.core.errors import UserError
 
+MOST_FACTS = 4
+"""Different facts of as many files that are told one by one."""
 _LAST_SENTENCE = re.compile(r"(?<=[.)]) (?=[A-Z`])")
 
 
@@ -73,17 +75,22 @@ class Inspection:
         self.add(kind, Severity.FATAL, " ".join(message), remedy, variable)
 
     def take(self, parts: Iterable["Inspection"]) -> None:
-        """Write down what was found in each of several files, with its name; facts that all share are told once."""
+        """Write down what was found in each of several files, with its name.
+
+        Facts and findings that several files share are told once, of many different facts the first and the last.
+        """
         several = list(parts)
+        self.findings += _shared(several)
         for part in several:
-            self.findings += [replace(finding, file=part.path) for finding in part.findings]
             self.variables += [{"file": part.path, **row} for row in part.variables]
         for name in dict.fromkeys(name for part in several for name in part.facts):
             told = {part.path: part.facts[name] for part in several if name in part.facts}
             if len(set(told.values())) == 1:
                 self.facts[name] = next(iter(told.values()))
             else:
-                self.facts[name] = "; ".join(f"{path}: {fact}" for path, fact in told.items())
+                each = [f"{path}: {fact}" for path, fact in told.items()]
+                some = each if len(each) <= MOST_FACTS else [each[0], "…", each[-1]]
+                self.facts[name] = "; ".join(some)
 
     @property
     def kinds(self) -> list[str]:
@@ -139,6 +146,23 @@ class Inspection:
         ]
         lines.append(f"findings: {', '.join(counts)}")
         return "\n".join(lines)
+
+
+def _shared(several: list[Inspection]) -> list[Finding]:
+    """Return the findings in several files; one that more than one of them has names the first and their number."""
+    found: dict[tuple[object, ...], list[tuple[str, Finding]]] = {}
+    for part in several:
+        for one in part.findings:
+            said = one.message.replace(part.path, ""), one.remedy.replace(part.path, "")
+            key = one.kind, one.severity, one.variable, *said
+            found.setdefault(key, []).append((part.path, one))
+    findings = []
+    for those in found.values():
+        files = list(dict.fromkeys(path for path, _ in those))
+        named = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        repeated = those if len(files) == 1 else those[:1]
+        findings += [replace(finding, file=named) for _, finding in repeated]
+    return findings
 
 
 def _short(value: Any) -> str:

@@ -86,20 +86,23 @@ class Scan:
             times: What to call each time.
             follows: Whether they follow what was added last.
         """
-        flat = fields.reshape(len(fields), -1).astype(np.float64)
+        flat = fields.reshape(len(fields), -1).astype(np.float64, copy=False)
         there = np.isfinite(flat)
-        self._look_for_holes(there | np.isinf(flat), times)
-        self.infinite += int(np.isinf(flat).sum())
-        self._look_for_impossible(flat, there, times)
+        complete = bool(there.all())
+        infinite = 0 if complete else int(np.isinf(flat).sum())
+        self._look_for_holes(there | np.isinf(flat) if infinite else there, times)
+        self.infinite += infinite
+        finite = np.where(there, flat, np.nan) if infinite else flat
+        limits = extremes(finite)
+        self._look_for_impossible(finite, limits, times)
         for number, name in enumerate(times):
-            digest = hashlib.sha256(np.ascontiguousarray(fields[number]).tobytes()).digest()
+            digest = hashlib.sha256(np.ascontiguousarray(fields[number]).data).digest()
             if self.digests and digest == self.digests[-1] and (follows or number > 0):
                 self.repeats.append(name)
             self.digests.append(digest)
-            cells = flat[number][there[number]]
-            self.means.append(float(cells.mean()) if cells.size else np.nan)
-        self._add_moments(flat[there])
-        self._add_extremes(flat, there, times)
+        self.means += _means(flat, there, complete=complete)
+        self._add_moments(flat.ravel() if complete else flat[there])
+        self._add_extremes(finite, limits, times)
 
     @property
     def std(self) -> float:
@@ -129,11 +132,13 @@ class Scan:
         self.holes += int(wrong.sum())
 
     def _look_for_impossible(
-        self, flat: Float64[np.ndarray, "time cell"], there: np.ndarray, times: list[str]
+        self,
+        finite: Float64[np.ndarray, "time cell"],
+        limits: tuple[float, float],
+        times: list[str],
     ) -> None:
         """Count what stands for a missing value, else what cannot be."""
-        finite = flat if there.all() else np.where(there, flat, np.nan)
-        lowest, highest = limits = extremes(finite)
+        lowest, highest = limits
         if np.isnan(lowest):
             return
         stand_in = stand_ins(finite, limits, 1.0, 0.0, self.packing)
@@ -141,7 +146,7 @@ class Scan:
             stand_in = np.abs(finite) >= LARGEST
         if stand_in is not None:
             if not self.fill:
-                first = self._first(flat, stand_in, times)
+                first = self._first(finite, stand_in, times)
                 self.fill_value, self.first_fill = first.value, first.where
             self.fill += int(stand_in.sum())
             return
@@ -152,7 +157,7 @@ class Scan:
         low, high = self.possible.limits(float(np.nanmean(finite)), highest)
         wrong = (finite < low) | (finite > high)
         if wrong.any():
-            self.first_impossible = self.first_impossible or self._first(flat, wrong, times)
+            self.first_impossible = self.first_impossible or self._first(finite, wrong, times)
             self.impossible += int(wrong.sum())
 
     def _first(
@@ -168,29 +173,38 @@ class Scan:
         mean = float(values.mean())
         total = self.count + values.size
         shift = mean - self.mean
-        self.squares += (
-            float(np.sum((values - mean) ** 2)) + shift**2 * self.count * values.size / total
-        )
+        apart = values - mean
+        self.squares += float(apart @ apart) + shift**2 * self.count * values.size / total
         self.mean += shift * values.size / total
         self.count = total
 
     def _add_extremes(
         self,
-        flat: Float64[np.ndarray, "time cell"],
-        there: Bool[np.ndarray, "time cell"],
+        finite: Float64[np.ndarray, "time cell"],
+        limits: tuple[float, float],
         times: list[str],
     ) -> None:
-        low, high = np.where(there, flat, np.inf), np.where(there, flat, -np.inf)
+        low, high = np.fmin.reduce(finite, axis=0), np.fmax.reduce(finite, axis=0)
+        low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
         if self.cell_lowest is None or self.cell_highest is None:
-            self.cell_lowest, self.cell_highest = low.min(axis=0), high.max(axis=0)
+            self.cell_lowest, self.cell_highest = low, high
         else:
-            self.cell_lowest = np.minimum(self.cell_lowest, low.min(axis=0))
-            self.cell_highest = np.maximum(self.cell_highest, high.max(axis=0))
-        if low.min() < self.lowest.value:
-            time, cell = np.unravel_index(low.argmin(), low.shape)
-            self.lowest = Extreme(float(low.min()), f"{times[int(time)]}, {self.place(int(cell))}")
-        if high.max() > self.highest.value:
-            time, cell = np.unravel_index(high.argmax(), high.shape)
-            self.highest = Extreme(
-                float(high.max()), f"{times[int(time)]}, {self.place(int(cell))}"
-            )
+            self.cell_lowest = np.minimum(self.cell_lowest, low)
+            self.cell_highest = np.maximum(self.cell_highest, high)
+        lowest, highest = limits
+        if lowest < self.lowest.value:
+            self.lowest = self._first(finite, finite == lowest, times)
+        if highest > self.highest.value:
+            self.highest = self._first(finite, finite == highest, times)
+
+
+def _means(
+    flat: Float64[np.ndarray, "time cell"], there: Bool[np.ndarray, "time cell"], *, complete: bool
+) -> list[float]:
+    """Return the mean of each map, NaN of one without values."""
+    if complete and flat.size:
+        return [float(one) for one in flat.mean(axis=1)]
+    count = there.sum(axis=1)
+    sums = np.where(there, flat, 0.0).sum(axis=1)
+    means = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+    return [float(one) for one in means]

@@ -13,10 +13,10 @@ from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import BLOCK_BYTES
 from triton_earth.data.inspection.scan import Scan
-from triton_earth.data.inspection.value_checks import check_values, without_level
+from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.preparation.periods import SPLITS, gaps_between_splits
-from triton_earth.data.sources.names import known_variable
-from triton_earth.data.sources.values.possible_values import Possible, possible_values
+from triton_earth.data.sources.names import without_level
+from triton_earth.data.sources.values.possible_values import Possible, possible_values_of
 from triton_earth.data.store.content_hash import content_hash
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.store.writer import hash_digests, time_digests
@@ -157,8 +157,7 @@ def _possible(store: TrainingStore, variable: Variable) -> Possible | None:
     allowed = data.get("allow_implausible", ()) if isinstance(data, dict) else ()
     if variable.name in allowed or stem in allowed:
         return None
-    known = known_variable(variable.name, stem)
-    return possible_values(known, variable.units, (variable.name, variable.long_name))
+    return possible_values_of(variable)
 
 
 def _places(grid: Grid) -> Callable[[int], str]:

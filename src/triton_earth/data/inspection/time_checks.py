@@ -9,11 +9,13 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.sources.places.coordinates import only_other_dimension
 from triton_earth.data.sources.times.axis import (
     FileTimes,
     bare_time,
     find_time,
     first_moments_of_months,
+    no_times,
     read_times,
     without_coordinate,
 )
@@ -37,9 +39,11 @@ def inspect_times(
     """
     name = find_time(dataset)
     if name is None:
-        bare = bare_time(dataset, map(str, dataset.dims))
-        if bare is not None:
+        bare = bare_time(dataset, map(str, dataset.dims)) or _only_other(dataset)
+        if bare is not None and bare not in dataset.variables:
             inspection.refused("no-time", without_coordinate(source, bare, dataset.sizes[bare]))
+        elif bare is not None:
+            inspection.refused("no-time", no_times(source, bare, dataset.variables[bare]))
         else:
             inspection.add(
                 "no-time",
@@ -66,6 +70,13 @@ def inspect_times(
         _check_order(inspection, told)
     _check_meaning(inspection, told)
     return dimension, told.within, [describe_time(time) for time in told.stamps]
+
+
+def _only_other(dataset: xr.Dataset) -> str | None:
+    """Return the dimension of several fields that is no place and no level, where all variables have the same one."""
+    fields = [array for array in dataset.data_vars.values() if array.ndim > 2]
+    found = {only_other_dimension(dataset, array) for array in fields}
+    return found.pop() if len(found) == 1 else None
 
 
 def _told(inspection: Inspection, source: str, dataset: xr.Dataset, name: str) -> FileTimes | None:

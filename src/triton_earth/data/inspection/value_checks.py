@@ -4,7 +4,7 @@ import numpy as np
 
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.scan import Scan
-from triton_earth.data.sources.names import known_variable
+from triton_earth.data.sources.names import known_variable, without_level
 from triton_earth.data.sources.values.soundness import MARGIN, units_hint
 from triton_earth.data.sources.values.units import canonical_units
 
@@ -148,12 +148,6 @@ def _check_impossible(inspection: Inspection, name: str, scan: Scan, units: str 
             'Say `source_units: "1"` in the recipe, or correct the attribute `units`.',
             name,
         )
-
-
-def without_level(name: str) -> str:
-    """Return ``temperature`` for ``temperature_850``."""
-    stem, _, level = name.rpartition("_")
-    return stem if stem and level.replace(".", "", 1).isdigit() else name
 
 
 def _check_outliers(inspection: Inspection, name: str, scan: Scan) -> None:

@@ -21,10 +21,16 @@ from triton_earth.data.sources.places.coordinates import (
     find_axis,
     level_indices,
     level_values,
+    only_other_dimension,
     rotated_axes,
     single_level,
 )
-from triton_earth.data.sources.times.axis import bare_time, find_time, without_coordinate
+from triton_earth.data.sources.times.axis import (
+    bare_time,
+    find_time,
+    no_times,
+    without_coordinate,
+)
 from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
 from triton_earth.data.sources.values.possible_values import Possible, possible_values
 from triton_earth.data.sources.values.units import canonical_units, conversion
@@ -137,7 +143,12 @@ class Channels:
         if layout.level is None:
             values = values[:, None]
         values = values[..., latitude.order - rows.start, :][..., longitude.order - columns.start]
-        return layout.scale * values.astype(np.float64) + layout.offset
+        fields = values.astype(np.float64)
+        if layout.scale != 1.0:
+            fields *= layout.scale
+        if layout.offset != 0.0:
+            fields += layout.offset
+        return fields
 
 
 def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> list[Channels]:
@@ -275,9 +286,11 @@ def _layout(
         is_static and (single or array.sizes[_along(dataset, time)] == 1)
     )
     if not has_time and not is_static:
-        bare = bare_time(dataset, array.dims)
-        if bare is not None:
+        bare = bare_time(dataset, array.dims) or only_other_dimension(dataset, array)
+        if bare is not None and bare not in dataset.variables:
             raise without_coordinate(what, bare, array.sizes[bare])
+        if bare is not None:
+            raise no_times(what, bare, dataset.variables[bare])
         raise UserError(
             f"{what} has dimensions {array.dims} without time. Give it `role: static`, or choose another variable."
         )

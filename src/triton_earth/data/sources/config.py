@@ -210,6 +210,8 @@ class GriddedData(StrictConfig):
             the bounds in the files say it if not given.
         region: Part of the globe; all of it if not given.
         grid: Grid to put the fields onto; that of the files if not given.
+        weights: NetCDF file with weights of ESMF, SCRIP or CDO from the curvilinear grid of the files onto latitudes
+            times longitudes, in place of those that `grid` asks for; it then says the grid.
         rotate: Pairs of variables that are components of a vector along the rows and columns of a curvilinear grid and
             are turned to east and north; if not given, those whose standard names say so.
         array: How to read files without names; None for files that describe themselves.
@@ -240,6 +242,7 @@ class GriddedData(StrictConfig):
     stamps: Stamp | None = None
     region: Region | None = None
     grid: TargetGrid | None = None
+    weights: str | None = None
     rotate: tuple[tuple[str, str], ...] | None = None
     array: ChannelArray | None = None
     holes: Literal["refuse", "mask", "fill"] = "refuse"
@@ -249,6 +252,14 @@ class GriddedData(StrictConfig):
     storage_options: dict[str, Any] = Field(default_factory=dict)
     memory_mb: float = Field(default=512.0, gt=0)
     compression: Compression = "none"
+
+    @pydantic.model_validator(mode="after")
+    def _weights_say_where(self) -> "GriddedData":
+        if self.weights is not None and self.region is not None:
+            raise UserError(
+                "data.weights says where the cells of the store lie, and so does data.region. Leave out one of them."
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _fill_and_its_value(self) -> "GriddedData":

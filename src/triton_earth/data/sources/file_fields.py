@@ -1,7 +1,7 @@
 """One variable of one file: when and where its fields are, and reading some of them."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -63,6 +63,17 @@ class FileFields:
     def grid(self) -> LatLonGrid:
         """Cells of the fields."""
         return LatLonGrid(tuple(self.latitude.values), tuple(self.longitude.values))
+
+    def in_few_cells(self, cells: int) -> "FileFields":
+        """Return the fields in a part of their rows, in the middle, that has about so many cells."""
+        rows = max(1, cells // self.longitude.order.size)
+        first = max(0, (self.latitude.order.size - rows) // 2)
+        some = slice(first, first + rows)
+        latitude = self.latitude
+        return replace(
+            self,
+            latitude=replace(latitude, order=latitude.order[some], values=latitude.values[some]),
+        )
 
     def read(
         self, channels: Channels, steps: slice | None, allowed: Collection[str]

@@ -360,7 +360,10 @@ class GriddedSource:
                 local = indices[here[run]] - offset
                 step = int(local[1] - local[0]) if local.size > 1 else 1
                 steps = slice(int(local[0]), int(local[-1]) + 1, step)
-                fields[here[run]] = self._read_file(channels, one, steps)
+                read = self._read_file(channels, one, steps)
+                if len(local) == len(indices):
+                    return read
+                fields[here[run]] = read
             offset += len(one.times)
         return fields
 

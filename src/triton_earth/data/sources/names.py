@@ -30,6 +30,12 @@ def known_variable(*names: str | None) -> KnownVariable | None:
     return None
 
 
+def without_level(name: str) -> str:
+    """Return ``temperature`` for ``temperature_850``."""
+    stem, _, level = name.rpartition("_")
+    return stem if stem and level.replace(".", "", 1).isdigit() else name
+
+
 def is_vague(name: str) -> bool:
     """Return whether a name may be anything: a letter, or one that both weather and ocean have."""
     return len(name) == 1 or name.lower() in _UNDER_WATER

@@ -77,7 +77,8 @@ class ZonalBands:
         values = np.where(valid, fields.astype(np.float64), 0.0)
         broken = ~valid.all(axis=1)
         level = (self.taper * values).sum(axis=-1) / np.maximum(self.taper.sum(axis=1), 1e-12)
-        anomalies = self.taper * (values - level[..., None])
+        with np.errstate(invalid="ignore"):  # of fields that are not finite
+            anomalies = self.taper * (values - level[..., None])
         if not self.grid.is_global_in_longitude:
             window = _window(self.grid.shape[1])
             values, anomalies = _detrended(values) * window, anomalies * window

@@ -169,6 +169,30 @@ def test_a_rotated_pole_with_and_without_true_places(tmp_path, with_places):
         source(path, variables=["2m_temperature"], region={"latitude": [-60, -50]}, grid=grid)
 
 
+def test_degrees_west_with_corners_are_not_mirrored(tmp_path):
+    """Places in degrees west, with the outlines of the cells in the same sense."""
+    lat, lon = rotated(np.arange(-10.0, 10, 1.0), np.arange(-10.0, 10, 1.0))
+    sides = [rotated(np.arange(-10.0, 10, 1.0) + y, np.arange(-10.0, 10, 1.0) + x)
+             for y, x in ((-0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.5, -0.5))]  # fmt: skip
+    data = on_mesh(
+        lat, -lon, {"tas": (280 + smooth(lat, lon), {"units": "K"})}, names=("lat", "lon")
+    )
+    data["lon"].attrs["units"] = "degrees_west"
+    for name, which, sign in (("lat", 0, 1), ("lon", 1, -1)):
+        data[name].attrs["bounds"] = f"{name}_bnds"
+        data[f"{name}_bnds"] = (
+            ("y", "x", "nv"),
+            np.stack([sign * one[which] for one in sides], -1),
+        )
+    path = write(tmp_path / "a.nc", data)
+    region = {"latitude": [45, 55], "longitude": [13, 23]}
+    opened = source(
+        path, variables=["2m_temperature"], region=region, grid={"latitudes": 5, "longitudes": 5}
+    )
+    made = opened.read(FIRST)[0, 0]
+    np.testing.assert_allclose(made, 280 + smooth(*places(opened)), atol=0.02)
+
+
 def test_wrf_has_places_that_depend_on_time_and_times_in_words(tmp_path):
     lat, lon = rotated(np.arange(-10.0, 10, 0.5), np.arange(-10.0, 10, 0.5))
     days = dataset()["time"].values

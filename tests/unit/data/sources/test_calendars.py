@@ -44,6 +44,8 @@ def since(start, unit="D"):
         (np.arange(40.0) / 7, "weeks since 2001-01-01", "standard"),
         (20010101.0 + np.where(np.arange(40) < 31, np.arange(40), np.arange(40) + 69), "day as %Y%m%d.%f", None),
         (np.arange(40) + np.where(np.arange(40) < 31, 20010101, 20010170), "%Y%m%d as %Y%m%d", None),
+        (np.arange(40) + np.where(np.arange(40) < 31, 20010101, 20010170), "YYYYMMDD", None),
+        (100 * (np.arange(40) + np.where(np.arange(40) < 31, 20010101, 20010170)), "yyyymmddhh", None),
     ],
 )  # fmt: skip
 def test_the_same_days_in_other_words(tmp_path, values, units, calendar):
@@ -162,6 +164,23 @@ def test_rounded_stamps_are_full_hours(hours, start, how):
     np.testing.assert_array_equal(snapped, exact)
 
 
+def test_a_second_before_midnight_is_the_next_day_only_where_stamps_are_rounded():
+    second = np.timedelta64(1, "s")
+    late = DAYS - second  # the last second of each day, without exception
+    np.testing.assert_array_equal(equal_steps(late, "a.nc")[0], late)
+    jitter = DAYS - second * (np.arange(40) % 2)
+    np.testing.assert_array_equal(equal_steps(jitter, "a.nc")[0], DAYS)
+    hours = np.datetime64("2001-01-01", "ns") + np.arange(40) * np.timedelta64(1, "h")
+    np.testing.assert_array_equal(equal_steps(hours - second, "a.nc")[0], hours)
+
+
+def test_a_stamp_a_second_before_a_period_belongs_to_it(tmp_path):
+    seconds = np.arange(40) * 86400 - np.arange(40) % 2
+    path = write(tmp_path / "a.nc", stamped(seconds[1:] - 86400, "seconds since 2001-01-01"))
+    opened = source(path, variables=T2M)
+    np.testing.assert_array_equal(opened.times, DAYS[: len(opened.times)])
+
+
 def test_stamps_that_are_off_by_more_are_uneven():
     times = DAYS.copy()
     times[7] += np.timedelta64(20, "m")
@@ -275,6 +294,24 @@ def test_a_dimension_without_coordinate_is_named(tmp_path):
     assert "ds.assign_coords(time=" in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers", "expected"),
+    [
+        ("record", None, r"the dimension 'record' of 40 fields, but the file has no coordinate"),
+        ("year", np.arange(1950, 1990), r"from 1950 to 1989 with units None: expected times, 'UNIT since DATE'"),
+    ],
+)  # fmt: skip
+def test_a_dimension_that_says_no_times_is_named(tmp_path, name, numbers, expected):
+    data = dataset().drop_vars("time").rename(time=name)
+    path = write(
+        tmp_path / "a.nc", data if numbers is None else data.assign_coords({name: numbers})
+    )
+    with pytest.raises(UserError, match=expected):
+        source(path, variables=T2M)
+    (finding,) = [one for one in inspect_files(str(path)).findings if one.kind == "no-time"]
+    assert f"ds.assign_coords({name}=" in finding.remedy
+
+
 def test_one_time_per_file_in_any_order_of_names(tmp_path):
     data = dataset()[["t2m"]]
     for number in range(12):
@@ -284,7 +321,10 @@ def test_one_time_per_file_in_any_order_of_names(tmp_path):
     opened = source(tmp_path / "*.nc", variables=T2M, splits=splits)
     np.testing.assert_array_equal(opened.times, DAYS[:12])
     np.testing.assert_allclose(opened.read(slice(None))[:, 0], data["t2m"][:12], rtol=1e-6)
-    assert not inspect_files(str(tmp_path / "*.nc")).is_fatal
+    found = inspect_files(str(tmp_path / "*.nc"))
+    assert not found.is_fatal
+    first, dots, last = found.facts["time"].split("; ")
+    assert (first.count("2001-01-12"), dots, last.count("2001-01-01")) == (1, "…", 1)
 
 
 def test_static_fields_may_have_a_time_of_their_own(tmp_path):

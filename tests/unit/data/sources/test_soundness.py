@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.gridded import dataset, recipe_values, source, write
 from triton_earth.core.errors import UserError
@@ -239,6 +240,37 @@ def test_fractions_labelled_per_cent(tmp_path, name, known):
     found = [one for one in inspect_files(str(path)).findings if one.variable == name]
     assert [one.kind for one in found] == ["units-implausible"]
     assert "its largest value is 0.95: these look like fractions" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("long_name", "suspect"),
+    [("Sea ice concentration", True), ("something", True), ("error of something", False)],
+)
+def test_fractions_labelled_per_cent_of_what_nobody_knows(tmp_path, long_name, suspect):
+    path = ice(tmp_path, 1.0, "%", "ice")
+    with xr.open_dataset(path) as opened:
+        data = opened.load()
+    data["ice"].attrs["long_name"] = long_name
+    (tmp_path / "a.nc").unlink()
+    data.to_netcdf(path)
+    assert ("units-implausible" in inspect_files(str(path)).kinds) is suspect
+    opened = source(path, variables=["ice"])
+    if suspect:
+        with pytest.raises(UnsoundDataError, match=r"'ice' is in '%', but the largest of all"):
+            opened.require_percent([slice(0, 20)])
+        opened = source(path, variables=["ice"], allow_implausible=["ice"])
+    opened.require_percent([slice(0, 20)])
+
+
+def test_a_ratio_without_units_is_held_against_its_limits_by_inspect_too(tmp_path):
+    data = dataset()
+    data["huss"] = (data["flux"] * 0 + 0.01).assign_attrs(units="1")
+    data["huss"][3, 2, 2] = 0.0101
+    data["huss"][5, 3, 4] = -0.5
+    path = write(tmp_path / "a.nc", data)
+    assert "impossible-values" in inspect_files(str(path)).kinds
+    with pytest.raises(UnsoundDataError, match=r"is -0\.5 kg kg-1 at .*, outside -0\.002 to 0\.06"):
+        source(path, variables=["2m_specific_humidity"]).read(EVERYTHING)
 
 
 def test_per_cent_that_is_rare(tmp_path):

@@ -33,6 +33,7 @@ def test_spellings(text, expected):
         ("degrees C", "degC"), ("degree C", "degC"), ("deg. C", "degC"), ("deg K", "K"), ("Degrees Kelvin", "K"),
         ("Celcius", "degC"), ("degrees celsius", "degC"), ("ºC", "degC"), ("oC", "degC"), ("deg F", "degF"), ("F", "F"),
         ("meter second-1", "m s-1"), ("meters/second", "m s-1"), ("m*s-1", "m s-1"), ("m sec-1", "m s-1"),
+        ("kg/(m^2 s)", "kg m-2 s-1"), ("mph", "mile h-1"), ("miles per hour", "mile h-1"),
         ("metres per second", "m s-1"), ("m/sec", "m s-1"), ("ms-1", "m s-1"), ("m s⁻¹", "m s-1"), ("[m s-1]", "m s-1"),
         ("m s^{-1}", "m s-1"), ("meter sec**-1", "m s-1"), ("1/s", "s-1"), ("/s", "s-1"), ("per second", "s-1"),
         ("mm per day", "mm d-1"), ("millimeters per hour", "mm h-1"), ("kg m^-2 sec^-1", "kg m-2 s-1"),
@@ -86,7 +87,8 @@ def test_a_unit_is_known_in_capitals_unless_it_says_otherwise(unit):
         ("degC", "K", 20.0, 293.15), ("K", "degC", 273.15, 0.0), ("degF", "K", 32.0, 273.15),
         ("hPa", "Pa", 1013.25, 101325.0), ("%", "1", 50.0, 0.5), ("g kg-1", "kg kg-1", 7.0, 0.007),
         ("mm/day", "m s-1", 86.4, 1e-6), ("kg m-2 day-1", "kg m-2 s-1", 8.64, 1e-4),
-        ("cm/s", "m s-1", 25.0, 0.25), ("knots", "m/s", 1.0, 0.514444), ("furlong", "furlong", 3.0, 3.0),
+        ("cm/s", "m s-1", 25.0, 0.25), ("knots", "m/s", 1.0, 0.514444), ("mph", "m/s", 1.0, 0.44704),
+        ("furlong", "furlong", 3.0, 3.0),
     ],
 )  # fmt: skip
 def test_conversions(source, target, value, expected):

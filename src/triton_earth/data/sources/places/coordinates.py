@@ -346,6 +346,16 @@ def rotated_axes(dataset: xr.Dataset) -> list[str]:
     return [name for name in names if name is not None] if all(names) else []
 
 
+def only_other_dimension(dataset: xr.Dataset, array: xr.DataArray) -> str | None:
+    """Return the dimension of several fields that is no place and no level, if a variable has exactly one, or None."""
+    axes = (find_axis(dataset, kind, array.dims) for kind in ("latitude", "longitude", "level"))
+    flat = (find_axis(dataset, kind) for kind in ("latitude", "longitude"))
+    names = [name for name in (*axes, *flat, *rotated_axes(dataset)) if name is not None]
+    taken = {one for name in names for one in dataset.variables[name].dims}
+    others = [str(one) for one in array.dims if one not in taken and array.sizes[one] > 1]
+    return others[0] if len(others) == 1 else None
+
+
 def require_places(
     dataset: xr.Dataset, source: str, kinds: tuple[str, ...] = ("latitude", "longitude")
 ) -> None:

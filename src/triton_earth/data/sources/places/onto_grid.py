@@ -12,6 +12,7 @@ from triton_earth.data.curvilinear.finding import advice
 from triton_earth.data.curvilinear.mesh import Mesh
 from triton_earth.data.curvilinear.vectors import Turned, turned_components
 from triton_earth.data.curvilinear.weights import MeshRegrid, mesh_regrid
+from triton_earth.data.curvilinear.weights_file import weights_from_file
 from triton_earth.data.sources.channels import Channels
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.file_fields import FileFields, on_the_cells_of
@@ -124,31 +125,26 @@ def onto_grid(
             on_the_cells_of(files[0], one)
     first = variables[0][2][0]
     meshes = [files[0] for _, _, files in variables if files[0].mesh is not None]
-    if data.grid is None:
+    if data.weights is not None and len(meshes) < len(variables):
+        raise UserError(
+            f"data.weights: {first.source} lies on latitudes times longitudes; expected a curvilinear grid. Leave out "
+            "data.weights, or files that are not on one."
+        )
+    if data.grid is None and data.weights is None:
         if meshes:
             raise _curvilinear(meshes[0])
         for _, _, files in variables[1:]:
             on_the_cells_of(first, files[0])
         names = [variable.name for _, channels, _ in variables for variable in channels.variables]
         return OntoGrid(first.grid, first.grid, dict.fromkeys(names), {}, {})
-    rows, columns = data.grid.latitudes, data.grid.longitudes
-    if first.mesh is None:
-        target = _globe_or_area(first.grid, data.region is None, rows, columns)
-    else:
-        target = equal_angle_box(*first.mesh.area(data.region), rows, columns)
+    target = None if data.grid is None or data.weights is not None else _target(first, data)
     made: dict[object, Regrid | MeshRegrid] = {}
     regrids: dict[str, Regrid | MeshRegrid | None] = {}
     for _, channels, files in variables:
         mesh = files[0].mesh
         key: object = files[0].grid if mesh is None else id(mesh)
         if key not in made:
-            made[key] = (
-                mesh_regrid(mesh, target, data.grid.method)
-                if mesh is not None
-                else (conservative if data.grid.method == "conservative" else bilinear)(
-                    files[0].grid, target
-                )
-            )
+            made[key] = _regrid(files[0], target, data)
         regrids.update({variable.name: made[key] for variable in channels.variables})
     of_mesh = {
         variable.name: files[0].mesh
@@ -166,7 +162,31 @@ def onto_grid(
     }
     turned = turned_components(on_meshes, data.rotate, source)
     common = first.grid if len(made) == 1 and not meshes else None
-    return OntoGrid(target, common, regrids, turned, of_mesh)
+    return OntoGrid(next(iter(made.values())).target, common, regrids, turned, of_mesh)
+
+
+def _target(first: FileFields, data: GriddedData) -> LatLonGrid:
+    """Return the grid that a recipe asks for."""
+    assert data.grid is not None
+    rows, columns = data.grid.latitudes, data.grid.longitudes
+    if first.mesh is None:
+        return _globe_or_area(first.grid, data.region is None, rows, columns)
+    return equal_angle_box(*first.mesh.area(data.region), rows, columns)
+
+
+def _regrid(
+    fields: FileFields, target: LatLonGrid | None, data: GriddedData
+) -> Regrid | MeshRegrid:
+    """Return what puts fields onto the grid: weights of a file, or such as `data.grid` asks for."""
+    if data.weights is not None:
+        assert fields.mesh is not None
+        return weights_from_file(data.weights, fields.mesh, data.grid)
+    assert target is not None
+    assert data.grid is not None
+    if fields.mesh is not None:
+        return mesh_regrid(fields.mesh, target, data.grid.method)
+    make = conservative if data.grid.method == "conservative" else bilinear
+    return make(fields.grid, target)
 
 
 def _curvilinear(fields: FileFields) -> UserError:

@@ -167,6 +167,19 @@ def without_coordinate(what: str, dimension: str, size: int) -> UserError:
     )
 
 
+def no_times(what: str, dimension: str, coordinate: xr.Variable) -> UserError:
+    """Return the refusal of fields along a dimension whose coordinate says no times."""
+    values = np.ravel(coordinate.values[:: max(1, coordinate.size - 1)])
+    units = text_of(coordinate, "units")
+    count = coordinate.size
+    return UserError(
+        f"{what} has the dimension '{dimension}' of {count} fields, whose coordinate reaches from {values[0]} to "
+        f"{values[-1]} with units {units!r}: expected times, 'UNIT since DATE'. Give it some (xarray: ds.assign_coords("
+        f"{dimension}=xr.date_range(START, periods={count}, freq='MS'))); of fields without time, choose one "
+        f"(ds.isel({dimension}=0)) and say `role: static`."
+    )
+
+
 def read_times(
     dataset: xr.Dataset,
     name: str,

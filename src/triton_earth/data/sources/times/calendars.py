@@ -45,7 +45,11 @@ _MONTHS = {
     **dict.fromkeys(("yr", "yrs", "year", "years"), 12),
 }
 """Units of time that are counted along the calendar, in months."""
-_NUMBERED = re.compile(r"as %Y(?P<month>%m)?(?P<day>%d)?(?P<hour>%H)?", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"as %Y(?P<month>%m)?(?P<day>%d)?(?P<hour>%H)?|^\s*YYYY(?P<mm>MM)?(?P<dd>DD)?(?P<hh>HH)?(?![A-Z])",
+    re.IGNORECASE,
+)
+"""Dates as numbers: the words of CDO, ``day as %Y%m%d.%f``, or what others write, ``YYYYMMDD``."""
 
 
 def decode(
@@ -89,7 +93,8 @@ def decode(
         raise UserError(
             f"{source}: time '{name}' has units {units!r} and not 'UNIT since DATE', so nobody can tell what day it "
             "is. Say them (NCO: ncatted -a units,"
-            f"{name},o,c,'days since 1900-01-01' FILE; for dates such as 20000131 'day as %Y%m%d.%f')."
+            f"{name},o,c,'days since 1900-01-01' FILE; for dates such as 20000131 'day as %Y%m%d.%f', for years "
+            "'year as %Y.%f')."
         )
     calendar = _calendar(described, name, source)
     unit, _, start = (part.strip() for part in units.partition(" since "))
@@ -266,11 +271,15 @@ def _numbered(values: np.ndarray, form: re.Match[str], name: str, source: str) -
     hour = np.zeros_like(whole)
     day = np.ones_like(whole)
     month = np.ones_like(whole)
-    if form["hour"]:
+    has_hour, has_day, has_month = (
+        form[long] or form[short]
+        for long, short in (("hour", "hh"), ("day", "dd"), ("month", "mm"))
+    )
+    if has_hour:
         whole, hour = np.divmod(whole, 100)
-    if form["day"]:
+    if has_day:
         whole, day = np.divmod(whole, 100)
-    if form["month"]:
+    if has_month:
         whole, month = np.divmod(whole, 100)
     start = _date(whole, month, day, hour)
     wrong = np.flatnonzero(np.ravel(np.isnat(start)))
@@ -279,10 +288,10 @@ def _numbered(values: np.ndarray, form: re.Match[str], name: str, source: str) -
             f"{source}: time '{name}' is '{form.string}', but {np.ravel(exact)[wrong[0]]:.10g} is no such date within "
             f"{FIRST_YEAR} to {LAST_YEAR}. Correct it, or write times in days since a date (`cdo -r copy IN OUT`)."
         )
-    if form["day"]:
-        length: np.ndarray = np.full(exact.shape, 3600.0 if form["hour"] else 86400.0)
+    if has_day:
+        length: np.ndarray = np.full(exact.shape, 3600.0 if has_hour else 86400.0)
     else:
-        unit = "M" if form["month"] else "Y"
+        unit = "M" if has_month else "Y"
         period = start.astype(f"datetime64[{unit}]")
         length = ((period + 1).astype("datetime64[s]") - period.astype("datetime64[s]")).astype(
             float

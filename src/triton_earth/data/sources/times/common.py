@@ -1,5 +1,6 @@
 """Common times: the times that all variables of a store share, and which of their fields make up each."""
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,9 @@ from triton_earth.core.variables import Role
 from triton_earth.data.sources.channels import Channels
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.file_fields import FileFields
+from triton_earth.data.sources.times.accumulations import DAYS, steps_until_reset
 from triton_earth.data.sources.times.axis import (
+    DAY,
     FileTimes,
     Stamp,
     first_moments_of_months,
@@ -38,6 +41,8 @@ from triton_earth.data.sources.times.steps import (
 logger = logging.getLogger("triton_earth")
 
 _SECOND = np.timedelta64(10**9, "ns")
+_CELLS = 2**22
+"""Values that are looked at to tell accumulations over a step from those since a reset."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +137,17 @@ def store_times(variables: list[TimedVariable], data: GriddedData, source: str) 
     require_ascending(times, source)
     rounding = max([_SECOND, *(one.told.rounding for one in timed)])
     start, end = data.splits.bounds
-    inside = np.flatnonzero((times >= start) & (times <= end))
+    meant = times
+    if step is None or not is_calendar_step(step):
+        with contextlib.suppress(UserError):  # what is within the periods says it
+            meant, _ = equal_steps(times, source, rounding)
+    inside = np.flatnonzero((meant >= start) & (meant <= end))
     if step is not None and _is_longer(times[inside], step, source, rounding):
         return _longer(timed, constant, data, step, source, rounding)
     taken, stamped = regular_times(times[inside], data.step, source, rounding)
     indices = np.where(taken >= 0, inside[taken], -1)
     _say_what_is_meant(timed, step, data)
+    _say_what_grows(timed, stamped)
     return StoreTimes(
         stamped, indices, indices, indices + 1, False, constant, np.timedelta64(0, "ns")
     )
@@ -197,6 +207,7 @@ def _longer(
         return StoreTimes(stamped, indices, indices, indices + 1, True, constant, zero)
     for one in made:
         _require_intervals_of(one, own)
+        _require_own_amounts(one, own, data)
     positions = {one.position for one in made}
     if len(positions) > 1:
         raise UserError(
@@ -237,6 +248,52 @@ def _require_intervals_of(one: TimedVariable, own: np.timedelta64) -> None:
             f"{describe_duration(own)} apart, so their {one.channels.aggregation} over data.step would count times "
             "twice or leave some out. Take differences first (xarray: ds.diff('time')), or say `aggregate: sample`."
         )
+
+
+def _require_own_amounts(one: TimedVariable, own: np.timedelta64, data: GriddedData) -> None:
+    """Refuse to sum amounts that grow from one time to the next and then start again, unless the recipe says sum."""
+    if one.channels.aggregation != "sum" or one.told.starts is not None or own >= DAY:
+        return
+    length = _accumulated_over(one, own)
+    if length is None:
+        return
+    chosen = next(choice.aggregate for choice in data.variables if choice.name == one.name)
+    what = (
+        f"{one.files[0].source}: the values of variable '{one.channels.source_name}' grow for "
+        f"{describe_duration(length)} and then start again, as accumulations since 00 UTC do"
+    )
+    if chosen == "sum":
+        logger.warning("prepare: %s; they are summed all the same, as the recipe says.", what)
+        return
+    raise UserError(
+        f"{what}: expected amounts of {describe_duration(own)} each; their sum over data.step would count most of them "
+        "several times. Take differences first (xarray: ds.diff('time'), and the value itself after each reset); "
+        f"for totals of whole days say {{name: {one.name}, aggregate: maximum}} and data.stamps=end; if they are right "
+        "as they are, aggregate: sum."
+    )
+
+
+def _accumulated_over(one: TimedVariable, own: np.timedelta64) -> np.timedelta64 | None:
+    """Return how long the fields of a variable grow before they start again; None where they do not."""
+    wanted = int(DAYS * DAY / own) + 2
+    for file in one.files[:: max(1, len(one.files) - 1)]:
+        count = min(wanted, len(file.times))
+        last = len(file.times) - count
+        for start in dict.fromkeys((0, last // 2)):
+            if file.mesh is not None or not np.all(
+                np.diff(file.times[start : start + count]) == own
+            ):
+                continue
+            some = file.in_few_cells(_CELLS // count)
+            fields = some.read(one.channels, slice(start, start + count), _any_of(one))
+            length = steps_until_reset(fields.reshape(count, -1), own)
+            if length is not None:
+                return length
+    return None
+
+
+def _any_of(one: TimedVariable) -> list[str]:
+    return [variable.name for variable in one.channels.variables]
 
 
 def _same_times(
@@ -303,11 +360,10 @@ def _agree(one: TimedVariable, other: TimedVariable, step: np.timedelta64 | None
 def _require_constant(one: TimedVariable) -> None:
     """Refuse a static variable with times of its own whose last field is not its first."""
     first, last = one.files[0], one.files[-1]
-    allowed = [variable.name for variable in one.channels.variables]
     stop = len(last.times)
-    fields = first.read(one.channels, slice(0, 1), allowed)
+    fields = first.read(one.channels, slice(0, 1), _any_of(one))
     if not np.array_equal(
-        fields, last.read(one.channels, slice(stop - 1, stop), allowed), equal_nan=True
+        fields, last.read(one.channels, slice(stop - 1, stop), _any_of(one)), equal_nan=True
     ):
         raise UserError(
             f"{first.source}: variable '{one.channels.source_name}' is static in the recipe, but its fields at "
@@ -334,6 +390,25 @@ def _say_what_is_meant(
             "its %s; it is taken as the start. Say data.stamps=start or end.",
             name,
         )
+
+
+def _say_what_grows(timed: list[TimedVariable], times: np.ndarray) -> None:
+    """Say which accumulations hold more than the step of the files."""
+    own = times[1] - times[0]
+    for one in timed:
+        if one.channels.aggregation != "sum" or one.told.starts is not None or own >= DAY:
+            continue
+        length = _accumulated_over(one, own)
+        if length is not None:
+            logger.warning(
+                "prepare: %s: the values of variable '%s' grow for %s and then start again, as accumulations since 00 "
+                "UTC do; they are stored as they are, and are no amounts of %s each. Take differences first if those "
+                "are meant.",
+                one.files[0].source,
+                one.channels.source_name,
+                describe_duration(length),
+                describe_duration(own),
+            )
 
 
 def _say_what_is_made(timed: list[TimedVariable], step: str) -> None:

@@ -13,6 +13,7 @@ CALENDAR_STEPS = {"M": ("month", MEAN_MONTH), "Y": ("year", MEAN_YEAR)}
 
 _SECOND = np.timedelta64(10**9, "ns")
 _HOUR = 3600 * _SECOND
+_DAY = 24 * _HOUR
 _UNITS = {
     "min": 60 * _SECOND,
     **dict.fromkeys(("h", "hour", "hours"), _HOUR),
@@ -140,7 +141,8 @@ def equal_steps(
     """Return times as multiples of one step, and that step, which is the usual one.
 
     Times within a second of such multiples, a hundredth of the step, or what they are rounded to, are meant to be
-    these: stamps of full hours that are written in days with five decimals become full hours.
+    these: stamps of full hours that are written in days with five decimals become full hours. Days that are all stamped
+    in their last second stay as they are.
 
     Raises:
         UserError: naming the first step that is no multiple of the usual one.
@@ -148,13 +150,13 @@ def equal_steps(
     steps = np.diff(times).astype(np.int64)
     sizes, counts = np.unique(steps, return_counts=True)
     usual = int(sizes[counts.argmax()]) if counts.max() > 1 else int(np.median(steps))
-    if (
-        not np.any(steps % usual)
-        and not _is_rounded(times[0])
-        and not usual % int(_SECOND.astype(int))
-    ):
-        return times, np.timedelta64(usual, "ns")
     tolerance = max(rounding, _SECOND)
+    # The last second of a day lies on its date, and is no rounded midnight of the next one.
+    as_written = not _is_rounded(times[0]) or (
+        usual >= int(_DAY.astype(int)) and tolerance == _SECOND and _is_last_second(times[0])
+    )
+    if not np.any(steps % usual) and as_written and not usual % int(_SECOND.astype(int)):
+        return times, np.timedelta64(usual, "ns")
     for candidate in _candidates(usual, int(np.median(steps)), tolerance):
         # A rounding that is a large part of a step could make anything of anything.
         allowed = max(min(tolerance, candidate // 5), candidate // 100)
@@ -187,6 +189,14 @@ def equal_steps(
 def _is_rounded(time: np.datetime64) -> bool:
     """Whether a time is no whole minute."""
     return bool(time.astype("datetime64[ns]").astype(np.int64) % (60 * 10**9))
+
+
+def _is_last_second(time: np.datetime64) -> bool:
+    """Whether a time lies in the last second of a day."""
+    left = int(_DAY.astype(int)) - int(time.astype("datetime64[ns]").astype(np.int64)) % int(
+        _DAY.astype(int)
+    )
+    return left <= int(_SECOND.astype(int))
 
 
 def _candidates(usual: int, median: int, tolerance: np.timedelta64) -> list[np.timedelta64]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triton_earth.core.variables import Variable
 from triton_earth.data.sources.known_variables import KnownVariable
+from triton_earth.data.sources.names import known_variable, without_level
 from triton_earth.data.sources.values.units import canonical_units, conversion
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -109,7 +111,7 @@ class Possible:
         words: What has these limits.
         undershoot: Share of the largest value by which one may be below `lowest` all the same.
         mean_above: The limits hold only where the mean of all values is above this.
-        whole: What 1 is in these units if the values are shares of a whole, else None.
+        whole: What 1 is in these units if the values are shares of a whole, or may be, else None.
     """
 
     lowest: float
@@ -146,6 +148,12 @@ class Possible:
         return f"outside {lowest:.4g} to {highest:.4g}{units}, what {self.words} can be on Earth"
 
 
+def possible_values_of(variable: Variable) -> Possible | None:
+    """Return what values of a variable of a store or a forecast can be, or None where nobody can tell."""
+    known = known_variable(variable.name, without_level(variable.name))
+    return possible_values(known, variable.units, (variable.name, variable.long_name))
+
+
 def possible_values(
     known: KnownVariable | None, units: str, names: Iterable[str | None]
 ) -> Possible | None:
@@ -173,11 +181,12 @@ def possible_values(
     if _FRACTION.search(text) and to_one is not None:
         lowest, highest = -0.01 / to_one[0], 1.02 / to_one[0]
         return Possible(lowest, highest, units, "a fraction", whole=1 / to_one[0])
+    whole = 1 / to_one[0] if to_one is not None and canonical_units(units) in ("%", "1") else None
     if _AMOUNT.search(text):
-        return Possible(0.0, np.inf, units, "an amount", undershoot=UNDERSHOOT)
+        return Possible(0.0, np.inf, units, "an amount", undershoot=UNDERSHOOT, whole=whole)
     to_kelvin = conversion(units, "K")
     if to_kelvin is not None:
         zero, mean = ((limit - to_kelvin[1]) / to_kelvin[0] for limit in (0.0, ABSOLUTE))
         mean = mean if to_kelvin[1] == 0 else -np.inf
         return Possible(zero, np.inf, units, "a temperature", mean_above=mean)
-    return None
+    return None if whole is None else Possible(-np.inf, np.inf, units, "a share", whole=whole)

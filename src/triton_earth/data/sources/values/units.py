@@ -20,6 +20,7 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "cm s-1": ("speed", 0.01, 0.0),
     "km h-1": ("speed", 1 / 3.6, 0.0),
     "knot": ("speed", 1852 / 3600, 0.0),
+    "mile h-1": ("speed", 1609.344 / 3600, 0.0),
     "mm s-1": ("speed", 0.001, 0.0),
     "mm h-1": ("speed", 0.001 / 3600, 0.0),
     "mm d-1": ("speed", 0.001 / 86400, 0.0),
@@ -48,6 +49,7 @@ _SPELLINGS = {
     "dam": ("gpdm", "dagpm"),
     "m s-1": ("ms-1", "mps"),
     "km h-1": ("kmh", "kph"),
+    "mile h-1": ("mph",),
     "1": (
         "", "none", "dimensionless", "unitless", "fraction", "fractional", "proportion", "ratio", "-", "0-1", "0 - 1",
         "0 to 1", "0..1", "m m-1", "g g-1",
@@ -79,6 +81,7 @@ _WORDS = {
     "J": ("j", "joule", "joules"),
     "N": ("n", "newton", "newtons"),
     "knot": ("knots", "kt", "kts", "kn"),
+    "mile": ("miles", "mi"),
 }
 _BY_WORD = {word: symbol for symbol, words in _WORDS.items() for word in words}
 
@@ -118,6 +121,7 @@ def _joined(text: str) -> str:
     spaced = re.sub(r"[·⋅*]", " ", spaced)
     spaced = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", spaced)
     spaced = re.sub(r"\bper\b", "/", spaced)
+    spaced = re.sub(r"/\s*\(([^()]*)\)", r"/\1", spaced)
     numerator, *denominators = spaced.split("/")
     parts = [_symbol(part) for part in numerator.split() if part != "1"]
     for denominator in denominators:

@@ -10,7 +10,11 @@ from triton_earth.core.time import describe_duration, same_duration
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, describe_numbers
-from triton_earth.evaluation.metrics.heat_waves.events import HeatWaveClimate, heat_wave_climate
+from triton_earth.evaluation.metrics.heat_waves.events import (
+    REACH,
+    HeatWaveClimate,
+    heat_wave_climate,
+)
 from triton_earth.models.climatology import TRAIN
 
 VALUES_IN_MEMORY = 2**27
@@ -83,8 +87,8 @@ def heat_wave_baseline(
         climatology: Store that thresholds are from; None: the truth.
 
     Raises:
-        UserError: if the variable is not there, steps are not days, leads that are scored are not the days 1, 2, …, or
-            the period is not in the store or has less than a year.
+        UserError: if the variable is not there, steps are not days, leads that are scored are not the days 1, 2, … or
+            too few, or the period is not in the store or has less than a year.
     """
     variable, _, period = asked.partition(":")
     if variable not in forecast.variables:
@@ -105,6 +109,12 @@ def heat_wave_baseline(
         raise UserError(
             "--heat-waves: events of five days need every day; the leads that can be scored are steps "
             f"{describe_numbers(alignment.numbers)}. Store all leads (forecast without --leads), or leave it out."
+        )
+    if len(alignment.numbers) <= REACH:
+        raise UserError(
+            f"--heat-waves: whether a day is in a heat wave depends on up to {REACH} days after it, so "
+            f"forecasts need {REACH + 1} daily leads at least; {len(alignment.numbers)} can be scored. Forecast "
+            "further, or leave it out."
         )
     days = _named_period(asked, period, source) if period else _longest_training(source)
     first, last = source.times[days.start], source.times[days.stop - 1]

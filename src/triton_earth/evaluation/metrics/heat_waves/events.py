@@ -144,7 +144,8 @@ def event_days(
 class GrowingEvents:
     """Says of each day whether it is in an event, as soon as no later day can change that.
 
-    As `event_days` of the whole series says it; at most 2 · `REACH` + `TOGETHER` days are in memory.
+    As `event_days` of the whole series says it, whatever comes after its end: the last `REACH` days of a series are
+    never decided. At most 2 · `REACH` + `TOGETHER` days are in memory.
     """
 
     def __init__(self, past: Bool[np.ndarray, "day *cell"]) -> None:
@@ -165,8 +166,8 @@ class GrowingEvents:
             Whether each of the next days that are decided now is in an event; often none.
         """
         self._open.append(exceeds)
-        count = len(self._open) - (0 if last else REACH)
-        if not last and count < TOGETHER:
+        count = max(0, len(self._open) - REACH)
+        if count < (1 if last else TOGETHER):
             return np.empty((0, *exceeds.shape), bool)
         days = np.concatenate([self._decided, np.stack(self._open)])
         before = len(self._decided)

@@ -12,6 +12,8 @@ from triton_earth.core.processes.tasks import Tasks
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
 from triton_earth.evaluation.metrics.heat_waves.baseline import HeatWaveBaseline, heat_wave_baseline
 from triton_earth.evaluation.metrics.heat_waves.events import (
+    MAX_GAP,
+    MIN_DURATION,
     REACH,
     GrowingEvents,
     HeatWaveClimate,
@@ -19,6 +21,12 @@ from triton_earth.evaluation.metrics.heat_waves.events import (
 from triton_earth.evaluation.results import Results
 
 NAMES = ("onset", "duration", "intensity")
+
+UNDECIDED = (
+    f"The last {REACH} days of each forecast are left out: whether they belong to an event ({MIN_DURATION} days or "
+    f"more, gaps of up to {MAX_GAP} joined) depends on days after its end."
+)
+"""What readers must know of the last leads."""
 
 _BY_LEAD = {
     "heat_wave_hit_rate": (
@@ -120,7 +128,7 @@ class HeatWaves(Family):
 
     def check(self, case: Case) -> list[str]:
         """Refuse what cannot be scored, and say which period thresholds are from."""
-        return [self.baseline(case).remark]
+        return [self.baseline(case).remark, f"Heat waves: {UNDECIDED[0].lower()}{UNDECIDED[1:]}"]
 
     def fit(self, case: Case, tasks: Tasks) -> "HeatWaves":
         """Return the family with its thresholds."""
@@ -145,8 +153,9 @@ class _Growing:
 class HeatWaveSums(Aggregator):
     """Finds heat waves day by day.
 
-    The events of a forecast are those of the series of the last days of truth and its own leads; the truth is cut in
-    the same way, so that neither knows how an event goes on after the last lead.
+    The events of a forecast are those of the series of the last days of truth and its own leads. Whether a day is in an
+    event depends on up to `REACH` days after it, which are beyond the forecast for its last leads: these are left out,
+    of forecasts and truth alike, so that the events of the truth are those of its whole series.
 
     While an initial condition passes, the temperatures of the days that are not decided are in memory, fourteen at
     most, however many leads there are: about 100 bytes for each cell and source.
@@ -154,13 +163,14 @@ class HeatWaveSums(Aggregator):
     Attributes:
         baseline: Temperature and period of the thresholds, in a sentence.
         units: Units of the temperature.
-        area: Part of the valid area under a heat wave; zero, as all that follow, where there is no truth.
+        decided: Where the forecast reaches far enough to tell.
+        area: Part of the valid area under a heat wave; zero, as all that follow, where it is not decided.
         hits: Part that is under one in forecast and truth.
         shared: Weight of the cells in which both have one.
         errors: Errors of onset, duration and intensity, added over those cells by weight.
     """
 
-    INIT_AXES: ClassVar = {"area": 1, "hits": 1, "shared": 1, "errors": 1}
+    INIT_AXES: ClassVar = {"decided": 0, "area": 1, "hits": 1, "shared": 1, "errors": 1}
 
     def __init__(self, case: Case, baseline: HeatWaveBaseline, climate: HeatWaveClimate) -> None:
         """Begin without days.
@@ -180,6 +190,9 @@ class HeatWaveSums(Aggregator):
         self._growing: dict[int, _Growing] = {}
         self.baseline = baseline.remark
         self.units = list(case.variables)[self._channel].units
+        self.decided: Bool[np.ndarray, "init lead"] = (
+            np.arange(leads) <= self._last[:, None] - REACH
+        ) & case.alignment.available
         self.area: Float64[np.ndarray, "source init lead"] = np.zeros((case.sources, inits, leads))
         self.hits: Float64[np.ndarray, "forecast init lead"] = np.zeros((forecasts, inits, leads))
         self.shared: Float64[np.ndarray, "forecast init"] = np.zeros((forecasts, inits))
@@ -244,10 +257,14 @@ class HeatWaveSums(Aggregator):
             `heat_wave_onset_error`, `heat_wave_duration_error`, `heat_wave_intensity_error` (forecast), with intervals.
         """
         results, bootstrap = Results(finished.bootstrap), finished.bootstrap
-        true = bootstrap.means(self.area[-1])
+
+        def means(values: Float64[np.ndarray, "init lead"]) -> Float64[np.ndarray, "sample lead"]:
+            return bootstrap.means(values, defined=self.decided)
+
+        true = means(self.area[-1])
         samples: dict[str, list[np.ndarray]] = {name: [] for name in _BY_LEAD}
         for own_area, own_hits in zip(self.area, self.hits, strict=False):
-            own, shared = bootstrap.means(own_area), bootstrap.means(own_hits)
+            own, shared = means(own_area), means(own_hits)
             with np.errstate(invalid="ignore", divide="ignore"):
                 samples["heat_wave_hit_rate"].append(shared / true)
                 samples["heat_wave_false_alarm_ratio"].append(1 - shared / own)
@@ -259,16 +276,17 @@ class HeatWaveSums(Aggregator):
                 samples[name],
                 long_name=long_name,
                 units="1",
-                definition=f"{definition}; over all initial conditions, missing where there are no such days",
+                definition=f"{definition}; over all initial conditions, missing where there are no such days. "
+                f"{UNDECIDED}",
             )
         results.add_plain(
             "heat_wave_area",
             ("source", "lead_time"),
-            np.stack([bootstrap.means(one)[0] for one in self.area]),
+            np.stack([means(one)[0] for one in self.area]),
             long_name="area under heat waves",
             units="1",
             definition="part of the valid area that is in a marine heat wave (Hobday et al. 2016; days above the 90th "
-            f"percentile for 5 days or more, gaps of up to 2 days joined). {self.baseline}",
+            f"percentile for 5 days or more, gaps of up to 2 days joined). {UNDECIDED} {self.baseline}",
         )
         self._add_errors(results)
         return results.dataset()
@@ -279,8 +297,8 @@ class HeatWaveSums(Aggregator):
             samples = np.einsum("si,fin->sfn", weights, self.errors)
             samples = samples / (weights @ self.shared.T)[..., None]
         words = {
-            "onset": ("day", "first heat-wave day within the forecast"),
-            "duration": ("day", "number of heat-wave days within the forecast"),
+            "onset": ("day", "first heat-wave day"),
+            "duration": ("day", "number of heat-wave days"),
             "intensity": (
                 self.units,
                 "largest departure from the seasonal climatology on heat-wave days",
@@ -296,5 +314,5 @@ class HeatWaveSums(Aggregator):
                 long_name=f"error of the {name} of heat waves",
                 units=units,
                 definition=f"forecast minus truth of the {feature}; area-weighted mean over cells in which both have a "
-                "heat wave",
+                f"heat wave. {UNDECIDED}",
             )
