@@ -29,7 +29,8 @@ def schema() -> None:
 
 
 def models() -> None:
-    """List the networks and the shipped models."""
+    """List the networks, the shipped models and the reference forecasts."""
+    from triton_earth.models.references import REFERENCES
     from triton_earth.models.registry import describe_network, origins
     from triton_earth.models.zoo import shipped_models
 
@@ -38,6 +39,11 @@ def models() -> None:
     typer.echo("\nModels that are shipped (triton-earth forecast NAME STORE):")
     for shipped in shipped_models().values():
         typer.echo(shipped.describe())
+    typer.echo(
+        "\nReference forecasts (triton-earth forecast NAME STORE --steps N), fitted to STORE:"
+    )
+    for reference, words in REFERENCES.items():
+        typer.echo(f"{reference:20s} {words}")
 
 
 COMMANDS = (recipes, schema, models)

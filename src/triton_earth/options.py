@@ -45,7 +45,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Members and chance": ("members", "perturb", "perturb_size", "drop_paths", "seed", "resamples"),
     "Part of the fields": ("region", "surface", "variables", "levels", "leads"),
-    "What is scored": ("by_region", "weights", "heat_waves", "eddies", "score"),
+    "What is scored": (
+        "baselines",
+        "by_region",
+        "weights",
+        "heat_waves",
+        "eddies",
+        "indices",
+        "score",
+    ),
     "Output": (
         "out",
         "title",
@@ -93,7 +101,7 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="Run folder, forecaster, name of a shipped model, or hf:OWNER/NAME[@REVISION].",
+        help="Run folder, forecaster, name of a shipped model or reference forecast, or hf:OWNER/NAME[@REVISION].",
     ),
 ]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
@@ -141,6 +149,15 @@ ClimatologyPeriod = Annotated[
     typer.Option(
         metavar="START..END",
         help="Period of the climatology, as 1990..2019; the training split if not given.",
+    ),
+]
+BaselinesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--baselines",
+        metavar="NAME,NAME...",
+        help="Reference forecasts beside: persistence, damped_persistence, climatology, linear_inverse, damped_linear; "
+        "the first three if not given.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
@@ -271,6 +288,15 @@ Sections = Annotated[
 Eddies = Annotated[
     str | None,
     typer.Option(metavar="VARIABLE", help="Sea level whose eddies are scored too."),
+]
+IndicesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--indices",
+        metavar="NAME,NAME...",
+        help="Climate indices that are scored too: nino34, nino3, nino4, nino12, amo, amo_minus_global, pdo, "
+        "jet_latitude, or all that fit.",
+    ),
 ]
 DropPaths = Annotated[
     bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")

@@ -11,7 +11,13 @@ _SMALLEST = 1e-300
 _NO_UNITS = {"", "1", "-", "none", "dimensionless"}
 
 
-BASELINES = ("persistence", "damped_persistence", "climatology")
+BASELINES = (
+    "persistence",
+    "damped_persistence",
+    "climatology",
+    "linear_inverse_model",
+    "damped_linear",
+)
 """Names of the simple forecasts that every model is compared with, as `baseline_key` gives them."""
 
 

@@ -1,5 +1,6 @@
-"""The simple forecasts that stand beside every model: persistence, damped persistence, climatology."""
+"""The simple forecasts that stand beside a model: persistence, damped persistence, climatology, linear models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,17 +9,14 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
-from triton_earth.models.climatology import (
-    TRAIN,
-    Climatology,
-    fit_climatology,
-)
-from triton_earth.models.lag_correlation import fit_lag_correlation
-from triton_earth.models.reference import (
-    ClimatologyForecast,
-    DampedPersistence,
-    Persistence,
-    Reference,
+from triton_earth.models.climatology import TRAIN, Climatology
+from triton_earth.models.reference import Persistence, Reference
+from triton_earth.models.references import (
+    PERSISTENCE,
+    REFERENCES,
+    USUAL,
+    References,
+    require_known,
 )
 
 NO_TRAINING_SPLIT = (
@@ -60,6 +58,7 @@ def fit_baselines(
     truth: Truth,
     alignment: Alignment,
     climatology_store: TrainingStore | None = None,
+    names: Sequence[str] | None = None,
 ) -> Baselines:
     """Make the reference forecasts of the forecast's variables, from a training split.
 
@@ -68,41 +67,45 @@ def fit_baselines(
         truth: The truth; a training store with a training split, for more than persistence.
         alignment: Which leads are scored.
         climatology_store: Store whose training split is used instead of the truth's.
+        names: Which of `REFERENCES`, all of which must be possible; None: persistence and, where they can be fitted,
+            damped persistence and climatology.
 
     Returns:
-        Persistence and, where they can be fitted, damped persistence and climatology.
+        The reference forecasts; persistence is the first of them.
 
     Raises:
-        UserError: if the store of the climatology does not fit (see `describe_climatology`).
+        UserError: if a name is unknown, a forecast that was asked for cannot be fitted, or the store of the climatology
+            does not fit (see `describe_climatology`).
     """
-    variables, grid, time_step = forecast.variables, forecast.grid, forecast.time_step
-    persistence = Persistence(variables, grid, time_step)
+    chosen = _in_order(names)
     remarks: tuple[str, ...] = ()
     if climatology_store is not None:
         remarks = (describe_climatology(climatology_store, forecast, alignment),)
     source = climatology_store or truth
     if not isinstance(source, TrainingStore) or TRAIN not in source.split_names:
+        if len(chosen) > 1 and names is not None:
+            raise UserError(
+                f"--baselines {','.join(names)}: expected a training split to fit them to, found none. Name a store "
+                f"that has with --climatology STORE, or take --baselines {PERSISTENCE}."
+            )
+        persistence = Persistence(forecast.variables, forecast.grid, forecast.time_step)
         remarks = (ADVICE,) if isinstance(source, TrainingStore) else ()
         return Baselines((persistence,), None, NO_TRAINING_SPLIT, remarks)
-    climatology = fit_climatology(source, variables.names)
-    steps = float(np.asarray(time_step) / np.asarray(source.time_step))
-    longest = round(steps * int(alignment.numbers[-1]))
-    correlation = fit_lag_correlation(source, variables.names, climatology, longest)
-    damped = DampedPersistence(
-        variables,
-        grid,
-        time_step,
-        climatology=climatology,
-        correlation=correlation,
-        store_steps=steps,
+    longest = int(alignment.numbers[-1])
+    references = References(source, forecast.variables, forecast.time_step, longest)
+    fitted = tuple(references.fit(name) for name in chosen)
+    climatology = references.climatology
+    words = {**REFERENCES, "climatology": climatology.definition}
+    definition = "; ".join(
+        f"{one.name}: {words[name]}" for one, name in zip(fitted, chosen, strict=True)
     )
-    mean = ClimatologyForecast(variables, grid, time_step, climatology=climatology)
-    definition = (
-        "persistence: the truth at the initial time, held; damped persistence: climatology and what is left of the "
-        "initial anomaly on average at each place and lead (lag correlation over the training split); "
-        f"climatology: {climatology.definition}"
-    )
-    return Baselines((persistence, damped, mean), climatology, definition, remarks)
+    return Baselines(fitted, climatology, definition, remarks)
+
+
+def _in_order(names: Sequence[str] | None) -> list[str]:
+    """Return the names without repetition, persistence first: scores of skill are relative to it."""
+    require_known(names or (), "--baselines")
+    return list(dict.fromkeys([PERSISTENCE, *(USUAL if names is None else names)]))
 
 
 def describe_climatology(store: TrainingStore, forecast: Forecasts, alignment: Alignment) -> str:

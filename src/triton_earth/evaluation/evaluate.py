@@ -13,6 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.processes.tasks import tasks
 from triton_earth.core.time import describe_duration
+from triton_earth.core.wording import is_baseline
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import Always, Case, Family, Finished
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
@@ -20,6 +21,7 @@ from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.climate.family import Climate
 from triton_earth.evaluation.example import ExampleFields, Examples
+from triton_earth.evaluation.indices.family import Indices
 from triton_earth.evaluation.metrics.beyond import beyond, describe_beyond
 from triton_earth.evaluation.metrics.by_region import ByRegion
 from triton_earth.evaluation.metrics.drift import drift
@@ -92,7 +94,8 @@ def evaluate_forecasts(
     by_region: Sequence[NamedRegion] = (),
     heat_waves: str | None = None,
     eddies: str | None = None,
-    baselines: Baselines | None = None,
+    indices: Sequence[str] = (),
+    baselines: Baselines | Sequence[str] | None = None,
     climatology: TrainingStore | None = None,
     families: Sequence[Family] = (),
     examples: bool = False,
@@ -121,7 +124,8 @@ def evaluate_forecasts(
         heat_waves: Temperature whose marine heat waves are scored too, with the baseline period of the thresholds if it
             is not the training split, as VARIABLE or VARIABLE:START..END; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
-        baselines: The reference forecasts; None for those of `fit_baselines`.
+        indices: Climate indices that are scored too, names of `triton_earth.evaluation.indices.catalogue` or ``all``.
+        baselines: The reference forecasts or their names, as `fit_baselines` takes them; None for its own choice.
         climatology: Store whose training split climatology, damped persistence and heat-wave thresholds are of; None:
             the truth.
         families: More families of scores.
@@ -156,11 +160,13 @@ def evaluate_forecasts(
         *([ByRegion(tuple(by_region))] if by_region else []),
         *([HeatWaves(heat_waves)] if heat_waves is not None else []),
         *([Eddies(eddies)] if eddies is not None else []),
+        *([Indices(tuple(indices))] if indices else []),
         *families,
         *([Examples()] if examples else []),
     ]
     checked = [sentence for family in chosen for sentence in family.check(case)]
-    baselines = baselines or fit_baselines(models[0], truth, alignment, climatology)
+    if not isinstance(baselines, Baselines):
+        baselines = fit_baselines(models[0], truth, alignment, climatology, baselines)
     stored = [str(model.provenance.get("model", "forecast")) for model in models]
     called = [*_model_names(names or stored, baselines.names), *baselines.names]
     case = replace(case, baselines=baselines, names=tuple(called))
@@ -240,7 +246,8 @@ def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:
     """Return the models' names, made different from those of the references, the truth and each other."""
     different: list[str] = []
     for name in names:
-        plain = f"{name} (forecast)" if name in (*references, TRUTH) else name
+        taken = name in (*references, TRUTH) or is_baseline(name)
+        plain = f"{name} (forecast)" if taken else name
         number = sum(other == plain or other.startswith(f"{plain} (") for other in different)
         different.append(f"{plain} ({number + 1})" if number else plain)
     return different

@@ -78,6 +78,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
     of_ensemble = _named(scores, ("variable", "lead_time"))
     by_forecast = _named(scores, ("forecast",))
     by_region = _named(scores, ("region", "forecast", "variable", "lead_time"))
+    by_index = _named(scores, ("forecast", "lead_time", "index"))
     sources = [str(name) for name in scores["source"].values]
     return {
         "title": scores.attrs["title"],
@@ -116,6 +117,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
             if of_ensemble
         },
         **({"regions": _regions(scores, by_region)} if by_region else {}),
+        **({"indices": _indices(scores, by_index)} if by_index else {}),
         "lead": _plain(scores["lead"].values),
         "lead_time": _plain(scores["lead_time"].values),
         "initial_conditions": _plain(scores["initial_conditions"].values),
@@ -133,6 +135,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
                 *by_field,
                 *of_ensemble,
                 *by_region,
+                *by_index,
             ]
         },
         **{
@@ -165,6 +168,23 @@ def _regions(scores: xr.Dataset, names: list[str]) -> dict[str, Any]:
             },
         }
         for region in map(str, scores["region"].values)
+    }
+
+
+def _indices(scores: xr.Dataset, names: list[str]) -> dict[str, Any]:
+    """Return the scores of each climate index: what it is, then per forecast."""
+    return {
+        index: {
+            "definition": str(scores["index_definition"].sel(index=index).values),
+            "units": str(scores["index_units"].sel(index=index).values),
+            "forecasts": {
+                forecast: {
+                    name: _one(scores, name, index=index, forecast=forecast) for name in names
+                }
+                for forecast in map(str, scores["forecast"].values)
+            },
+        }
+        for index in map(str, scores["index"].values)
     }
 
 

@@ -45,10 +45,8 @@ def fit_climatology(
         UserError: if the store has no training split.
     """
     channels = store.variables.indices(names)
-    segments = training_segments(store)
-    times = np.concatenate([store.times[one.start : one.stop] for one in segments])
-    fit = ClimatologyFit(times, (len(channels), *store.grid.shape))
-    for when, fields in _states(store, segments, channels):
+    fit = ClimatologyFit(training_times(store), (len(channels), *store.grid.shape))
+    for when, fields in spread_states(store, names):
         fit.add(when, _logarithms(fields, names, log_scale or {}))
     return of_the_grid(fit.climatology(), store, channels)
 
@@ -87,10 +85,28 @@ def training_segments(store: TrainingStore) -> tuple[Segment, ...]:
     return store.segments(TRAIN)
 
 
-def _states(
-    store: TrainingStore, segments: Sequence[Segment], channels: list[int]
+def training_times(store: TrainingStore) -> np.ndarray:
+    """Return all times of the training split, one trajectory after the other.
+
+    Raises:
+        UserError: if the store has none.
+    """
+    return np.concatenate([store.times[one.start : one.stop] for one in training_segments(store)])
+
+
+def spread_states(
+    store: TrainingStore, names: Sequence[str]
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "time channel y x"]]]:
-    """Yield times and fields of evenly spread training states, a few at a time."""
+    """Yield times and fields of evenly spread training states, a few at a time.
+
+    Args:
+        store: Training store.
+        names: Variables wanted.
+
+    Raises:
+        UserError: if the store has no training split.
+    """
+    channels, segments = store.variables.indices(names), training_segments(store)
     total = sum(len(segment) for segment in segments)
     stride = _stride(total, store.time_step)
     seen = 0

@@ -1,75 +1,88 @@
 """The damped linear forecast: climatology and what is left of the anomaly after each step, without a network."""
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
+from jaxtyping import Float32
 
-from triton_earth.core.grid import Grid
-from triton_earth.core.state import State
-from triton_earth.core.time import Duration
-from triton_earth.core.variables import Role, Variables
-from triton_earth.data.statistics.damping import DampingConfig
-from triton_earth.data.statistics.normalization import NormalizationConfig, Normalizer
+from triton_earth.core.errors import UserError
+from triton_earth.core.variables import Role
+from triton_earth.data.statistics.damping import FEWEST_PAIRS, Damping, DampingConfig, fit_damping
 from triton_earth.data.store.training_store import TrainingStore
-from triton_earth.models.base import Forecaster
-from triton_earth.models.training_statistics import training_statistics
+from triton_earth.models.climatology import Climatology, fit_climatology, training_segments
+from triton_earth.models.reference import Fields, Reference
 
 
-class DampedLinear(Forecaster):
+@dataclass
+class DampedLinear(Reference):
     """The linear part of a damped prediction alone.
 
-        x(t + Δt) = c(t + Δt) + ρ [x(t) − c(t)]
+        x(t + n Δt) = c(t + n Δt) + ρⁿ [x(t) − c(t)]
 
     Its anomalies fade at the rate of the training data, wave by wave where ρ is by wave; it is what a network must
     beat, and keeps no weather of its own.
 
     Attributes:
-        normalizer: Has the climatology c and the damping ρ.
+        climatology: c of the predicted variables.
+        damping: ρ of one step of the store that it was fitted to.
+        store_steps: Steps of that store in one of the forecast.
     """
 
-    def __init__(
-        self, variables: Variables, grid: Grid, time_step: Duration, normalizer: Normalizer
-    ) -> None:
-        """Take the parts that `training_statistics` fits.
+    climatology: Climatology = field(kw_only=True)
+    damping: Damping = field(kw_only=True)
+    store_steps: int = field(default=1, kw_only=True)
+    name: str = "damped linear"
 
-        Args:
-            variables: Variables of the data; its prognostic ones are forecast.
-            grid: Where they are.
-            time_step: Δt.
-            normalizer: With climatology and damping.
-        """
-        if normalizer.damping is None or normalizer.seasons is None:
-            raise ValueError("a damped linear forecast needs a climatology and a damping.")
-        self.variables = variables.with_role(Role.PROGNOSTIC)
-        self.grid, self.time_step = grid, time_step
-        self.history, self.block, self.name = 1, 1, "damped linear"
-        self.normalizer = normalizer
-
-    def __call__(self, window: State, forcing: State | None = None) -> State:
-        """Return the state after the window's newest."""
+    def at(self, initial: Fields, init_times: np.ndarray, step: int) -> Fields:
+        """Return the climatology at the valid times and what is left of the anomaly."""
+        anomaly = torch.from_numpy((initial - self.climatology.at(init_times))[:, None])
         names = self.variables.names
-        newest = self.normalizer.transformed(window.last(1).select(names))
-        damping = self.normalizer.damping
-        assert damping is not None
-        state = replace(
-            newest,
-            data=damping.damped(names, newest.data, 1, self.grid),
-            valid_times=newest.valid_times + np.asarray(self.time_step),
-        )
-        return self.normalizer.restored(state)
+        left = self.damping.after(names, anomaly, step * self.store_steps, self.grid)
+        valid = self.climatology.at(init_times + step * self.time_step)
+        return (valid + left[:, 0].numpy()).astype(np.float32)
 
 
-def fit_damped_linear(store: TrainingStore, config: DampingConfig | None = None) -> DampedLinear:
+def fit_damped_linear(
+    store: TrainingStore, config: DampingConfig | None = None, names: Sequence[str] | None = None
+) -> DampedLinear:
     """Fit the damped linear forecast to the training split of a store.
 
     Args:
         store: Training store.
         config: What has a coefficient of its own; each variable if not given.
+        names: Variables that it forecasts; the prognostic ones if not given.
 
     Raises:
-        UserError: if the store has no training split, or too little data.
+        UserError: if the store has no training split or too little data, or waves are asked for where there are none.
     """
-    normalizer = training_statistics(
-        store, NormalizationConfig(subtract="climatology"), config or DampingConfig()
+    chosen = list(names or store.variables.with_role(Role.PROGNOSTIC).names)
+    channels = store.variables.indices(chosen)
+    segments = training_segments(store)
+    pairs = sum(len(segment) - 1 for segment in segments)
+    if pairs < FEWEST_PAIRS:
+        raise UserError(
+            f"{store.path}: a damped linear forecast needs at least {FEWEST_PAIRS} pairs of successive training "
+            f"states, found {pairs}. Prepare more training data."
+        )
+    climatology = fit_climatology(store, chosen)
+
+    def anomalies(start: int, stretch: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for block in stretch:
+            times = store.times[start : start + len(block)]
+            found: Float32[np.ndarray, "time channel y x"] = block[:, channels]
+            yield found - climatology.at(times)
+            start += len(block)
+
+    variables = store.variables.select(chosen)
+    damping = fit_damping(
+        (anomalies(segment.start, store.blocks(segment)) for segment in segments),
+        variables,
+        store.grid,
+        config or DampingConfig(),
+        None if store.valid_mask is None else store.valid_mask[channels],
     )
-    return DampedLinear(store.variables, store.grid, store.time_step, normalizer)
+    return DampedLinear(
+        variables, store.grid, store.time_step, climatology=climatology, damping=damping
+    )

@@ -86,6 +86,7 @@ def fit_linear_inverse(
     scale = _scale(states, store, valid)
     states /= scale.astype(np.float32)
     patterns = np.linalg.svd(states, full_matrices=False)[2][:modes].T.astype(np.float64)
+    modes = patterns.shape[1]  # there are no more of them than values
     together, lagged = np.zeros((2, modes, modes))
     for segment in segments:
         start, amplitudes = segment.start, []

@@ -19,6 +19,7 @@ from triton_earth.plots.sections.definitions import definition_sections
 from triton_earth.plots.sections.ensembles import ensemble_sections
 from triton_earth.plots.sections.events import event_sections
 from triton_earth.plots.sections.example import example_sections
+from triton_earth.plots.sections.indices import index_sections
 from triton_earth.plots.sections.long_runs import long_run_sections
 from triton_earth.plots.sections.provenance import provenance_sections
 from triton_earth.plots.sections.regions import region_sections
@@ -43,6 +44,7 @@ SECTIONS: tuple[SectionsOf, ...] = (
     long_run_sections,
     beyond_sections,
     ensemble_sections,
+    index_sections,
     event_sections,
     scale_sections,
     total_sections,

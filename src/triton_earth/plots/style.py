@@ -74,6 +74,8 @@ _BASELINE_LOOKS = {
     "persistence": ("#7d838c", (0, (4, 2))),
     "damped_persistence": ("#7d838c", (0, (1, 1.4))),
     "climatology": ("#a58b5b", (0, (4, 1.5, 1, 1.5))),
+    "linear_inverse_model": ("#5f7a6b", (0, (5, 1.5))),
+    "damped_linear": ("#5f7a6b", (0, (1, 1.4))),
 }
 
 

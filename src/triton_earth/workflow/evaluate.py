@@ -158,6 +158,8 @@ def judge(
             by_region=regions,
             heat_waves=config.heat_waves,
             eddies=config.eddies,
+            indices=config.indices,
+            baselines=config.baselines,
             climatology=inputs.climatology,
             families=families,
             examples=partial is not None,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from triton_earth.core.outputs.files import require_apart
 from triton_earth.core.processes.workers import torch_threads
-from triton_earth.models.checkpoint import forecaster_folder
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.guard.guard import Policy
 from triton_earth.rollout.storage.forecast_store import ForecastStore
@@ -12,6 +11,7 @@ from triton_earth.rollout.storage.output import OutputConfig
 from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow.device import Device
 from triton_earth.workflow.forecasting.forecast_request import request_forecast
+from triton_earth.workflow.forecasting.model_source import model_folders
 from triton_earth.workflow.running.run_folder import require_not_of_a_run
 
 
@@ -49,7 +49,8 @@ def forecast(
     """Forecast from states of a training store.
 
     Args:
-        model: Run folder or forecaster folder.
+        model: Run folder, forecaster folder, name of a shipped model, address on the Hub, or name of a reference
+            forecast (`triton_earth.models.references.REFERENCES`), which is fitted to the training split of `store`.
         store: Training store with the initial conditions.
         out: New forecast store.
         steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
@@ -102,7 +103,7 @@ def forecast(
     """
     model, store, out = Path(model), Path(store), Path(out)
     forcings = None if forcings is None else Path(forcings)
-    require_apart(out, [forecaster_folder(model), store, *([] if forcings is None else [forcings])])
+    require_apart(out, [*model_folders(model), store, *([] if forcings is None else [forcings])])
     require_not_of_a_run(out)
     request = request_forecast(
         model,

@@ -11,7 +11,7 @@ from tests.builders import TINY_NETWORK, ScaledSum, weather_store
 from triton_earth.core.errors import UserError
 from triton_earth.data.statistics.damping import DampingConfig
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
-from triton_earth.models.damped_linear import DampedLinear, fit_damped_linear
+from triton_earth.models.damped_linear import fit_damped_linear
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.noise import NoiseConfig, free_noise, seeded_noise
 from triton_earth.models.training_statistics import training_statistics
@@ -261,9 +261,6 @@ def test_the_linear_part_is_a_forecaster(store):
     assert states[-1].variables.names == ["temperature"]
 
 
-def test_the_linear_part_needs_its_parts(store, weather):
-    normalizer = replace(fit_damped_linear(store).normalizer, damping=None)
-    with pytest.raises(ValueError, match="needs a climatology and a damping"):
-        DampedLinear(store.variables, store.grid, store.time_step, normalizer)
-    with pytest.raises(UserError, match="needs at least 30 pairs"):
+def test_the_linear_part_needs_enough_data(weather):
+    with pytest.raises(UserError, match=r"needs at least 30 pairs .* found 27\. Prepare more"):
         fit_damped_linear(weather)

@@ -1,6 +1,6 @@
 """Damping: what is left of an anomaly after a time step, by variable, by cell or by wave."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -72,9 +72,28 @@ class Damping:
             leads: How many steps.
             grid: Where it is.
         """
+        return self._left(names, anomaly, range(1, leads + 1), grid)
+
+    def after(
+        self,
+        names: list[str],
+        anomaly: Float[Tensor, "batch time channel y x"],
+        lead: int,
+        grid: Grid,
+    ) -> Float[Tensor, "batch time channel y x"]:
+        """Return ρ^n a for the single lead n; arguments are those of `damped`."""
+        return self._left(names, anomaly, [lead], grid)
+
+    def _left(
+        self,
+        names: list[str],
+        anomaly: Float[Tensor, "batch time channel y x"],
+        leads: Sequence[int],
+        grid: Grid,
+    ) -> Float[Tensor, "batch lead channel y x"]:
         channels = [self.variables.index(name) for name in names]
         rho = self._at(anomaly.device)[channels]
-        powers = torch.stack([rho**lead for lead in range(1, leads + 1)])
+        powers = torch.stack([rho**lead for lead in leads])
         if self.kind != "waves":
             return anomaly * powers.to(anomaly)
         shape = anomaly.shape[-2:]
@@ -169,12 +188,24 @@ def no_damping(variables: Variables) -> Damping:
     return Damping(tuple(variables.names), "variable", ones, (1.0,) * len(variables))
 
 
-def _require_waves(grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None) -> None:
+def without_waves(grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None) -> str:
+    """Return why fields cannot be damped by wave: undefined cells, or a map with borders; empty where they can be.
+
+    Args:
+        grid: Where the fields are.
+        valid_mask: True where each is defined; None where all are everywhere.
+    """
+    if valid_mask is not None and not valid_mask.all():
+        return "undefined cells"
     around = isinstance(grid, PeriodicGrid) or (
         isinstance(grid, LatLonGrid) and grid.is_global_in_longitude
     )
-    if valid_mask is not None or not around:
-        found = "undefined cells" if valid_mask is not None else f"the grid {grid}"
+    return "" if around else f"the grid {grid}"
+
+
+def _require_waves(grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None) -> None:
+    found = without_waves(grid, valid_mask)
+    if found:
         raise UserError(
             "model.damping.kind=waves: waves need fields that are defined everywhere, around the globe or on a doubly "
             f"periodic box; found {found}. Take kind: cell."

@@ -193,12 +193,18 @@ def _lag_correlation(
 
 
 def _over_run(numbers: np.ndarray, column: int) -> Float64[np.ndarray, "run channel"]:
-    """Return the mean over steps; the first steps have no earlier ones to be compared with."""
-    return numbers[:, _first(column) :, :, column].mean(axis=1)
+    """Return the mean over steps; the first steps have no earlier ones to be compared with, a short run has no mean."""
+    return _mean_over_steps(numbers[:, _first(column) :, :, column])
 
 
 def _over_run_where(expected: np.ndarray, numbers: np.ndarray, column: int) -> np.ndarray:
-    return expected[:, _first(column) :, :, column].mean(axis=1)
+    return _mean_over_steps(expected[:, _first(column) :, :, column])
+
+
+def _mean_over_steps(chosen: np.ndarray) -> np.ndarray:
+    if chosen.shape[1] == 0:
+        return np.full((chosen.shape[0], *chosen.shape[2:]), np.nan)
+    return chosen.mean(axis=1)
 
 
 def _first(column: int) -> int:

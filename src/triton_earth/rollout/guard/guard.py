@@ -279,9 +279,10 @@ class Guard:
         lower, upper = self._climate.lower[channel, bands], self._climate.upper[channel, bands]
         finite = [past[row, channel, bands] for past in self._history]
         values = next((v for v in reversed(finite) if np.isfinite(v).all()), np.ones_like(upper))
-        with np.errstate(divide="ignore"):
-            beyond = np.maximum(np.log(values / upper), np.log(np.maximum(lower, 0) / values))
-        first = left == left.min()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # A band without variance is not below a bound of zero: 0/0 is no distance.
+            beyond = np.fmax(np.log(values / upper), np.log(np.maximum(lower, 0) / values))
+        first = (left == left.min()) & ~np.isnan(beyond)
         number = int(np.argmax(np.where(first, beyond, -np.inf)))
         step = left[number]
         return number, None if np.isinf(step) else int(step)

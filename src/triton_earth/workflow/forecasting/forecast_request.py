@@ -8,7 +8,7 @@ from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import Duration, steps_in
 from triton_earth.data.store.training_store import TrainingStore
-from triton_earth.models.checkpoint import load_forecaster, load_provenance
+from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.models.registry import import_network
 from triton_earth.rollout.ensemble import EnsembleConfig
@@ -16,7 +16,8 @@ from triton_earth.rollout.guard.guard import GuardConfig, Policy
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 from triton_earth.workflow.device import Device, resolve_device
 from triton_earth.workflow.forecasting.init_times import initial_times
-from triton_earth.workflow.forecasting.masks import require_same_forcing_mask, require_same_mask
+from triton_earth.workflow.forecasting.masks import require_same_forcing_mask
+from triton_earth.workflow.forecasting.model_source import is_reference, open_model
 from triton_earth.workflow.provenance import provenance
 
 STEPS = 99
@@ -34,7 +35,7 @@ class ForecastRequest:
         how: Further arguments that `write_forecast` and `LiveForecasts` share.
     """
 
-    forecaster: NetworkForecaster
+    forecaster: Forecaster
     store: TrainingStore
     threads: int | None
     how: dict[str, Any]
@@ -60,7 +61,7 @@ def request_forecast(
     """Load a model, find its initial times, and take from its recipe what is not given; see `forecast`.
 
     Args:
-        model: Run folder or forecaster folder.
+        model: Run folder, forecaster folder, or name of a shipped model or reference forecast.
         store: Training store with the initial conditions.
         steps: Number of leads; None: `length`, or that of the model's recipe.
         length: Forecast time in place of `steps`, as ``365d`` or ``1y``.
@@ -70,7 +71,7 @@ def request_forecast(
         forcings_beyond: What stands in for them after their end.
         batch_size: Forecasts that are made together; None: the recipe's, or as many as memory allows.
         ensemble: Members of each initial condition.
-        guard: What to do about a forecast that leaves the training climate.
+        guard: What to do about a forecast that leaves the training climate; reference forecasts are not watched.
         stabilizers: Changes to the stabilisers of the recipe.
         network: The model's network as MODULE:CLASS; None: it is registered, or of an installed package.
         device: Where to compute.
@@ -81,18 +82,21 @@ def request_forecast(
     where = resolve_device(device)
     if network is not None:
         import_network(network)
-    forecaster = load_forecaster(model, where)
     data = TrainingStore.open(store)
-    require_same_mask(forecaster, data)
-    given = None if forcings is None else TrainingStore.open(forcings)
-    if given is not None and set(forecaster.forcing.names) <= set(given.variables.names):
-        require_same_forcing_mask(forecaster, given)
-    origin = load_provenance(model)
-    training = origin["training"]
     if steps is not None and length is not None:
         raise UserError("--steps and --length: give one of the two.")
     if length is not None:
-        steps = steps_in(length, forecaster.time_step)
+        steps = steps_in(length, data.time_step)
+    opened = open_model(model, data, steps, where)
+    forecaster, origin = opened.forecaster, opened.origin
+    given = None if forcings is None else TrainingStore.open(forcings)
+    if (
+        given is not None
+        and isinstance(forecaster, NetworkForecaster)
+        and set(forecaster.forcing.names) <= set(given.variables.names)
+    ):
+        require_same_forcing_mask(forecaster, given)
+    training = origin["training"]
     if steps is None:
         steps = _recipe_steps(training, model, forecaster.time_step)
     if init:
@@ -107,7 +111,7 @@ def request_forecast(
         "batch_size": batch_size or _of_recipe(training, "batch_size"),
         "provenance": provenance(
             model=forecaster.name,
-            parameters=forecaster.parameter_count,
+            parameters=opened.parameters,
             store_hash=data.content_hash,
             split=split,
             **origin,
@@ -115,7 +119,8 @@ def request_forecast(
         "ensemble": ensemble,
         "forcings": given,
         "forcings_beyond": forcings_beyond,
-        "guard": GuardConfig(policy=guard),
+        # A reference forecast fades or stays by its definition: nothing is to be watched.
+        "guard": None if is_reference(model) else GuardConfig(policy=guard),
         "stabilizers": StabilizersConfig.parse(changed, "the stabilizers"),
         "device": where,
     }

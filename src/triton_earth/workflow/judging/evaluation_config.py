@@ -36,7 +36,13 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str | Family) or callable(value) else value
 
 
+def _listed(value: Any) -> Any:
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
 Texts = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]
+Listed = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed)]
+"""Names, or a text of names parted by commas."""
 
 
 class EvaluationConfig(StrictConfig):
@@ -49,6 +55,9 @@ class EvaluationConfig(StrictConfig):
             `climatology_period`); None: the truth.
         climatology_period: Period that climatology, damped persistence and heat-wave thresholds are of, as
             ``1990..2019``; None: the training split.
+        baselines: Reference forecasts that stand beside: names, or a text of names parted by commas, of persistence,
+            damped_persistence, climatology, linear_inverse, damped_linear; None: the first three, as far as there is a
+            training split.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees or a well-known name; None: everywhere.
         surface: Whether on ``land`` or at ``sea``; None: on both.
         by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``,
@@ -57,6 +66,8 @@ class EvaluationConfig(StrictConfig):
         heat_waves: Temperature whose marine heat waves are scored too, against the training split or, as
             VARIABLE:START..END, the days named; None: none.
         eddies: Sea level whose eddies are scored too; None: none.
+        indices: Climate indices that are scored too: names, or a text of names parted by commas, of nino34, nino3,
+            nino4, nino12, amo, amo_minus_global, pdo, jet_latitude; ``all`` for those that fit.
         score: Families of scores of your own, as MODULE:FAMILY or as they are; see docs/your_score.md.
         section: Sections of the report of your own, as MODULE:FUNCTION or as functions of scores and examples.
         seed: Seed of the bootstrap.
@@ -82,12 +93,14 @@ class EvaluationConfig(StrictConfig):
     )
     climatology: Source | None = None
     climatology_period: str | None = None
+    baselines: Listed | None = None
     region: str | None = None
     surface: Surface | None = None
     by_region: Texts = ()
     weights: WeightsName = "cell_area"
     heat_waves: str | None = None
     eddies: str | None = None
+    indices: Listed = ()
     score: Annotated[tuple[Score, ...], pydantic.BeforeValidator(_several)] = ()
     section: Annotated[tuple[Pictured, ...], pydantic.BeforeValidator(_several)] = ()
     seed: int = pydantic.Field(default=0, ge=0)
@@ -178,12 +191,17 @@ class EvaluationConfig(StrictConfig):
                 continue
             if isinstance(value, dict):
                 value = [f"{theirs}={ours}" for theirs, ours in value.items()]
+            if key in _PARTED_BY_COMMAS and value is not None:
+                value = ",".join(value)
             if isinstance(value, tuple):
                 value = tuple(one for one in value if isinstance(one, str))
             if isinstance(value, str | Path | int | list | tuple):  # a dataset has no words
                 found[key.replace("_", "-")] = list(value) if isinstance(value, tuple) else value
         return found
 
+
+_PARTED_BY_COMMAS = ("baselines", "indices")
+"""Options with several names in one text."""
 
 _OF_ROLLOUT = ("split", "init", "members", "perturb", "forcings", "guard", "stabilize", "network")
 """Options that are of use with a model only."""

@@ -19,12 +19,11 @@ from triton_earth.evaluation.foreign.forecasts import XarrayForecasts
 from triton_earth.evaluation.foreign.masks import on_common_cells
 from triton_earth.evaluation.foreign.truth import XarrayTruth, with_period
 from triton_earth.evaluation.matching import Selected, describe_match, match
-from triton_earth.models.checkpoint import DESCRIPTION, forecaster_folder
+from triton_earth.models.checkpoint import DESCRIPTION
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
-from triton_earth.rollout.storage.forecast_store import FORMAT as FORECAST_FORMAT
-from triton_earth.rollout.storage.forecast_store import ForecastStore
 from triton_earth.workflow.forecasting.forecast_request import request_forecast
+from triton_earth.workflow.forecasting.model_source import model_folders
 from triton_earth.workflow.judging.evaluation_config import EvaluationConfig
 
 ForecastSource = str | Path | xr.Dataset | Forecasts
@@ -69,9 +68,7 @@ def paths_of(*sources: object, model: bool = False) -> list[Path]:
         for source in sources
         if isinstance(source, str | Path) and "://" not in str(source)
     ]
-    if model and found:
-        found[0] = forecaster_folder(found[0])
-    return found
+    return [*model_folders(found[0]), *found[1:]] if model and found else found
 
 
 def open_inputs(
