@@ -51,7 +51,7 @@ def test_shipped_recipes_prepare(command, tmp_path, recipe, shape, times, step):
         ("weather_small_quick", RESIDUAL),
         ("ocean_small", PLAIN),
         ("ocean_forced_small", PLAIN),
-        ("kuroshio_small", [*PLAIN, "data.source.snapshots=4", "data.splits.train=1"]),
+        ("kuroshio_small", [*RESIDUAL, "data.source.snapshots=4", "data.splits.train=1"]),
     ],
 )
 def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe, changes):
