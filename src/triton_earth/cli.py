@@ -24,6 +24,7 @@ from triton_earth.options import (
     Device,
     DropPaths,
     Eddies,
+    Every,
     Force,
     Forcings,
     ForcingsBeyond,
@@ -100,6 +101,8 @@ def options(
     """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
     quiet = quiet or rank() > 0
     logging.getLogger("triton_earth").setLevel(logging.WARNING if quiet else logging.INFO)
+    # What the guard sees is in the forecast and in the report.
+    logging.getLogger("triton_earth.guard").setLevel(logging.ERROR if quiet else logging.NOTSET)
 
 
 @app.command()
@@ -260,6 +263,7 @@ def forecast(
     region: Region = None,
     statistics_only: StatisticsOnly = False,
     mean_and_spread: MeanAndSpread = False,
+    every: Every = None,
     guard: Guard = "warn",
     stabilize: Stabilize = None,
     network: Network = None,
@@ -294,6 +298,7 @@ def forecast(
         region=region,
         statistics_only=statistics_only,
         mean_and_spread=mean_and_spread,
+        every=every,
         guard=guard,
         stabilize=stabilize,
         network=network,
