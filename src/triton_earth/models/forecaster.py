@@ -302,10 +302,14 @@ class NetworkForecaster(Forecaster):
         mean = self._statistic(predicted.names, self.normalizer.mean)
         if self.config.prediction == "state":
             return mean
-        newest = self.normalizer.transformed(window.last(1).select(fed_back)).data
+        state = self.normalizer.transformed(window.last(1).select(fed_back))
+        newest = state.data
         if self.config.prediction == "damped":
             assert self.normalizer.damping is not None
             shift = getattr(self.network, SHIFT, None)
+            if shift is not None and state.valid_mask is not None:
+                # What is missing on land has no gradient.
+                newest = torch.where(state.valid_mask, newest, 0.0)
             newest = self.normalizer.damping.damped(fed_back, newest, leads, self.grid, shift)
         origin = mean.expand(*newest.shape[:2], -1, *newest.shape[3:]).clone()
         origin[:, :, predicted.indices(fed_back)] = newest

@@ -99,7 +99,9 @@ def test_a_mean_as_close_as_that_of_the_climatology_is_not_judged():
         return ErrorSums(*found.to_array()[:, None])
 
     def left(offset, climatology):
-        found = departures(sums(offset), ["sst"], {}, StabilityBands(), sums(climatology))
+        found = departures(
+            sums(offset), ["sst"], {}, StabilityBands(), climatology=sums(climatology)
+        )
         return bool(found["mean of sst"].any())
 
     assert left(0.5, 0.0)

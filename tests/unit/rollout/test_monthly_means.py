@@ -99,7 +99,7 @@ def request(store, **changes):
 
 
 MONTHLY = OutputConfig(every="month")
-MEMBERS = EnsembleConfig(members=3, perturb="noise")
+MEMBERS = EnsembleConfig(members=2, perturb="noise")
 STABLE = StabilizersConfig.parse({"relaxation": {"steps": 20}}, "test")
 
 
@@ -137,7 +137,7 @@ class Crash(Exception):
     """Stands for a power cut."""
 
 
-@pytest.mark.parametrize("states", [5, 50, 100])
+@pytest.mark.parametrize("states", [5, 60])
 def test_a_resumed_forecast_has_the_same_bytes(store, forecaster, tmp_path, monkeypatch, states):
     monkeypatch.setattr(Pace, "due", lambda _: True)
     options = request(store, output=MONTHLY, ensemble=MEMBERS, steps=43)
