@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from triton_earth.workflow.recipe import load_recipe
 
 from tests.builders import TINY_NETWORK, ScaledSum, weather_store
 from triton_earth.core.errors import UserError
@@ -18,6 +17,7 @@ from triton_earth.models.noise import NoiseConfig, free_noise, seeded_noise
 from triton_earth.models.training_statistics import training_statistics
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 ANOMALIES = {"subtract": "climatology"}
 
