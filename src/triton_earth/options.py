@@ -52,6 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "section",
         "statistics_only",
         "mean_and_spread",
+        "every",
         "resume",
         "overwrite",
     ),
