@@ -156,7 +156,7 @@ def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renam
             save_training_state(tmp_path, step=4, best_loss=0.3, first_loss=2.0, **state)
     assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0, None)
     save_training_state(tmp_path, step=5, best_loss=0.2, first_loss=2.0, **trained(5))
-    assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0)
+    assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0, None)
 
 
 def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
