@@ -1,6 +1,9 @@
-"""How often the truth itself stays within the bands of the climate: held-out runs of each small case.
+"""How often the truth itself stays within the bands: those of the climate, and those of single leads.
 
-python benchmarks/climate_bands.py [--cases weather_small turbulence_small ...] [--json FILE]
+python benchmarks/climate_bands.py [--cases weather_small turbulence_small ...] [--only climate|leads] [--json FILE]
+
+Runs of the climate are held out. At single leads the forecast of a held-out state is another truth: what followed the
+same date of a training year or, without a calendar, the same time of a training trajectory.
 """
 
 import argparse
@@ -16,6 +19,7 @@ from triton_earth.evaluation.climate.reference import fit_training_climate
 from triton_earth.evaluation.climate.scores import climate_scores
 from triton_earth.evaluation.climate.setting import ClimateSetting
 from triton_earth.evaluation.climate.stability import FAILURES, judge
+from triton_earth.evaluation.evaluate import evaluate_forecasts
 from triton_earth.workflow.prepare import prepare
 
 CASES = {
@@ -26,12 +30,111 @@ CASES = {
 }
 """Recipes, and the lengths of runs in steps."""
 
+LEADS = (10, 30)
+"""Leads of the forecasts that are another truth."""
+STARTS = 12
+"""Their starts, at most, of each held-out stretch."""
 
-def case(recipe: str, lengths: tuple[int, ...], folder: Path) -> list[dict]:
+
+class OtherTruth:
+    """Forecasts that are what followed other states of a store: a perfect climate without any skill."""
+
+    chunk_inits = 1
+
+    def __init__(
+        self, store: TrainingStore, names: list[str], pairs: list[tuple], steps: int
+    ) -> None:
+        """Take pairs of (trajectory, start) of the truth and of the other truth."""
+        self.variables, self.grid = store.variables.select(names), store.grid
+        self.time_step = store.time_step
+        self.lead_times = np.asarray(np.arange(1, steps + 1) * store.time_step)
+        self.init_times = store.times[[start for (_, start), _ in pairs]]
+        self.trajectories = np.array([trajectory for (trajectory, _), _ in pairs])
+        self.provenance = {"model": "another truth"}
+        self._store, self._channels = store, store.variables.indices(names)
+        self._others = [other for _, other in pairs]
+
+    def read(self, inits: slice, lead: int) -> np.ndarray:
+        """Read one lead of some forecasts."""
+        return np.concatenate(
+            [
+                self._store.read(trajectory, slice(start + lead + 1, start + lead + 2))
+                for trajectory, start in self._others[inits]
+            ]
+        )[:, self._channels]
+
+
+def pairs_of(store: TrainingStore, steps: int) -> list[tuple]:
+    """Return held-out states, each beside training states of the same date or the same time after the start."""
+    found = []
+    train = store.segments("train")
+    year = None
+    if isinstance(store.time_step, np.timedelta64):
+        year = round(np.timedelta64(365, "D") / store.time_step)
+    for segment in [one for split in ("valid", "test") for one in store.segments(split)]:
+        last = segment.stop - 1 - steps
+        if last < segment.start:
+            continue
+        starts = np.unique(np.linspace(segment.start, last, STARTS).astype(int)).tolist()
+        for number, start in enumerate(starts):
+            if year is not None:
+                others = [
+                    (one.trajectory, start - years * year) for one in train for years in range(1, 9)
+                ]
+            else:
+                others = [(train[number % len(train)].trajectory, start)]
+            found += [
+                ((segment.trajectory, start), (trajectory, other))
+                for trajectory, other in others
+                if any(
+                    one.trajectory == trajectory and one.start <= other and other + steps < one.stop
+                    for one in train
+                )
+            ]
+    return found
+
+
+def at_leads(recipe: str, store: TrainingStore, names: list[str]) -> list[dict]:
+    """Return for each number of leads which part of the forecasts that are another truth is judged stable."""
+    rows = []
+    for steps in LEADS:
+        pairs = pairs_of(store, steps)
+        if not pairs:
+            continue
+        forecasts = OtherTruth(store, names, pairs, steps)
+        scores = evaluate_forecasts([forecasts], store, resamples=2).scores
+        rows.append(
+            {
+                "case": recipe,
+                "leads": steps,
+                "runs": len(pairs),
+                "stable": {
+                    str(name): round(float(value), 3)
+                    for name, value in zip(
+                        scores["forecast"].values, scores["stable_fraction"].values, strict=True
+                    )
+                },
+                "first": json.loads(scores["stability_criterion"].attrs["counts"])[0],
+                "bands": json.loads(scores.attrs["stability_bands"]),
+            }
+        )
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def case(recipe: str, lengths: tuple[int, ...], folder: Path, only: str | None) -> list[dict]:
     """Return for each length how many held-out runs are judged stable, and their climate skill."""
     prepare(recipe, out=folder / f"{recipe}.zarr")
     store = TrainingStore.open(folder / f"{recipe}.zarr")
     names = [one.name for one in store.variables if one.role in ("prognostic", "diagnostic")]
+    leads = [] if only == "climate" else at_leads(recipe, store, names)
+    return leads if only == "leads" else [*leads, *of_climate(recipe, store, names, lengths)]
+
+
+def of_climate(
+    recipe: str, store: TrainingStore, names: list[str], lengths: tuple[int, ...]
+) -> list[dict]:
+    """Return for each length how many held-out runs are judged stable, and their climate skill."""
     channels = store.variables.indices(names)
     climate = fit_training_climate(store, names)
     if climate is None:
@@ -85,10 +188,15 @@ def main() -> None:
     """Print a line for each case and length; write them as JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--only", choices=("climate", "leads"))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row for name in arguments.cases for row in case(name, CASES[name], Path(folder))]
+        rows = [
+            row
+            for name in arguments.cases
+            for row in case(name, CASES[name], Path(folder), arguments.only)
+        ]
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -28,9 +28,11 @@ def _one_thread_and_fixed_seed():
 def _messages_as_on_import():
     """Tests come in any order: the command line sets how much is said, and leaves it so."""
     ours, root = logging.getLogger("triton_earth"), logging.getLogger()
+    guard = logging.getLogger("triton_earth.guard")
     before = ours.level, root.level, list(root.handlers)
     yield
     ours.setLevel(before[0])
+    guard.setLevel(logging.NOTSET)
     root.setLevel(before[1])
     root.handlers[:] = before[2]
 

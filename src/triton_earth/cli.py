@@ -25,6 +25,7 @@ from triton_earth.options import (
     Device,
     DropPaths,
     Eddies,
+    Every,
     Force,
     Forcings,
     ForcingsBeyond,
@@ -102,6 +103,8 @@ def options(
     """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
     quiet = quiet or rank() > 0
     logging.getLogger("triton_earth").setLevel(logging.WARNING if quiet else logging.INFO)
+    # What the guard sees is in the forecast and in the report.
+    logging.getLogger("triton_earth.guard").setLevel(logging.ERROR if quiet else logging.NOTSET)
 
 
 @app.command()
@@ -262,6 +265,7 @@ def forecast(
     region: Region = None,
     statistics_only: StatisticsOnly = False,
     mean_and_spread: MeanAndSpread = False,
+    every: Every = None,
     guard: Guard = "warn",
     stabilize: Stabilize = None,
     network: Network = None,
@@ -296,6 +300,7 @@ def forecast(
         region=region,
         statistics_only=statistics_only,
         mean_and_spread=mean_and_spread,
+        every=every,
         guard=guard,
         stabilize=stabilize,
         network=network,

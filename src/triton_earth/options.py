@@ -60,6 +60,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "section",
         "statistics_only",
         "mean_and_spread",
+        "every",
         "resume",
         "overwrite",
     ),
@@ -303,6 +304,10 @@ DropPaths = Annotated[
 ]
 StatisticsOnly = Annotated[
     bool, typer.Option("--statistics-only", help="Store means and variances, no fields.")
+]
+Every = Annotated[
+    Literal["month"] | None,
+    typer.Option(help="Store the means of calendar months in place of single steps."),
 ]
 MeanAndSpread = Annotated[
     bool, typer.Option("--mean-and-spread", help="Store both over the members too.")

@@ -2,6 +2,7 @@
 
 import html
 import json
+import logging
 import subprocess
 import sys
 
@@ -196,3 +197,11 @@ def test_a_mistake_is_one_line_in_a_true_process(tmp_path):
     )
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_guard_is_silent_where_only_results_are_wanted(command):
+    guard = logging.getLogger("triton_earth.guard")
+    assert command("-q", "recipes").code == 0
+    assert not guard.isEnabledFor(logging.WARNING)
+    assert command("recipes").code == 0
+    assert guard.isEnabledFor(logging.WARNING)

@@ -1,4 +1,4 @@
-"""A tiny trained forecaster that runs for ten years within the climate of its data."""
+"""Ten years: a tiny trained forecaster stays within the climate of its data, failures that are planted are named."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from triton_earth.data.store.training_store import (
     write_trajectory,
 )
 from triton_earth.data.windows import Windows
+from triton_earth.evaluation.climate.reference import fit_training_climate
+from triton_earth.evaluation.climate.setting import ClimateSetting
+from triton_earth.evaluation.climate.stability import judge
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.models.training_statistics import training_statistics
 from triton_earth.training.config import TrainConfig
@@ -91,3 +94,81 @@ def test_ten_years_stay_within_the_climate(store, tmp_path):
     forecaster = trained(store, tmp_path / "run", 150, prediction="damped")
     selection = ClimateSelection.of(forecaster, store, 3650, 1)
     assert selection.score(forecaster) < 0.3
+
+
+DECADE, PLANTED = 3650, 1000
+
+
+@pytest.fixture(scope="module")
+def climate(store):
+    """The climate of the store, and bands that its own runs of ten years stay within."""
+    found = fit_training_climate(store, ["temperature"])
+    return ClimateSetting.measured(store, found, DECADE, [0])
+
+
+@pytest.fixture(scope="module")
+def decade(climate):
+    """Ten years of another truth, and the climatology of these days."""
+    times = np.datetime64("2001-01-01", "ns") + np.arange(DECADE) * np.timedelta64(1, "D")
+    cycle = climate.reference.climatology.at(times)[:, 0]
+    return times, weather(times, 99), cycle
+
+
+def failures(climate, times, fields):
+    """Return the ways in which a run leaves the climate."""
+    run = climate.reference.run(1)
+    for time, field in zip(times, fields.astype(np.float32), strict=True):
+        run.add(time[None], field[None, None])
+    found = judge(run, climate.reference, climate.bands, ["temperature"])
+    return {name for name, failed in found.failures.items() if failed[0]}, found.horizon[0]
+
+
+def test_another_truth_stays_within_the_climate_for_ten_years(climate, decade):
+    times, fields, _ = decade
+    assert failures(climate, times, fields) == (set(), np.inf)
+
+
+def blow_up(fields, cycle, days):
+    return cycle + (fields - cycle) * 1.002 ** days[:, None, None]
+
+
+def drift(fields, cycle, days):
+    return fields + 0.002 * days[:, None, None]
+
+
+def season_lost(fields, cycle, days):
+    return fields - (days > 0)[:, None, None] * (cycle - cycle.mean(axis=0))
+
+
+def frozen(fields, cycle, days):
+    held = fields[PLANTED] - cycle[PLANTED]
+    return np.where((days > 0)[:, None, None], cycle + held, fields)
+
+
+def blurred(fields, cycle, days):
+    anomaly = fields - cycle
+    smooth = sum(np.roll(anomaly, shift, axis=-1) for shift in range(-2, 3)) / 5
+    return np.where((days > 0)[:, None, None], cycle + smooth, fields)
+
+
+def varied(fields, cycle, days):
+    return cycle + (fields - cycle) * np.where(days > 0, 1.6, 1.0)[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("plant", "name"),
+    [
+        (blow_up, "blow_up"),
+        (drift, "drift"),
+        (season_lost, "season_lost"),
+        (frozen, "frozen"),
+        (blurred, "frozen"),
+        (varied, "variance"),
+    ],
+)
+def test_a_failure_planted_in_ten_years_is_named(climate, decade, plant, name):
+    times, fields, cycle = decade
+    days = np.maximum(0, np.arange(DECADE) - PLANTED)
+    found, horizon = failures(climate, times, plant(fields, cycle, days))
+    assert name in found
+    assert horizon >= PLANTED or name == "season_lost"

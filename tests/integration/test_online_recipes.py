@@ -40,7 +40,10 @@ def weatherbench(times=60):
     return xr.Dataset(
         {name: (upper, field(mean, times, 13, 64, 32)) for name, mean in values.items()}
         | {name: (surface, field(mean, times, 64, 32)) for name, mean in flat.items()}
-        | {"land_sea_mask": (surface[1:], generator.uniform(size=(64, 32)).astype(np.float32))},
+        | {
+            name: (surface[1:], generator.uniform(size=(64, 32)).astype(np.float32))
+            for name in ("land_sea_mask", "geopotential_at_surface")
+        },
         coords={
             "time": np.datetime64("2001-01-01", "ns") + np.arange(times) * np.timedelta64(6, "h"),
             "level": LEVELS,
@@ -62,7 +65,7 @@ def test_weatherbench(command, tmp_path):
     fsspec.filesystem("memory").rm("/weatherbench2", recursive=True)
     assert made.code == 0, made.err
     store = TrainingStore.open(tmp_path / "a.zarr")
-    assert len(store.variables) == 5 * 13 + 4 + 3
+    assert len(store.variables) == 5 * 13 + 4 + 6
     assert store.grid.shape == (32, 64)
     assert store.times[1] == np.datetime64("2001-01-02T12")
     (channel,) = store.variables.indices(["geopotential_500"])
@@ -83,7 +86,7 @@ def arco(times=96):
     latitude, longitude = np.arange(90.0, -91, -10), np.arange(0.0, 360, 10)
     shape = (latitude.size, longitude.size)
     variables = {}
-    for name in set(data.data_vars) - {"land_sea_mask"}:
+    for name in set(data.data_vars) - {"land_sea_mask", "geopotential_at_surface"}:
         levels = [37] if "level" in data[name].dims else []
         dims = ("time", *["level" for _ in levels], "latitude", "longitude")
         mean = np.float32(data[name].mean())
@@ -110,7 +113,7 @@ def test_arco(command, tmp_path):
     assert store.grid.shape == (6, 12)
     assert store.grid.y[0] == -75
     assert store.time_step == np.timedelta64(6, "h")
-    assert len(store.variables) == 5 * 13 + 4 + 4
+    assert len(store.variables) == 5 * 13 + 4 + 6
     # The mean over the globe survives averaging: 10 degrees onto 30.
     (channel,) = store.variables.indices(["temperature_850"])
     edges = np.clip(np.arange(95.0, -96, -10), -90, 90)
@@ -176,7 +179,7 @@ def test_glorys(command, service, tmp_path):
     assert asked["dataset_id"] == "cmems_mod_glo_phy_my_0.083deg_P1D-m"
     assert asked["variables"] == ["thetao", "so", "uo", "vo", "zos"]
     store = TrainingStore.open(tmp_path / "a.zarr")
-    assert len(store.variables) == 4 * 7 + 1 + 4
+    assert len(store.variables) == 4 * 7 + 1 + 6
     assert store.grid.shape == (18, 36)
     assert not store.valid_mask[0, 0].any()  # beyond 80 S
     assert not store.valid_mask[0, -2:, 19:].any()  # land west of Greenwich

@@ -137,3 +137,19 @@ def _squared(factor: str) -> str:
 
 def _raise(text: str) -> str:
     return text.translate(_SUPERSCRIPTS)
+
+
+def told_apart(
+    value: float | None, lower: float | None, upper: float | None
+) -> tuple[str, str, str]:
+    """Return a value and its bounds with as many digits, three to seven, as tell the value from both.
+
+    What is None is no bound.
+    """
+    for digits in range(3, 8):
+        shown, low, high = (
+            "no bound" if one is None else f"{one:.{digits}g}" for one in (value, lower, upper)
+        )
+        if shown not in (low, high):
+            break
+    return shown, low, high

@@ -20,6 +20,7 @@ from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.climate.family import Climate
+from triton_earth.evaluation.climate.lead_bands import measure_lead_bands
 from triton_earth.evaluation.example import ExampleFields, Examples
 from triton_earth.evaluation.indices.family import Indices
 from triton_earth.evaluation.metrics.beyond import beyond, describe_beyond
@@ -33,7 +34,7 @@ from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves
 from triton_earth.evaluation.metrics.horizons import Horizons
 from triton_earth.evaluation.metrics.possible_ranges import TRUTH, PossibleRanges
 from triton_earth.evaluation.metrics.similarity import Similarity
-from triton_earth.evaluation.metrics.stability import StabilityBands
+from triton_earth.evaluation.metrics.stability import LeadBands, StabilityBands
 from triton_earth.evaluation.regions.named_regions import NamedRegion
 from triton_earth.evaluation.regions.places import (
     Place,
@@ -117,7 +118,8 @@ def evaluate_forecasts(
         names: Names of the models; None for those they were stored with.
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
-        bands: Reference bands of the stability horizon; None for the defaults of `StabilityBands`.
+        bands: Reference bands of the stability horizon; None for those of `measure_lead_bands`, or where there is no
+            training split to measure them on, the defaults of `StabilityBands`.
         region: Where scores are taken, as `find_place` gives it; None: everywhere.
         weights: Which cell weights.
         by_region: Regions with scores of their own beside the main ones, as `named_regions` gives them.
@@ -149,7 +151,6 @@ def evaluate_forecasts(
         raise UserError(
             f"an interval needs at least two resamples; found {resamples}. Take 1000 or more."
         )
-    bands = bands or StabilityBands()
     alignment = align(models[0], truth)
     require_defined(models[0], truth, region)
     # Families refuse what they cannot score before baselines are fitted.
@@ -182,8 +183,9 @@ def evaluate_forecasts(
         seed=seed,
     )
     finished = Finished(case, bootstrap, aggregators)
+    judged_by: LeadBands = bands or measure_lead_bands(case) or StabilityBands()
     scores = xr.Dataset(coords=_coordinates(case))
-    derived: list[Callable[[Finished], xr.Dataset]] = [drift, Horizons(bands)]
+    derived: list[Callable[[Finished], xr.Dataset]] = [drift, Horizons(judged_by)]
     for part in (*(one.scores for one in aggregators), *derived):
         scores = scores.assign(part(finished).variables)
     said = [
@@ -196,14 +198,14 @@ def evaluate_forecasts(
         *(sentence for one in aggregators for sentence in one.remarks(finished)),
         *_without(case),
     ]
-    scores.attrs = _attributes(finished, bands, said)
+    scores.attrs = _attributes(finished, judged_by, said)
     scores.attrs[FINDINGS] = findings_attribute(scores)
     example = finished.find(ExampleFields)
     pictures = [] if example is None else example.datasets(finished, eddies)
     return Evaluation(scores, pictures)
 
 
-def _attributes(finished: Finished, bands: StabilityBands, said: list[str]) -> dict[str, Any]:
+def _attributes(finished: Finished, bands: LeadBands, said: list[str]) -> dict[str, Any]:
     """Return what a reader of the scores must know about the evaluation."""
     case = finished.case
     provenance = [model.provenance for model in case.models]
@@ -224,7 +226,7 @@ def _attributes(finished: Finished, bands: StabilityBands, said: list[str]) -> d
         **surface_attribute(case.region),
         "weights": case.weights_name,
         "baselines": case.baselines.definition,
-        "stability_bands": json.dumps(bands.model_dump()),
+        "stability_bands": json.dumps(bands.to_dict(case.variables.names)),
         "time_step": describe_duration(case.forecast.time_step),
         "evaluated_leads": len(case.alignment.leads),
         "forecast_leads": len(case.forecast.lead_times),

@@ -19,6 +19,7 @@ FINDINGS = "findings"
 _NAMED_VARIABLES = 4
 _FACTOR = 2.0
 _TELLS_MORE = 0.98
+_FLATTERS = 0.5
 _CRITERION_NONE = {"", "none", "nan"}
 
 
@@ -216,7 +217,9 @@ def predictable(scores: xr.Dataset) -> int:
 
 
 def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
-    if "stable_fraction" not in scores or has_climate(scores, forecast):
+    # A mean over the members of an ensemble loses variance by design.
+    is_mean = "ensemble_spread" in scores and not is_baseline(forecast)
+    if "stable_fraction" not in scores or has_climate(scores, forecast) or is_mean:
         return []
     fraction = float(scores["stable_fraction"].sel(forecast=forecast))
     if np.isnan(fraction):
@@ -228,9 +231,9 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
         else f"{round(fraction * total)} of {total} cases"
     )
     last = leads.steps[-1]
+    sentence = f"Stable for all {last} steps in {share}{_others_stable(scores, forecast, total)}"
     if fraction == 1.0:
-        return [Finding("good", "stability", f"Stable for all {last} steps in {share}.")]
-    sentence = f"Stable for all {last} steps in {share}"
+        return [Finding("good", "stability", f"{sentence}.")]
     horizon = _horizon(scores, "stability_horizon", forecast, leads)
     if horizon:
         sentence += f"; the median forecast leaves the reference band at {horizon}"
@@ -238,6 +241,18 @@ def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Find
     if criterion.lower() not in _CRITERION_NONE:
         sentence += f"; first outside the reference band: {criterion}"
     return [Finding("bad", "stability", f"{sentence}.")]
+
+
+def _others_stable(scores: xr.Dataset, forecast: str, total: int | None) -> str:
+    """Return in brackets how many cases of each baseline are stable."""
+    parts = []
+    for name in (str(name) for name in scores["forecast"].values):
+        fraction = float(scores["stable_fraction"].sel(forecast=name))
+        if name == forecast or not is_baseline(name) or np.isnan(fraction):
+            continue
+        count = f"{fraction:.0%}" if total is None else f"{round(fraction * total)}"
+        parts.append(f"{name.replace('_', ' ')} in {count}")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _opponents(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
@@ -334,7 +349,8 @@ def _said(value: float) -> str:
 def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
     findings = []
     horizon = _horizon(scores, "skill_horizon", forecast, leads)
-    if "skill_horizon" in scores:
+    flattered = flattered_by_climatology(scores)
+    if "skill_horizon" in scores and not flattered:
         sentence = (
             f"Useful skill is lost at {horizon}{_variable(scores, 'skill_horizon', forecast)}"
             if horizon
@@ -352,19 +368,29 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
         )
         findings.append(Finding("note", "correlation", f"Anomaly correlation {words}."))
     if "correlation" in scores and scores.sizes["variable"] <= _NAMED_VARIABLES:
-        parts = []
-        for variable in (str(name) for name in scores["variable"].values):
-            where = {"forecast": forecast, "variable": variable}
-            value = float(scores["correlation"].sel(where)[-1])
-            parts.append(f"{variable} {_said(value)}{_interval(scores, 'correlation', where)}")
-        findings.append(
-            Finding(
-                "note",
-                "correlation",
-                f"Correlation with the truth at {leads.title(-1)}: {', '.join(parts)}.",
-            )
-        )
+        for score, words in (("correlation", "Correlation"), ("acc", "Anomaly correlation")):
+            parts = []
+            for variable in (str(name) for name in scores["variable"].values):
+                if (variable in flattered) == (score == "acc"):
+                    where = {"forecast": forecast, "variable": variable}
+                    value = float(scores[score].sel(where)[-1])
+                    parts.append(f"{variable} {_said(value)}{_interval(scores, score, where)}")
+            if parts:
+                sentence = f"{words} with the truth at {leads.title(-1)}: {', '.join(parts)}."
+                findings.append(Finding("note", "correlation", sentence))
     return findings
+
+
+def flattered_by_climatology(scores: xr.Dataset) -> list[str]:
+    """Return the variables whose pattern correlation says little, as that of their climatology is above 0.5 already.
+
+    Their mean gradient is known without a forecast; departures from it are what can be told apart.
+    """
+    names = [str(name) for name in scores["forecast"].values]
+    if "climatology" not in names or not {"acc", "correlation"} <= set(scores):
+        return []
+    known = scores["correlation"].sel(forecast="climatology").mean("lead_time")
+    return [str(name) for name in scores["variable"].values[(known > _FLATTERS).values]]
 
 
 def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:

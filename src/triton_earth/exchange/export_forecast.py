@@ -64,6 +64,11 @@ def export_forecast(
         raise UserError(
             f"{forecast}: holds statistics only, no fields; make the forecast without --statistics-only."
         )
+    if store.every is not None:
+        raise UserError(
+            f"{forecast}: its fields are means over each {store.every}, for which these layouts have no place; they "
+            "open with xarray. Make the forecast without --every."
+        )
     truth = None if initial is None else TrainingStore.open(Path(initial))
     exported = Exported(store, truth)
     if truth is not None:

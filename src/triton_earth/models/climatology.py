@@ -46,7 +46,7 @@ def fit_climatology(
     """
     channels = store.variables.indices(names)
     fit = ClimatologyFit(training_times(store), (len(channels), *store.grid.shape))
-    for when, fields in spread_states(store, names):
+    for when, fields in spread_states(store, training_segments(store), channels):
         fit.add(when, _logarithms(fields, names, log_scale or {}))
     return of_the_grid(fit.climatology(), store, channels)
 
@@ -95,20 +95,21 @@ def training_times(store: TrainingStore) -> np.ndarray:
 
 
 def spread_states(
-    store: TrainingStore, names: Sequence[str]
+    store: TrainingStore,
+    segments: Sequence[Segment],
+    channels: list[int],
+    most: int = MOST_STATES,
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "time channel y x"]]]:
-    """Yield times and fields of evenly spread training states, a few at a time.
+    """Yield times and fields of evenly spread states, a few at a time.
 
     Args:
         store: Training store.
-        names: Variables wanted.
-
-    Raises:
-        UserError: if the store has no training split.
+        segments: Stretches of it.
+        channels: Which of its variables.
+        most: About how many states there are at most.
     """
-    channels, segments = store.variables.indices(names), training_segments(store)
     total = sum(len(segment) for segment in segments)
-    stride = _stride(total, store.time_step)
+    stride = _stride(total, store.time_step, most)
     seen = 0
     for segment in segments:
         times = np.arange(segment.start + (-seen) % stride, segment.stop, stride)
@@ -130,9 +131,9 @@ def _logarithms(
     return np.stack(channels, axis=1)
 
 
-def _stride(total: int, time_step: Duration) -> int:
+def _stride(total: int, time_step: Duration, most: int) -> int:
     """Return the distance of states taken: without a common divisor with a year's steps, it sees all hours and days."""
-    stride = -(-total // MOST_STATES)
+    stride = -(-total // most)
     if isinstance(time_step, np.timedelta64):
         year = round(np.timedelta64(365, "D") / time_step)
         while year > 1 and gcd(stride, year) > 1:

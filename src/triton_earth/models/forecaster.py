@@ -30,6 +30,9 @@ from triton_earth.models.registry import NetworkConfig, create
 
 Precision = Literal["float32", "bfloat16"]
 
+SHIFT = "damping_shift"
+"""Parameter of a network that trains its damping too."""
+
 
 def _network(values: Any) -> NetworkConfig:
     return values if isinstance(values, NetworkConfig) else create(values)
@@ -163,6 +166,10 @@ class NetworkForecaster(Forecaster):
             output_channels=len(self.predicted),
             padding=grid.padding,
         )
+        if config.prediction == "damped" and config.damping.trainable:
+            assert normalizer.damping is not None
+            count = normalizer.damping.coefficients.numel()
+            self.network.register_parameter(SHIFT, nn.Parameter(torch.zeros(count)))
 
     @property
     def device(self) -> torch.device:
@@ -295,10 +302,15 @@ class NetworkForecaster(Forecaster):
         mean = self._statistic(predicted.names, self.normalizer.mean)
         if self.config.prediction == "state":
             return mean
-        newest = self.normalizer.transformed(window.last(1).select(fed_back)).data
+        state = self.normalizer.transformed(window.last(1).select(fed_back))
+        newest = state.data
         if self.config.prediction == "damped":
             assert self.normalizer.damping is not None
-            newest = self.normalizer.damping.damped(fed_back, newest, leads, self.grid)
+            shift = getattr(self.network, SHIFT, None)
+            if shift is not None and state.valid_mask is not None:
+                # What is missing on land has no gradient.
+                newest = torch.where(state.valid_mask, newest, 0.0)
+            newest = self.normalizer.damping.damped(fed_back, newest, leads, self.grid, shift)
         origin = mean.expand(*newest.shape[:2], -1, *newest.shape[3:]).clone()
         origin[:, :, predicted.indices(fed_back)] = newest
         return origin

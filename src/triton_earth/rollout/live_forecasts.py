@@ -189,6 +189,7 @@ class LiveForecasts:
         if self._batch is None or self._batch.guard is None:
             return
         self._watched[self._batch.rows] = True
-        for trip in self._batch.guard.trips:
-            key = (trip.init, trip.member, trip.variable, trip.statistic)
+        guard = self._batch.guard
+        for trip in (*guard.began_outside, *guard.trips):
+            key = (trip.init, trip.member, trip.variable, trip.statistic, trip.step == 0)
             self._trips.setdefault(key, trip)

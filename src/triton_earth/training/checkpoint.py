@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from triton_earth.core.errors import UserError
@@ -31,11 +31,13 @@ class Position(NamedTuple):
         step: Steps done.
         best_loss: Best validation score so far.
         first_loss: Training loss of the first step with the present horizon.
+        best_weights: Averaged weights that scored best; None where they are not kept.
     """
 
     step: int = 0
     best_loss: float = math.inf
     first_loss: float = math.inf
+    best_weights: dict[str, Tensor] | None = None
 
 
 def save_training_state(
@@ -49,6 +51,7 @@ def save_training_state(
     optimizers: list[Optimizer],
     parts: int = 1,
     writes: bool = True,
+    best_weights: dict[str, Tensor] | None = None,
 ) -> None:
     """Write the state after `step` steps under a temporary name and rename it; the one before it is kept.
 
@@ -67,6 +70,7 @@ def save_training_state(
             "average": average.weights,
             "average_updates": average.updates,
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            **({} if best_weights is None else {"best_weights": best_weights}),
         }
     )
     if not writes:
@@ -121,7 +125,9 @@ def load_training_state(
             average.updates = state["average_updates"]
             for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
                 _load_optimizer(optimizer, saved)
-            position = Position(state["step"], state["best_loss"], state["first_loss"])
+            position = Position(
+                state["step"], state["best_loss"], state["first_loss"], state.get("best_weights")
+            )
             found = int(state.get("parts", parts))
         except (
             OSError,

@@ -73,6 +73,9 @@ class TrainConfig(StrictConfig):
             and validation split are from the climate of the training data (1 − climate skill).
         climate_steps: Steps of these runs.
         climate_starts: How many of them.
+        stabilized: Let the stabilisers of `forecast.stabilizers` correct every state in training and validation as
+            they do in a forecast. How much each changes the states one step ahead is logged at each validation.
+        back_to_best: Where a validation is worse than the best so far, go on from the weights that were best.
         loggers: Where the log goes besides its CSV files: tensorboard, wandb, mlflow; each an extra of the package.
         report: Write a report of the run, ``report.html``, at its end.
         memory_gb: Largest amount of memory for keeping the training data.
@@ -118,6 +121,8 @@ class TrainConfig(StrictConfig):
     select_by: str = Field(default="validation_mse", validate_default=False)
     climate_steps: int = Field(default=365, ge=20)
     climate_starts: int = Field(default=4, ge=1)
+    stabilized: bool = False
+    back_to_best: bool = False
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     report: bool = True
     memory_gb: float = Field(default=4.0, ge=0)
@@ -162,6 +167,11 @@ class TrainConfig(StrictConfig):
             raise UserError(
                 f"warmup_steps={self.warmup_steps} and a fall of {self.fall} steps (decay_steps, or a fifth of all) do "
                 f"not fit into steps={self.steps}; shorten one of them."
+            )
+        if self.back_to_best and self.parallel == "fsdp":
+            raise UserError(
+                "train.back_to_best keeps whole weights in each process, but parallel=fsdp cuts them. Take "
+                "parallel=ddp, or leave it out."
             )
         for stage in self.stages:
             at = self.at(stage.from_step)

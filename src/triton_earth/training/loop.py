@@ -13,6 +13,7 @@ from triton_earth.core.outputs.files import remove, write_text
 from triton_earth.core.processes.progress import progress
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 from triton_earth.training.checkpoint import (
     continue_training,
     load_training_state,
@@ -40,6 +41,7 @@ from triton_earth.training.parallel.batch_parts import (
 )
 from triton_earth.training.parallel.distributed import ALONE, Processes
 from triton_earth.training.parallel.sharding import gathered, shard, whole_norm
+from triton_earth.training.stabilization import CHANGE, Stabilization
 from triton_earth.training.step import TrainingStep
 from triton_earth.training.validation.climate_selection import ClimateSelection
 from triton_earth.training.validation.validation import validate, validate_rollouts
@@ -59,6 +61,7 @@ def fit(
     rollouts: ForecastDataset | None = None,
     processes: Processes = ALONE,
     request: Request | None = None,
+    stabilizers: StabilizersConfig | None = None,
 ) -> None:
     """Train a forecaster's network, going on from the folder's training state if there is one.
 
@@ -77,6 +80,7 @@ def fit(
         rollouts: Windows of the validation split for forecasts of `config.validation_leads`.
         processes: Which of how many processes this is; all but the main one write nothing.
         request: Whether a signal has come, if somebody listens already.
+        stabilizers: What corrects every state; None: nothing.
 
     Raises:
         UserError: if loss or gradient are no longer finite, or the loss explodes.
@@ -88,7 +92,7 @@ def fit(
     parts, count = own_parts(config, processes), processes.count * config.accumulate
     optimizers = build_optimizers(network, config)
     average = MovingAverage(network, config.ema_decay)
-    first, best, first_loss = load_training_state(
+    first, best, first_loss, best_weights = load_training_state(
         folder, network=network, average=average, optimizers=optimizers, parts=count
     )
     if config.init_from is not None and config.init_optimizer == "continued" and not first:
@@ -98,7 +102,10 @@ def fit(
         remove(folder / INTERRUPTED)
     if config.compile:
         network.compile()
-    training_step = TrainingStep(forecaster, config)
+    stabilization = None
+    if stabilizers is not None:
+        stabilization = Stabilization.of(stabilizers, training.store, forecaster)
+    training_step = TrainingStep(forecaster, config, stabilization)
     model = processes.parallel(training_step, config.parallel)
     meter = Meter(device)
     batches = training.batches(
@@ -119,10 +126,16 @@ def fit(
         if (forecaster.is_stochastic or name != VALIDATION_CRPS)
         and (config.select_by == CLIMATE or name != CLIMATE)
     ]
+    score_columns += [f"{name}{CHANGE}" for name in stabilization.names] if stabilization else []
+    score_columns += ["went_back"] if config.back_to_best else []
     climate = None
     if config.select_by == CLIMATE:
         climate = ClimateSelection.of(
-            forecaster, training.store, config.climate_steps, config.climate_starts
+            forecaster,
+            training.store,
+            config.climate_steps,
+            config.climate_starts,
+            stabilizers,
         )
     with (
         listening() if request is None else nullcontext(request) as asked,
@@ -168,9 +181,11 @@ def fit(
             values: dict[str, float] = {}
             if validates:
                 with average.applied_to(network):
-                    values = validate(forecaster, validation, config)
+                    values = validate(forecaster, validation, config, stabilization)
                     if rollouts is not None:
-                        scores, by_lead = validate_rollouts(forecaster, rollouts, config)
+                        scores, by_lead = validate_rollouts(
+                            forecaster, rollouts, config, stabilization
+                        )
                         values |= scores
                         for row in by_lead:
                             log.write("validation", step=done, **row)
@@ -178,11 +193,20 @@ def fit(
                         values[CLIMATE] = climate.score(forecaster)
                 score = values[config.select_by]
                 # A first score is kept however bad it is: there must be a forecaster in the end.
-                if score < best or math.isinf(best):
+                is_best = score < best or math.isinf(best)
+                if is_best:
                     best = score if math.isfinite(score) else math.inf
                     weights = gathered(average.weights)
                     if processes.is_main:
                         save_best(forecaster, weights, values)
+                if config.back_to_best:
+                    values["went_back"] = float(not is_best)
+                    if is_best:
+                        best_weights = {
+                            name: tensor.clone() for name, tensor in average.weights.items()
+                        }
+                    elif best_weights is not None:
+                        average.go_back(network, best_weights)
             # Rows come before the state: a resumed run drops those of later steps, but could not make up for any.
             if logs:
                 log.write(
@@ -209,6 +233,7 @@ def fit(
                     optimizers=optimizers,
                     parts=count,
                     writes=processes.is_main,
+                    best_weights=best_weights,
                 )
             if stop:
                 _leave(asked.name, done, folder, processes)

@@ -10,6 +10,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.losses.ensemble_losses import repeated
 from triton_earth.training.losses.rollout_loss import Leads, forecast_leads, mean_over_leads
+from triton_earth.training.stabilization import Stabilization
 
 
 class TrainingStep(nn.Module):
@@ -19,17 +20,23 @@ class TrainingStep(nn.Module):
         config: How to train at the present step.
     """
 
-    def __init__(self, forecaster: NetworkForecaster, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        forecaster: NetworkForecaster,
+        config: TrainConfig,
+        stabilization: Stabilization | None = None,
+    ) -> None:
         super().__init__()
         self.network = forecaster.network
         self.forecaster, self.config = forecaster, config
+        self._stabilization = stabilization
 
     def forward(self, history: State, truth: State) -> tuple[Tensor, Leads]:
         """Return the loss and the forecast states that it looks at, all members of each window."""
         history = with_noise(self.forecaster, history, self.config.noise)
         members = self.config.members
         rows = repeated(history, members), repeated(truth, members)
-        leads = list(forecast_leads(self.forecaster, *rows, self.config))
+        leads = list(forecast_leads(self.forecaster, *rows, self.config, self._stabilization))
         return mean_over_leads(self.forecaster, leads, truth, self.config), leads
 
 

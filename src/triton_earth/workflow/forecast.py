@@ -1,6 +1,7 @@
 """`triton-earth forecast`: from a trained model and initial conditions to a forecast store."""
 
 from pathlib import Path
+from typing import Literal
 
 from triton_earth.core.outputs.files import require_apart
 from triton_earth.core.processes.workers import torch_threads
@@ -38,6 +39,7 @@ def forecast(
     region: str | None = None,
     statistics_only: bool = False,
     mean_and_spread: bool = False,
+    every: Literal["month"] | None = None,
     guard: Policy = "warn",
     stabilize: list[str] | None = None,
     network: str | None = None,
@@ -80,6 +82,7 @@ def forecast(
         region: Where, as SOUTH:NORTH,WEST:EAST in degrees.
         statistics_only: Store mean, variance, smallest and largest value of each field in place of the field.
         mean_and_spread: Store mean and standard deviation over the members too.
+        every: ``month`` stores the mean of each whole calendar month in place of single steps; from one initial time.
         guard: What to do about a forecast that leaves the training climate: ``warn`` and go on, ``record`` it only, or
             ``stop`` (its later states are missing). What the guard saw is stored with the forecast in each case.
         stabilize: Changes to the `forecast.stabilizers` of the model's recipe, as ``spectral_filter={}``,
@@ -138,6 +141,7 @@ def forecast(
             "region": region,
             "statistics_only": statistics_only,
             "mean_and_spread": mean_and_spread,
+            "every": every,
         },
         "the output",
     )

@@ -155,6 +155,9 @@ def _train(
     start, step = Start.from_bytes(processes.from_main(begin))
     forecaster = initial_forecaster(recipe, data, start, new=step == 0)
     require_predicted(config, forecaster.predicted.names)
+    stabilizers = recipe.forecast.stabilizers if config.stabilized else None
+    if stabilizers is not None:
+        stabilizers.build(data, forecaster.prognostic)
     # Refuses before anything is written; `fit` does it for good.
     optimizers = build_optimizers(forecaster.network, config)
     if config.init_from is not None and config.init_optimizer == "continued" and step == 0:
@@ -207,6 +210,7 @@ def _train(
             rollouts=None if windows.rollouts is None else dataset(windows.rollouts),
             processes=processes,
             request=request,
+            stabilizers=stabilizers,
         )
     except (ValueError, RuntimeError, OSError, MemoryError, ProcessLost):
         if processes.is_main:

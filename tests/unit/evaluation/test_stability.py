@@ -90,6 +90,25 @@ def test_ratio_is_undefined_where_the_truth_has_nothing():
     )
 
 
+def test_a_mean_as_close_as_that_of_the_climatology_is_not_judged():
+    truth = np.stack([WAVE] * 4)[:, None]
+    one = np.ones((16, 16))
+
+    def sums(offset):
+        found = error_sums(truth + offset, truth, one)
+        return ErrorSums(*found.to_array()[:, None])
+
+    def left(offset, climatology):
+        found = departures(
+            sums(offset), ["sst"], {}, StabilityBands(), climatology=sums(climatology)
+        )
+        return bool(found["mean of sst"].any())
+
+    assert left(0.5, 0.0)
+    assert not left(0.5, -0.6)
+    assert left(0.5, -0.4)
+
+
 def test_bands_of_the_user():
     wide = StabilityBands.parse({"variance": {"lower": 0.1, "upper": 10}}, "recipe.yaml")
     assert _stability([2 * WAVE] * 4, bands=wide).stable.tolist() == [True]

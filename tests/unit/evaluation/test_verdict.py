@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from tests.plausible import build_scores
 
+from triton_earth.core.wording import number
 from triton_earth.evaluation.verdict import cases, models, verdict
 
 
@@ -25,7 +26,7 @@ def one(scores, words, forecast="triton"):
 
 
 def test_stable_to_the_end(scores):
-    assert "good: Stable for all 99 steps in 16 of 16 cases." in said(scores)
+    assert "good: Stable for all 99 steps in 16 of 16 cases (persistence in 16)." in said(scores)
 
 
 def test_unstable_names_horizon_interval_and_criterion(scores):
@@ -37,9 +38,42 @@ def test_unstable_names_horizon_interval_and_criterion(scores):
     finding = one(scores, "Stable")
     assert finding.kind == "bad"
     assert finding.text == (
-        "Stable for all 99 steps in 3 of 16 cases; the median forecast leaves the reference band at "
-        "step 40 · 2.2 time units [30 to beyond the end]; first outside the reference band: small scale enstrophy."
+        "Stable for all 99 steps in 3 of 16 cases (persistence in 16); the median forecast leaves the reference band "
+        "at step 40 · 2.2 time units [30 to beyond the end]; first outside the reference band: small scale enstrophy."
     )
+
+
+def test_stability_of_a_mean_over_members_is_not_spoken_of(scores):
+    scores["ensemble_spread"] = scores["rmse"].sel(forecast=["triton"])
+    assert not [text for text in said(scores) if "Stable" in text]
+
+
+def test_correlation_is_that_of_anomalies_where_a_mean_gradient_flatters(make_scores):
+    scores = make_scores(
+        leads=4,
+        variables=("t", "v"),
+        turbulence=False,
+        forecasts=("triton", "persistence", "climatology"),
+    )
+    scores["acc"] = 0.5 * scores["correlation"]
+    scores["correlation"].loc[{"forecast": "climatology", "variable": "t"}] = 0.77
+    scores["correlation"].loc[{"forecast": "climatology", "variable": "v"}] = 0.1
+    texts = said(scores)
+    assert not [text for text in texts if "Useful skill" in text]
+    ends = {
+        name: float(scores["correlation"].sel(forecast="triton", variable=name)[-1])
+        for name in "tv"
+    }
+    assert any(
+        "Anomaly correlation with the truth at" in text and f": t {number(ends['t'] / 2)}." in text
+        for text in texts
+    )
+    assert any(
+        "note: Correlation with the truth at" in text and f": v {number(ends['v'])} [" in text
+        for text in texts
+    )
+    scores["correlation"].loc[{"forecast": "climatology", "variable": "t"}] = 0.2
+    assert [text for text in said(scores) if "Useful skill" in text]
 
 
 def test_better_than_persistence_everywhere(scores):

@@ -9,7 +9,7 @@ import torch
 
 from tests.builders import TINY_NETWORK, ScaledSum, weather_store
 from triton_earth.core.errors import UserError
-from triton_earth.data.statistics.damping import DampingConfig
+from triton_earth.data.statistics.damping import DampingConfig, _shifted
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
 from triton_earth.models.damped_linear import fit_damped_linear
 from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
@@ -17,6 +17,7 @@ from triton_earth.models.noise import NoiseConfig, free_noise, seeded_noise
 from triton_earth.models.training_statistics import training_statistics
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
+from triton_earth.workflow.recipes.recipe import load_recipe
 
 ANOMALIES = {"subtract": "climatology"}
 
@@ -264,3 +265,48 @@ def test_the_linear_part_is_a_forecaster(store):
 def test_the_linear_part_needs_enough_data(weather):
     with pytest.raises(UserError, match=r"needs at least 30 pairs .* found 27\. Prepare more"):
         fit_damped_linear(weather)
+
+
+# --- a damping that is trained
+
+
+def test_a_trained_damping_begins_as_it_was_fitted_and_stays_below_one(store, tmp_path):
+    fitted = damped_forecaster(store, damping={"kind": "cell", "factor": 0.8})
+    trained = damped_forecaster(store, damping={"kind": "cell", "factor": 0.8, "trainable": True})
+    count = fitted.normalizer.damping.coefficients.numel()
+    assert trained.parameter_count == fitted.parameter_count + count
+    window, forcing = windows(store)
+    sea = fitted.valid_mask[0]
+    one, other = (model(window, forcing).data[..., sea] for model in (fitted, trained))
+    # Coefficients below a thousandth of the largest begin there.
+    torch.testing.assert_close(one, other, atol=0.02, rtol=0)
+    other.sum().backward()
+    assert trained.network.damping_shift.grad.abs().max() > 0
+    trained.network.damping_shift.data.fill_(50.0)
+    trained.network.eval()
+    save_forecaster(trained, tmp_path / "model", {})
+    again = load_forecaster(tmp_path / "model")
+    for model in (trained, again):
+        model.network.forward = lambda inputs: torch.zeros_like(inputs[:, :, :1])
+        with torch.no_grad():
+            after = model.normalizer.transformed(model(window, forcing)).data[..., sea]
+        before = model.normalizer.transformed(window.select(["temperature"])).data[..., sea]
+        torch.testing.assert_close(after, 0.99 * before, atol=1e-4, rtol=1e-4)
+
+
+def test_only_the_moduli_of_waves_are_trained():
+    generator = torch.Generator().manual_seed(0)
+    rho = 0.5 * torch.randn(1, 4, 3, generator=generator, dtype=torch.complex128)
+    shift = torch.randn(12, generator=generator)
+    found = _shifted(rho, shift)
+    assert (found.abs() < 0.99).all()
+    torch.testing.assert_close(found.angle(), rho.angle())
+    grown = found.abs() > rho.abs()
+    inside = (rho.abs() > 0.01) & (rho.abs() < 0.98)
+    assert (grown == (shift.reshape(rho.shape) > 0))[inside].all()
+
+
+def test_a_trained_damping_is_not_cut_into_parts():
+    asked = ["model.damping.trainable=true", "train.parallel=fsdp"]
+    with pytest.raises(UserError, match=r"damping.trainable=true: parallel=fsdp cuts all weights"):
+        load_recipe("weather_small", asked)

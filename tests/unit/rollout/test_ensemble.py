@@ -13,8 +13,8 @@ from triton_earth.rollout.guard.guard import GuardConfig
 from triton_earth.rollout.perturbation import increment_noise
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.storage import writer
-from triton_earth.rollout.storage.forecast_store import boxes
 from triton_earth.rollout.storage.writer import write_forecast
+from triton_earth.rollout.stored_rows import boxes
 
 ENSEMBLE = EnsembleConfig(members=3, seed=5)
 REQUEST = {

@@ -11,6 +11,7 @@ from tests.builders import tiny_forecaster, wave_store
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
+from triton_earth.core.wording import told_apart
 from triton_earth.data.store.training_store import (
     TrainingStore,
     create_store,
@@ -94,7 +95,89 @@ def test_truth_passes(climate, store):
         "climate_source": "training states",
         "count": 0,
         "trips": [],
+        "began_outside": [],
     }
+
+
+def seasons(path, days, jump_at=None):
+    """A cycle of 10 K with the waves of `turbulence`, daily; the split for tests has the last eleven days."""
+    times = np.datetime64("2001-01-01", "ns") + np.arange(days) * np.timedelta64(1, "D")
+    fields = (
+        0.5 * turbulence(3, days)
+        + 10 * np.cos(2 * np.pi * np.arange(days) / 365)[:, None, None, None]
+    )
+    if jump_at is not None:
+        fields[jump_at] += 100
+    splits = np.array([["train"] * (days - 11) + ["test"] * 11])
+    grid = LatLonGrid(tuple(np.linspace(-80, 80, SIZE)), tuple(np.arange(0, 360, 360 / SIZE)))
+    variables = Variables((Variable("t", "K"),))
+    create_store(path, variables=variables, grid=grid, times=times, splits=splits, provenance={})
+    finish_store(path, [write_trajectory(path, 0, fields.astype(np.float32))])
+    return TrainingStore.open(path)
+
+
+def test_a_start_that_is_outside_is_said_by_date_and_does_not_count(tmp_path, caplog):
+    store = seasons(tmp_path / "a.zarr", 400, jump_at=390)
+    window = store.windows([0], [390], 3)
+    guard = Guard(training_climate(store, store.variables), "warn", window.at(slice(0, 1)))
+    near, far = window.at(slice(0, 1)), window.at(slice(0, 1))
+    far = dataclasses.replace(far, data=far.data + 200)
+    with caplog.at_level(logging.WARNING, "triton_earth"):
+        list(guard.watch([near]))
+    assert guard.trips == [] or {trip.statistic for trip in guard.trips} <= {"change per step"}
+    assert {trip.statistic for trip in guard.began_outside} == {"largest value", "mean"}
+    assert caplog.records[0].message.startswith(
+        "guard: forecast of 2002-01-26 begins outside the training climate: 't' has the largest value 1"
+    )
+    assert "It does not count as leaving it." in caplog.text
+    list(guard.watch([far]))
+    assert {"largest value", "mean"} <= {trip.statistic for trip in guard.trips}
+    record = guard_record(GuardConfig(), guard._climate, [*guard.began_outside, *guard.trips])
+    assert record["count"] == len(guard.trips)
+    assert [trip["step"] for trip in record["began_outside"]] == [0, 0]
+
+
+def test_less_than_a_year_of_training_is_said_and_widens_what_depends_on_the_season(
+    tmp_path, caplog
+):
+    short = training_climate(*with_variables(seasons(tmp_path / "a.zarr", 61)))
+    assert (
+        "the training split has 50 days, no whole year; the guard lets values and means go 7.3"
+        in (caplog.text)
+    )
+    assert short.source == "training states of 50 days, no whole year"
+    caplog.clear()
+    whole = training_climate(*with_variables(seasons(tmp_path / "b.zarr", 400)))
+    assert not caplog.text
+    assert whole.source == "training states"
+    mean = whole.statistics.names.index("mean")
+    assert whole.lower[0, mean] < -9
+    # 50 days see a fall of 3.5 K, from 10 K; half a year later it is 20 K.
+    smallest = short.statistics.names.index("smallest value")
+    assert short.lower[0, smallest] < -4
+
+
+def with_variables(store):
+    return store, store.variables
+
+
+def test_a_change_per_step_is_too_small_only_where_a_state_is_all_but_frozen(climate, store):
+    change = climate.statistics.names.index("change per step")
+    pairs = np.diff(store.read(0, slice(None)), axis=0)
+    typical = np.sqrt((pairs**2).mean(axis=(1, 2, 3))).mean()
+    assert 0 < climate.lower[0, change] < 0.02 * typical
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ((285.04, 285.02, 293.0), ("285.04", "285.02", "293")),
+        ((300.0, 285.0, 293.0), ("300", "285", "293")),
+        ((1.0, None, 0.5), ("1", "no bound", "0.5")),
+    ],
+)
+def test_numbers_have_digits_enough_to_tell_a_value_from_its_bounds(numbers, shown):
+    assert told_apart(*numbers) == shown
 
 
 def test_nan_is_caught_with_its_cell(climate, store):

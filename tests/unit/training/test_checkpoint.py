@@ -54,14 +54,14 @@ def test_everything_comes_back_bit_by_bit(tmp_path):
     state = trained()
     save_training_state(tmp_path, step=7, best_loss=0.5, first_loss=2.0, **state)
     other = parts(seed=1)
-    assert load_training_state(tmp_path, **other) == (7, 0.5, 2.0)
+    assert load_training_state(tmp_path, **other) == (7, 0.5, 2.0, None)
     for one, two in zip(flat(state), flat(other), strict=True):
         assert torch.equal(one, two)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 def test_without_a_file_training_starts_at_the_beginning(tmp_path):
-    assert load_training_state(tmp_path, **parts()) == (0, float("inf"), float("inf"))
+    assert load_training_state(tmp_path, **parts()) == (0, float("inf"), float("inf"), None)
 
 
 def refusal(folder, **state):
@@ -124,7 +124,7 @@ def test_of_a_damaged_state_the_one_before_is_used_with_a_message(tmp_path, capl
     path.write_bytes({"cut": content[:-100], "flipped": content, "empty": b""}[damage])
     other = parts(seed=1)
     with caplog.at_level("WARNING", logger="triton_earth"):
-        assert load_training_state(tmp_path, **other) == (2, 0.5, 2.0)
+        assert load_training_state(tmp_path, **other) == (2, 0.5, 2.0, None)
     for one, two in zip(flat(before), flat(other), strict=True):
         assert torch.equal(one, two)
     assert caplog.messages == [
@@ -154,9 +154,9 @@ def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renam
         patch.setattr(Path, "replace", replace)
         with pytest.raises(Killed):
             save_training_state(tmp_path, step=4, best_loss=0.3, first_loss=2.0, **state)
-    assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0)
+    assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0, None)
     save_training_state(tmp_path, step=5, best_loss=0.2, first_loss=2.0, **trained(5))
-    assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0)
+    assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0, None)
 
 
 def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):

@@ -23,6 +23,11 @@ STAGES = [{"from_step": 0, "horizon": 1}, {"from_step": 50, "horizon": 2}]
             "warmup_steps=90 and a fall of 20 steps (decay_steps, or a fifth of all) do not fit into steps=100; "
             "shorten one of them.",
         ),
+        (
+            {"back_to_best": True, "parallel": "fsdp"},
+            "train.back_to_best keeps whole weights in each process, but parallel=fsdp cuts them. Take parallel=ddp, "
+            "or leave it out.",
+        ),
     ],
 )
 def test_settings_that_exclude_each_other(values, message):

@@ -284,6 +284,43 @@ def test_only_weights_that_did_better_are_saved(waves, tmp_path, monkeypatch):
     assert [loss for _, loss in saved] == [0.5, 0.3]
 
 
+def test_it_goes_back_to_the_best_weights_also_after_a_crash(waves, tmp_path, monkeypatch):
+    config = CONFIG.model_copy(update={"back_to_best": True})
+    scores = {4: 0.5, 8: 0.7, 12: 0.3}
+
+    def scored(*_):
+        return {"validation_mse": scores[next(steps)], "persistence_mse": 1.0}
+
+    monkeypatch.setattr(loop, "validate", scored)
+    steps = iter(scores)
+    _, saved = run(waves, tmp_path / "whole", config)
+    assert [loss for _, loss in saved] == [0.5, 0.3]
+    back = [row["went_back"] for row in log_rows(tmp_path / "whole") if row["went_back"]]
+    assert [float(value) for value in back] == [0, 1, 0]
+    state = torch.load(tmp_path / "whole" / "training_state.previous.pt", weights_only=True)
+    assert state["step"] == 8
+    for part in ("network", "average", "best_weights"):
+        assert_same(state[part], dict(saved[0][0]))
+    # Cut off after the first validation.
+    steps = iter(scores)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "validate", lambda *_: scored() if next(cut) else _raise())
+        cut = iter([True, False])
+        with pytest.raises(Crash):
+            run(waves, tmp_path / "cut", config)
+    steps = iter([8, 12])
+    run(waves, tmp_path / "cut", config)
+    states = [
+        torch.load(tmp_path / name / "training_state.pt", weights_only=True)
+        for name in ("whole", "cut")
+    ]
+    assert_same(*states)
+
+
+def _raise():
+    raise Crash
+
+
 def test_the_gradient_is_clipped(waves, tmp_path, monkeypatch):
     norms = []
     original = torch.optim.AdamW.step

@@ -22,6 +22,9 @@ FEWEST_PAIRS = 30
 PRIOR_PAIRS = 8
 """Pairs that the coefficient of the whole map counts as in that of a cell."""
 
+NEARLY_NONE = 1e-3
+"""Part of the largest modulus that trained moduli start from where the fit gives less; as near to it they start."""
+
 Kind = Literal["variable", "cell", "waves"]
 
 
@@ -33,10 +36,13 @@ class DampingConfig(StrictConfig):
             zonal wavenumber and latitude around the globe and by wavenumber on a doubly periodic box.
         factor: What the fitted coefficients are multiplied by. Slow parts of the flow, such as zonal means, need more
             damping than the correlation from one step to the next says.
+        trainable: Whether the moduli are trained with the network, starting from these coefficients; they stay below 1
+            as theirs do.
     """
 
     kind: Kind = "variable"
     factor: float = Field(default=1.0, gt=0, le=1)
+    trainable: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Damping:
         anomaly: Float[Tensor, "batch time channel y x"],
         leads: int,
         grid: Grid,
+        shift: Float[Tensor, " coefficient"] | None = None,
     ) -> Float[Tensor, "batch lead channel y x"]:
         """Return ρ^n a for n = 1 … leads.
 
@@ -71,8 +78,10 @@ class Damping:
             anomaly: a at one time.
             leads: How many steps.
             grid: Where it is.
+            shift: What was trained: by how much ln(|ρ| / (0.99 − |ρ|)) of each coefficient, in the order in memory,
+                differs from that of the fit; None: nothing.
         """
-        return self._left(names, anomaly, range(1, leads + 1), grid)
+        return self._left(names, anomaly, range(1, leads + 1), grid, shift)
 
     def after(
         self,
@@ -90,9 +99,11 @@ class Damping:
         anomaly: Float[Tensor, "batch time channel y x"],
         leads: Sequence[int],
         grid: Grid,
+        shift: Float[Tensor, " coefficient"] | None = None,
     ) -> Float[Tensor, "batch lead channel y x"]:
         channels = [self.variables.index(name) for name in names]
-        rho = self._at(anomaly.device)[channels]
+        rho = self._at(anomaly.device)
+        rho = (rho if shift is None else _shifted(rho, shift))[channels]
         powers = torch.stack([rho**lead for lead in leads])
         if self.kind != "waves":
             return anomaly * powers.to(anomaly)
@@ -129,6 +140,14 @@ class Damping:
         if device not in self._on_device:
             self._on_device[device] = self.coefficients.to(device)
         return self._on_device[device]
+
+
+def _shifted(rho: Tensor, shift: Float[Tensor, " coefficient"]) -> Tensor:
+    """Return coefficients [channel, y, k], real or complex, with other moduli below `LARGEST` and the same phases."""
+    modulus = rho.abs()
+    inside = (modulus / LARGEST).clamp(NEARLY_NONE, 1 - NEARLY_NONE)
+    trained = LARGEST * torch.sigmoid(torch.logit(inside) + shift.reshape(rho.shape))
+    return trained * torch.where(modulus > 0, rho / modulus.clamp(min=1e-300), 1.0)
 
 
 def fit_damping(

@@ -89,7 +89,7 @@ class SeasonalCycle:
         )
         return cls(tuple(values["variables"]), climatology)
 
-    def _basis(self, times: ValidTimes) -> Float[Tensor, "time basis"]:
+    def _basis(self, times: ValidTimes) -> Float[Tensor, "row basis"]:
         harmonics = self.climatology.yearly_harmonics, self.climatology.daily_harmonics
         return torch.from_numpy(harmonic_basis(times.ravel(), *harmonics))
 

@@ -177,7 +177,7 @@ def fit_training_climate(
                 unseen.append(held_out.numbers[0])
             runs.append(found)
     excess = _excess([numbers for found in runs for _, numbers in found], unseen, len(folds))
-    by_step = not measures.has_calendar and sum(len(fold) for fold in folds) >= FEWEST_TRAJECTORIES
+    by_step = depends_on_step(folds, measures)
     references = [
         _reference(
             measures,
@@ -252,6 +252,11 @@ def divide(
     return [_cut(segments, first, first + length) for first in cuts], word
 
 
+def depends_on_step(folds: Sequence[Sequence[Segment]], measures: Measures) -> bool:
+    """Return whether statistics are those of the same time after the start, as of a flow that decays."""
+    return not measures.has_calendar and sum(len(fold) for fold in folds) >= FEWEST_TRAJECTORIES
+
+
 def _reference(
     measures: Measures,
     climatology: Climatology,
@@ -273,24 +278,12 @@ def _reference(
     times = np.concatenate([when for when, _ in runs])
     numbers = np.concatenate([found for _, found in runs])
     harmonics = min(YEARLY_HARMONICS, climatology.yearly_harmonics)
-    start = times.min()
-    if by_step:
-        steps = np.rint(((times - start) / measures.step).astype(np.float64)).astype(np.int64)
-        coefficients = _mean_by_step(steps, numbers)
-    else:
-        basis = harmonic_basis(times, harmonics)
-        coefficients = np.zeros((basis.shape[1], *numbers.shape[1:]))
-        for column in range(numbers.shape[2]):
-            known = ~np.isnan(numbers[:, 0, column])
-            if known.any():
-                coefficients[..., column] = np.linalg.lstsq(
-                    basis[known], numbers[known, :, column], rcond=1e-10
-                )[0]
+    expectation = fit_expectation(times, numbers, harmonics, measures.step, by_step)
     deviation = np.sqrt(numbers[..., SQUARE].mean(axis=0) + excess[:, SQUARE])
     with np.errstate(invalid="ignore", divide="ignore"):
         larger = 1 + excess[:, SQUARE] / numbers[..., SQUARE].mean(axis=0)
     squares = replace(squares, coefficients=squares.coefficients * larger[:, None, None])
-    coefficients[slice(None) if by_step else 0] += excess
+    expectation.coefficients[slice(None) if by_step else 0] += excess
     annual = np.zeros((2, len(measures.weights), measures.grid.shape[0]))
     if climatology.yearly_harmonics:
         size = 2 * climatology.daily_harmonics + 1
@@ -300,11 +293,42 @@ def _reference(
         measures,
         climatology,
         squares,
-        Expectation(coefficients, by_step, start, measures.step),
+        expectation,
         deviation,
         annual,
         len(times),
     )
+
+
+def fit_expectation(
+    times: np.ndarray,
+    numbers: Float64[np.ndarray, "time channel column"],
+    harmonics: int,
+    step: Duration,
+    by_step: bool,
+) -> Expectation:
+    """Return what numbers are on average at each time; those that are NaN are not known.
+
+    Args:
+        times: Times of the numbers.
+        numbers: The numbers; those of a column are known of all channels or of none.
+        harmonics: Harmonics of the year; 0 for none.
+        step: Time between steps.
+        by_step: Whether the time since the first of the times decides, in place of the time of the year.
+    """
+    start = times.min()
+    if by_step:
+        steps = np.rint(((times - start) / step).astype(np.float64)).astype(np.int64)
+        return Expectation(_mean_by_step(steps, numbers), True, start, step)
+    basis = harmonic_basis(times, harmonics)
+    coefficients = np.zeros((basis.shape[1], *numbers.shape[1:]))
+    for column in range(numbers.shape[2]):
+        known = ~np.isnan(numbers[:, 0, column])
+        if known.any():
+            coefficients[..., column] = np.linalg.lstsq(
+                basis[known], numbers[known, :, column], rcond=1e-10
+            )[0]
+    return Expectation(coefficients, False, start, step)
 
 
 def _excess(

@@ -121,7 +121,7 @@ def _sign(
 def _jet(place: Place, store: TrainingStore, names: list[str]) -> JetLatitude:
     chosen = [names[channel] for channel in place.channels]
     own = list(range(len(chosen)))
-    found = list(spread_states(store, chosen))
+    found = list(spread_states(store, training_segments(store), store.variables.indices(chosen)))
     latitude = store.grid.y
     fit = ClimatologyFit(np.concatenate([times for times, _ in found]), (1, 1, 1))
     for times, fields in found:
@@ -140,5 +140,5 @@ def _jet(place: Place, store: TrainingStore, names: list[str]) -> JetLatitude:
 def _of(
     store: TrainingStore, name: str
 ) -> Iterator[tuple[np.ndarray, Float32[np.ndarray, "time y x"]]]:
-    for times, fields in spread_states(store, [name]):
+    for times, fields in spread_states(store, training_segments(store), store.variables.indices([name])):
         yield times, fields[:, 0]

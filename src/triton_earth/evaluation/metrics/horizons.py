@@ -16,8 +16,8 @@ from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.stability import (
     NO_TRUTH,
     STABLE,
+    LeadBands,
     Stability,
-    StabilityBands,
     departures,
     first_departure,
     first_lead,
@@ -25,9 +25,13 @@ from triton_earth.evaluation.metrics.stability import (
 )
 from triton_earth.evaluation.metrics.totals import Totals
 from triton_earth.evaluation.results import Results
+from triton_earth.models.reference import ClimatologyForecast
 
 TRUTH = -1
 """Position of the truth among the sources."""
+
+CLIMATOLOGY = ClimatologyForecast.name
+"""Name of the climatology among the baselines."""
 
 NOT_REACHED = "missing where it is not reached within the evaluated leads"
 
@@ -84,7 +88,7 @@ class Horizons:
         bands: Reference bands of the stability horizon.
     """
 
-    bands: StabilityBands
+    bands: LeadBands
 
     def __call__(self, finished: Finished) -> xr.Dataset:
         """Return stability and skill horizons, in time steps.
@@ -100,7 +104,7 @@ class Horizons:
         results, errors = Results(bootstrap), finished.get(Errors)
         each = [self._stability(finished, source) for source in case.forecasts]
         median = [median_horizon(one.horizon, bootstrap.samples) for one in each]
-        words = _words(self.bands)
+        words = self.bands.words(case.variables.names)
         _add(
             results,
             "stability_horizon",
@@ -113,7 +117,7 @@ class Horizons:
         _add(
             results,
             "stability_horizon_by_variable",
-            [self._by_variable(finished, errors.of(source)) for source in case.forecasts],
+            [self._by_variable(finished, source) for source in case.forecasts],
             "stability horizon of each variable",
             "first lead at which the variable is not finite, or its mean or variance is outside the band around the "
             f"truth {words}; median over initial conditions as stability_horizon; {NOT_REACHED} by half of them",
@@ -164,22 +168,43 @@ class Horizons:
             for name, whole in (("energy", "energy"), ("small_scale_enstrophy", "enstrophy")):
                 quantity, total = getattr(totals, name), getattr(totals, whole)
                 ratios[name] = ratio_to_truth(quantity[source], quantity[TRUTH], total[TRUTH])
-        sums = finished.get(Errors).of(source)
-        outside = departures(sums, case.variables.names, ratios, self.bands)
+        outside = departures(
+            finished.get(Errors).of(source),
+            case.variables.names,
+            ratios,
+            self.bands,
+            anomalies=finished.get(Errors).anomalies_of(source),
+            climatology=self._climatology(finished),
+        )
         return first_departure(outside, finished.bootstrap.available, case.alignment.numbers)
 
     def _by_variable(
-        self, finished: Finished, sums: ErrorSums
+        self, finished: Finished, source: int
     ) -> Float64[np.ndarray, "sample variable"]:
         """Return the stability horizon of each variable, judged by what is its own: finite, mean, variance."""
-        medians, bootstrap = [], finished.bootstrap
+        medians, bootstrap, errors = [], finished.bootstrap, finished.get(Errors)
+        anomalies, climatology = errors.anomalies_of(source), self._climatology(finished)
         for index, name in enumerate(finished.case.variables.names):
-            one = ErrorSums(*sums.to_array()[..., index : index + 1])
-            outside = departures(one, [name], {}, self.bands)
+            outside = departures(
+                _only(errors.of(source), index),
+                [name],
+                {},
+                self.bands.of(index),
+                anomalies=None if anomalies is None else _only(anomalies, index),
+                climatology=None if climatology is None else _only(climatology, index),
+            )
             leads = finished.case.alignment.numbers
             horizon = first_departure(outside, bootstrap.available, leads).horizon
             medians.append(median_horizon(horizon, bootstrap.samples))
         return np.stack(medians, axis=1)
+
+    def _climatology(self, finished: Finished) -> ErrorSums | None:
+        """Return the sums of the climatology beside the truth; None where it is not among the baselines."""
+        case = finished.case
+        if CLIMATOLOGY not in case.baselines.names:
+            return None
+        place = len(case.models) + case.baselines.names.index(CLIMATOLOGY)
+        return finished.get(Errors).of(place)
 
 
 class _Horizon:
@@ -225,6 +250,11 @@ class _Horizon:
         """Return the first lead at which something happens, of those that were scored in each sample."""
         there = happens & self._scored[..., None]
         return first_lead(np.swapaxes(there, 1, 2), self._leads)
+
+
+def _only(sums: ErrorSums, variable: int) -> ErrorSums:
+    """Return the sums of a single variable, which keeps its axis."""
+    return ErrorSums(*sums.to_array()[..., variable : variable + 1])
 
 
 def _joined(bootstrap: Bootstrap, sums: ErrorSums) -> np.ndarray:
@@ -312,15 +342,3 @@ def _commonest(one: Stability) -> str:
     tripped = Counter(one.criterion)
     del tripped[STABLE], tripped[NO_TRUTH]
     return tripped.most_common(1)[0][0] if tripped else STABLE
-
-
-def _words(bands: StabilityBands) -> str:
-    ratios = ", ".join(
-        f"{name} ratio {band.lower:.3g} to {band.upper:.3g}"
-        for name, band in (
-            ("variance", bands.variance),
-            ("energy", bands.energy),
-            ("small-scale enstrophy", bands.small_scale_enstrophy),
-        )
-    )
-    return f"(mean within {bands.mean_drift:g} standard deviations, {ratios})"

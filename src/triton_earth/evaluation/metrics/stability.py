@@ -1,6 +1,8 @@
 """Stability: whether a forecast keeps mean, variance, energy and small scales of the truth; which it loses first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
@@ -39,15 +41,39 @@ class Band(StrictConfig):
         return (ratio >= self.lower) & (ratio <= self.upper)
 
 
+@runtime_checkable
+class LeadBands(Protocol):
+    """Reference band around the truth at the same lead time, within which a forecast is stable."""
+
+    def largest_drift(self, variable: int, variance: Ratio) -> Ratio | np.float64:
+        """Return the largest |mean f − mean t| of a variable, by its position, beside the truth's variance."""
+
+    def of_variance(self, variable: int) -> Band:
+        """Return the band of var f / var t of a variable or, with a climatology, its anomalies, by its position."""
+
+    def of_total(self, name: str) -> Band:
+        """Return the band of one of the `TOTALS`."""
+
+    def of(self, variable: int) -> "LeadBands":
+        """Return the bands of a single variable, by its position."""
+
+    def words(self, variables: Sequence[str]) -> str:
+        """Return the bands in words, for variables of these names."""
+
+    def to_dict(self, variables: Sequence[str]) -> dict[str, Any]:
+        """Return the bands as plain values, for variables of these names."""
+
+
 class StabilityBands(StrictConfig):
-    """Reference band around the truth at the same lead time, within which a forecast is stable.
+    """The same band for every variable, for data without a training split that bands could be measured on.
 
     The defaults ask for what a long simulation must keep even where single vortices are long unpredictable: bulk
     quantities to a factor 1.5, the small scales, which an AI forecast loses or amplifies first, to a factor 2.
 
     Attributes:
         mean_drift: Largest |mean f − mean t| of a variable, as a fraction of the truth's standard deviation.
-        variance: Band of var f / var t of a variable (of vorticity: the enstrophy, but for its mean).
+        variance: Band of var f / var t of a variable or, with a climatology, its anomalies (of vorticity: the
+            enstrophy, but for its mean).
         energy: Band of the ratio of kinetic energies.
         small_scale_enstrophy: Band of the ratio of small-scale enstrophies.
     """
@@ -64,6 +90,36 @@ class StabilityBands(StrictConfig):
         if not np.all(np.isfinite(bounds)):
             raise ValueError("bands must be finite")
         return self
+
+    def largest_drift(self, variable: int, variance: Ratio) -> Ratio:
+        """Return the largest drift of a mean: a part of the truth's standard deviation over the cells."""
+        return self.mean_drift * np.sqrt(variance)
+
+    def of_variance(self, variable: int) -> Band:
+        """Return the band of variances, that of all variables."""
+        return self.variance
+
+    def of_total(self, name: str) -> Band:
+        """Return the band of one of the `TOTALS`."""
+        band: Band = getattr(self, name)
+        return band
+
+    def of(self, variable: int) -> "StabilityBands":
+        """Return the bands, which are those of every variable."""
+        return self
+
+    def words(self, variables: Sequence[str]) -> str:
+        """Return the bands in words."""
+        ratios = [("variance", self.variance), *((TOTALS[n], self.of_total(n)) for n in TOTALS)]
+        return (
+            f"(mean within {self.mean_drift:g} standard deviations over the cells, "
+            + ", ".join(f"{n} ratio {band.lower:.3g} to {band.upper:.3g}" for n, band in ratios)
+            + ")"
+        )
+
+    def to_dict(self, variables: Sequence[str]) -> dict[str, Any]:
+        """Return the bands as plain values."""
+        return self.model_dump()
 
 
 @dataclass(frozen=True)
@@ -97,18 +153,25 @@ def departures(
     sums: ErrorSums,
     variables: list[str],
     ratios: dict[str, Ratio],
-    bands: StabilityBands,
+    bands: LeadBands,
+    *,
+    anomalies: ErrorSums | None = None,
+    climatology: ErrorSums | None = None,
 ) -> dict[str, Bool[np.ndarray, "init lead"]]:
     """Return for each criterion where a forecast is outside its band.
 
     A forecast that is not finite is outside "not finite" and nothing else. Where the truth is constant, its band has no
-    width: the variable's mean and variance are not judged there.
+    width: the variable's mean and variance are not judged there. Nor is a mean that is as close to the truth's as that
+    of the climatology: there the truth itself has left its climate.
 
     Args:
         sums: Sums of forecast and truth, [init, lead, variable].
         variables: Names of the variables.
         ratios: `ratio_to_truth` of "energy" and "small_scale_enstrophy" where they exist.
         bands: The reference bands.
+        anomalies: Sums of the departures of both from the climatology, whose variances are compared, as a mean gradient
+            would hide theirs; None to compare the variances of the fields.
+        climatology: Sums of climatology and truth; None where there is none.
 
     Returns:
         Criteria in the order in which they are named where several trip at the same lead.
@@ -118,16 +181,24 @@ def departures(
     for index, name in enumerate(variables):
         one = sums.select(index)
         variance = truth_variance(one)
-        judged = finite & (variance > 0)
+        varying = one if anomalies is None else anomalies.select(index)
+        largest = bands.largest_drift(index, variance)
+        if climatology is not None:
+            largest = np.fmax(largest, _drift(climatology.select(index)))
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            drift = np.abs(one.forecast - one.truth) / one.weight / np.sqrt(variance)
-            ratio = forecast_variance(one) / variance
-        outside[f"mean of {name}"] = judged & ~(drift <= bands.mean_drift)
-        outside[f"variance of {name}"] = judged & ~bands.variance.contains(ratio)
+            ratio = forecast_variance(varying) / truth_variance(varying)
+            inside = _drift(one) <= largest
+        varies = truth_variance(varying) > 0
+        outside[f"mean of {name}"] = finite & (variance > 0) & ~inside
+        outside[f"variance of {name}"] = finite & varies & ~bands.of_variance(index).contains(ratio)
     for name, ratio in ratios.items():
-        inside = getattr(bands, name).contains(ratio)
-        outside[TOTALS[name]] = finite & ~np.isnan(ratio) & ~inside
+        outside[TOTALS[name]] = finite & ~np.isnan(ratio) & ~bands.of_total(name).contains(ratio)
     return outside
+
+
+def _drift(sums: ErrorSums) -> Ratio:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return np.abs(sums.forecast - sums.truth) / sums.weight
 
 
 def first_lead(

@@ -8,7 +8,7 @@ import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from triton_earth.core.wording import number
+from triton_earth.core.wording import number, told_apart
 from triton_earth.plots.embedding import png_uri
 from triton_earth.plots.maps import place
 from triton_earth.plots.page import Cell, Picture, Section, paragraph, table
@@ -51,22 +51,34 @@ def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None
         A sentence; where a forecast left the climate a table and, with an example, maps before and after.
     """
     first = first_trips(record)
+    began = {(trip["init"], trip.get("member")) for trip in record.get("began_outside", ())}
     states = record.get("climate_source", "training states")
     basis = f"ranges over {record['climate_states']} {states}, with margins"
     if not first:
         words = (
             f"Every state of {forecasts} forecasts stayed within the training climate ({basis})."
+            f"{_began(len(began))}"
         )
         return Section("Guard", paragraph(words))
     stopped = "; each was stopped there, and its later states are missing"
     happened = stopped if str(record["policy"]) == "stop" else ""
     body = paragraph(
         f"{len(first)} of {forecasts} forecasts left the training climate during the rollout{happened}. Climate: "
-        f"{basis}. What went first:"
+        f"{basis}.{_began(len(began))} What went first:"
     ) + _table(first, example)
     if example is not None:
         body += _picture(first[0], example)
     return Section("Guard", body)
+
+
+def _began(count: int) -> str:
+    """Return in a sentence how many forecasts began outside, or nothing where none did."""
+    if not count:
+        return ""
+    return (
+        f" In {count} the initial state was outside already: that does not count, but a statistic that gets twice as "
+        "far from the climate does."
+    )
 
 
 def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Markup:
@@ -89,13 +101,14 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
             f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at step {left}'}"
         )
         growth = "–" if trip["growth_rate"] is None else f"{number(trip['growth_rate'])} per step"
+        value, lower, upper = told_apart(trip["value"], trip["lower"], trip["upper"])
         columns = (
             _forecast(trip),
             str(trip["step"]),
             trip["variable"],
             trip["statistic"],
-            _value(trip["value"]),
-            f"{_value(trip['lower'])} to {_value(trip['upper'])}",
+            value,
+            f"{lower} to {upper}",
             cell,
             scale,
             growth,
@@ -110,8 +123,8 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
 
 
 def _forecast(trip: Mapping[str, Any]) -> str:
-    member = trip.get("member")
-    return str(trip["init"]) if member is None else f"{trip['init']}, member {member}"
+    member, which = trip.get("member"), str(trip.get("init_time") or trip["init"])
+    return which if member is None else f"{which}, member {member}"
 
 
 def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:
@@ -121,10 +134,6 @@ def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:
     if example is None:
         return f"row {trip['y']}, column {trip['x']}"
     return place(example["truth"], trip["y"], trip["x"])
-
-
-def _value(value: float | None) -> str:
-    return "–" if value is None else number(value)
 
 
 def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> Markup:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.state import State
+from triton_earth.core.time import describe_time
+from triton_earth.core.wording import told_apart
 from triton_earth.rollout.guard.state_statistics import (
     BULK,
     CHANGE,
@@ -27,7 +29,8 @@ from triton_earth.rollout.guard.state_statistics import (
 )
 from triton_earth.rollout.guard.training_range import Climate, Margins
 
-logger = logging.getLogger("triton_earth")
+logger = logging.getLogger("triton_earth.guard")
+"""A name of its own, so that ``--quiet`` can silence it: all that it says is in the record of the forecast."""
 
 Policy = Literal["warn", "stop", "record"]
 
@@ -69,6 +72,7 @@ class Trip:
         scale: Wavenumber band that was the first to leave the climate or, where none has, came nearest to it.
         scale_step: Step at which that band left; None where it has not.
         growth_rate: Rate s of exp(s n) per step n over the last steps up to this one; None where it does not grow.
+        init_time: Initial time of the forecast, where it is a date.
     """
 
     init: int
@@ -84,23 +88,31 @@ class Trip:
     scale: str
     scale_step: int | None
     growth_rate: float | None
+    init_time: str | None = None
+
+    @property
+    def forecast(self) -> str:
+        """Which forecast it is: by its initial date or, where there is none, by its number."""
+        which = (
+            f"forecast {self.init}" if self.init_time is None else f"forecast of {self.init_time}"
+        )
+        return which if self.member is None else f"{which}, member {self.member}"
 
     def describe(self) -> str:
         """Return the trip in one sentence."""
-        bounds = f"{_number(self.lower)} to {_number(self.upper)}"
+        value, lower, upper = told_apart(self.value, self.lower, self.upper)
         what = (
             f"{self.value:g} values are not finite"
             if self.statistic == NOT_FINITE
-            else f"{self.statistic} {_number(self.value)} is outside the training climate, {bounds}"
+            else f"{self.statistic} {value} is outside the training climate, {lower} to {upper}"
         )
         place = "" if self.y is None else f", worst in cell ({self.y}, {self.x})"
         left = (
             "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
         )
         growth = "" if self.growth_rate is None else f"; growth {self.growth_rate:.3g} per step"
-        member = "" if self.member is None else f", member {self.member}"
         return (
-            f"forecast {self.init}{member}, step {self.step}, '{self.variable}': {what}{place}; "
+            f"{self.forecast}, step {self.step}, '{self.variable}': {what}{place}; "
             f"scale: {self.scale} ({left}){growth}"
         )
 
@@ -110,6 +122,8 @@ class Guard:
 
     Attributes:
         trips: What left the climate so far, in order of steps; each statistic of a variable once for each forecast.
+        began_outside: What was outside at the initial state already, as trips of step 0. It does not count: a forecast
+            leaves the climate where it gets farther away than it began, twice as far.
     """
 
     def __init__(
@@ -130,6 +144,7 @@ class Guard:
             members: Members of each initial condition.
         """
         self.trips: list[Trip] = []
+        self.began_outside: list[Trip] = []
         self._climate, self._policy = climate, policy
         self._first_row, self._members = first_row, members
         self._names = climate.statistics.names
@@ -139,6 +154,32 @@ class Guard:
         self._left = np.full((batch, *climate.lower.shape), np.inf)
         self._stopped = np.zeros(batch, dtype=bool)
         self._step = 0
+        times = initial.valid_times[:, -1]
+        self._init_times = (
+            [describe_time(time) for time in times] if times.dtype.kind == "M" else None
+        )
+        self._lower = np.repeat(climate.lower[None], batch, axis=0)
+        self._upper = np.repeat(climate.upper[None], batch, axis=0)
+        self._let_begin_outside(initial)
+
+    def _let_begin_outside(self, initial: State) -> None:
+        """Note what is outside at the initial state, and move its bound as far beyond that as it is from the bound."""
+        newest = self._watched(initial.last(1))
+        before = self._watched(initial.at(slice(-2, -1))) if initial.data.shape[1] > 1 else newest
+        values = self._climate.statistics.measure(newest, before).cpu().double().numpy()
+        if before is newest:
+            values[..., self._names.index(CHANGE)] = np.nan
+        self._history.append(values)
+        outside = (values < self._lower) | (values > self._upper)
+        outside[..., self._names.index(NOT_FINITE)] = False
+        self.began_outside = [
+            self._trip(newest, row, channel, statistic)
+            for row, channel, statistic in np.argwhere(outside).tolist()
+        ]
+        self._history.clear()
+        low, high = values < self._lower, values > self._upper
+        self._lower[low] = 2 * values[low] - self._lower[low]
+        self._upper[high] = 2 * values[high] - self._upper[high]
 
     def watch(self, states: Iterable[State], *, quiet: bool = False) -> Iterator[State]:
         """Yield each state after it has been checked.
@@ -151,6 +192,8 @@ class Guard:
             The same states. With the policy ``stop`` a forecast that has left the climate is missing (NaN) in every
             later state, and the last state is that in which the last forecast leaves it.
         """
+        if self._step == 0 and self._policy != "record" and not quiet:
+            self._tell_beginning()
         for state in states:
             shown = self._without_stopped(state)
             trips = self.check(state)
@@ -202,6 +245,8 @@ class Guard:
         self._history.extend(memory["guard.history"].numpy())
         self._left = memory["guard.left"].numpy()
         self._stopped = memory["guard.stopped"].numpy()
+        # What began outside is known since the start of the earlier rollout.
+        self.began_outside = []
 
     @property
     def finished(self) -> bool:
@@ -212,7 +257,7 @@ class Guard:
         self, values: Float64[np.ndarray, "batch channel statistic"]
     ) -> Bool[np.ndarray, "batch channel statistic"]:
         """Return what is outside its bounds; of a state that is not finite, only that it is not."""
-        outside = (values < self._climate.lower) | (values > self._climate.upper)
+        outside = (values < self._lower) | (values > self._upper)
         lost = values[..., self._names.index(NOT_FINITE)] > 0
         outside[lost] = False
         outside[lost, self._names.index(NOT_FINITE)] = True
@@ -250,6 +295,24 @@ class Guard:
                 seen.add((trip.init, trip.member or 0))
                 logger.warning("guard: %s", trip.describe())
 
+    def _tell_beginning(self) -> None:
+        """Log the first statistic of each forecast that begins outside the climate."""
+        seen = set()
+        for trip in self.began_outside:
+            if trip.forecast not in seen:
+                seen.add(trip.forecast)
+                value, lower, upper = told_apart(trip.value, trip.lower, trip.upper)
+                logger.warning(
+                    "guard: %s begins outside the training climate: '%s' has the %s %s, outside %s to %s. It does not "
+                    "count as leaving it.",
+                    trip.forecast,
+                    trip.variable,
+                    trip.statistic,
+                    value,
+                    lower,
+                    upper,
+                )
+
     def _trip(self, state: State, row: int, channel: int, statistic: int) -> Trip:
         name = self._names[statistic]
         number, left = self._first_scale(row, channel)
@@ -263,13 +326,14 @@ class Guard:
             variable=self._climate.statistics.variables.names[channel],
             statistic=name,
             value=_plain(self._history[-1][row, channel, statistic]),
-            lower=_plain(self._climate.lower[channel, statistic]),
-            upper=_plain(self._climate.upper[channel, statistic]),
+            lower=_plain(self._lower[row, channel, statistic]),
+            upper=_plain(self._upper[row, channel, statistic]),
             y=None if cell is None else cell[0],
             x=None if cell is None else cell[1],
             scale="wavenumber 0" if name == MEAN and not left else band,
             scale_step=left or (self._step if name == MEAN else None),
             growth_rate=self._growth(row, channel, statistic),
+            init_time=None if self._init_times is None else self._init_times[row],
         )
 
     def _first_scale(self, row: int, channel: int) -> tuple[int, int | None]:
@@ -335,21 +399,26 @@ class Guard:
 
 
 def guard_record(config: GuardConfig, climate: Climate, trips: Sequence[Trip]) -> dict[str, Any]:
-    """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps."""
-    ordered = sorted(trips, key=lambda trip: (trip.step, trip.init, trip.member or 0))
+    """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps.
+
+    Args:
+        config: What the guard does.
+        climate: What it holds states against.
+        trips: What left the climate; of step 0 what was outside already at the initial states, which does not count.
+    """
+    in_order = sorted(trips, key=lambda trip: (trip.step, trip.init, trip.member or 0))
+    ordered = [trip for trip in in_order if trip.step]
+    began_outside = [trip for trip in in_order if not trip.step]
     return {
         **config.model_dump(mode="json"),
         "climate_states": climate.states,
         "climate_source": climate.source,
         "count": len(ordered),
         "trips": [asdict(trip) for trip in ordered[:MOST_TRIPS]],
+        "began_outside": [asdict(trip) for trip in began_outside[:MOST_TRIPS]],
     }
 
 
 def _plain(value: float) -> float | None:
     """Return a number to five digits (the same on every machine), or None where it is not finite."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
-
-
-def _number(value: float | None) -> str:
-    return "no bound" if value is None else f"{value:.3g}"

@@ -202,7 +202,7 @@ class Correction:
                 changes.append(_means((new - fields).square(), self._weights).sqrt())
                 fields = new
             data[:, time, channels] = fields
-            self.changes.append(torch.stack(changes, dim=-1).float().cpu().numpy())
+            self.changes.append(torch.stack(changes, dim=-1).detach().float().cpu().numpy())
         return replace(block, data=data)
 
 

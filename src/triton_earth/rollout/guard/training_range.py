@@ -26,13 +26,19 @@ from triton_earth.rollout.guard.state_statistics import (
     StateStatistics,
 )
 
-logger = logging.getLogger("triton_earth")
+logger = logging.getLogger("triton_earth.guard")
 
 TRAINING_STATES = "training states"
 """What a climate is taken from, in words."""
 
 STATES = 64
 """Most training states that the climate is taken from."""
+
+FROZEN = 0.01
+"""Part of the median change per step of the training states below which a state counts as frozen at most."""
+
+YEAR_DAYS, MOST_WIDENED = 365, 10
+"""Days of a whole year, and how many times margins are widened at most where the training split is shorter."""
 
 NEGLIGIBLE = 1e-6
 """Part of a variable's variance below which a wavenumber band counts as empty."""
@@ -104,12 +110,28 @@ def training_climate(
         pair = window.select(variables.names)
         found.append(statistics.measure(pair.at(slice(1, 2)), pair.at(slice(0, 1))))
     values = torch.cat(found).double().numpy()
-    lower, upper = _bounds(values, statistics.names, margins or Margins())
+    margins = margins or Margins()
+    days = _days_of_less_than_a_year(store)
+    if days is not None:
+        widened = min(MOST_WIDENED, YEAR_DAYS / days)
+        margins = margins.model_copy(
+            update={"value": margins.value * widened, "mean": margins.mean * widened}
+        )
+    lower, upper = _bounds(values, statistics.names, margins)
     # What is not fed back is not there in the initial state: it has no change at the first step.
     diagnostic = [variable.role == Role.DIAGNOSTIC for variable in variables]
     for bound in (lower, upper):
         bound[diagnostic, statistics.names.index(CHANGE)] = np.nan
     source = TRAINING_STATES
+    if days is not None:
+        source = f"training states of {days:.0f} days, no whole year"
+        logger.warning(
+            "%s: the training split has %.0f days, no whole year; the guard lets values and means go %.1f times as far "
+            "as it would with one, as it does not know the other seasons.",
+            store.path,
+            days,
+            widened,
+        )
     if "train" not in store.split_names:
         source = "states of the whole store, which has no training split"
         logger.warning(
@@ -118,6 +140,16 @@ def training_climate(
             store.path,
         )
     return Climate(statistics, lower, upper, len(values), source)
+
+
+def _days_of_less_than_a_year(store: TrainingStore) -> float | None:
+    """Return how many days the training split reaches over; None without a calendar, and for a year or more."""
+    if not isinstance(store.time_step, np.timedelta64):
+        return None
+    segments = training_segments(store)
+    first, last = min(one.start for one in segments), max(one.stop for one in segments)
+    days = float((last - first) * store.time_step / np.timedelta64(1, "D"))
+    return days if days < YEAR_DAYS else None
 
 
 def training_pairs(store: TrainingStore, most: int) -> Iterator[State]:
@@ -172,4 +204,8 @@ def _bounds(
         floor = 0.0 if name in BULK else NEGLIGIBLE * high[:, at[VARIANCE]]
         lower[:, index] = np.where(low[:, index] > floor, low[:, index] / factor, -np.inf)
         upper[:, index] = np.maximum(high[:, index], floor) * factor
+    change = at[CHANGE]
+    with np.errstate(invalid="ignore"):
+        typical = FROZEN * np.median(values[..., change], axis=0)
+        lower[:, change] = np.fmin(lower[:, change], typical)
     return lower, upper

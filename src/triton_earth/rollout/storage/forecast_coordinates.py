@@ -14,6 +14,10 @@ from triton_earth.core.standard_names import (
     VALID_TIME,
     axis_attributes,
 )
+from triton_earth.rollout.monthly_means import Month
+
+MEANS = {"cell_methods": "lead_time: mean (over the calendar month that ends there)"}
+"""Attribute of variables that are means over months."""
 
 
 def forecast_coordinates(
@@ -49,3 +53,19 @@ def forecast_coordinates(
             coordinates[name] = (name, values, axes[name])
     named = {name: np.array(values, dtype=object) for name, values in labels.items() if values}
     return coordinates | named
+
+
+def month_coordinates(months: Sequence[Month]) -> dict[str, Any]:
+    """Return the month of each lead, as its first day, and how many steps its mean is of, as entries of a dataset."""
+    return {
+        "month": (
+            "lead_time",
+            np.array([month.first for month in months], "datetime64[ns]"),
+            {"long_name": "calendar month, by its first day"},
+        ),
+        "averaged_steps": (
+            "lead_time",
+            np.array([month.steps for month in months]),
+            {"long_name": "steps that the mean is of", "units": "1"},
+        ),
+    }

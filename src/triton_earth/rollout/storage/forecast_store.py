@@ -8,12 +8,13 @@ alone, so that the files do not depend on how many rows were forecast together.
 Where only statistics are stored they are ``statistics(init[, member], lead_time, variable, statistic)``. Of an ensemble
 there may be ``NAME_mean`` and ``NAME_spread`` ``(init, lead_time, y, x)`` too, and where stabilisers were on
 ``stabilizer_change(init[, member], lead_time, corrected, stabilizer)``, the root mean square that each changed each
-prognostic variable.
+prognostic variable. With means over calendar months the leads are the last steps of these, ``month(lead_time)`` is the
+first day of each, and the attribute ``every`` says so.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,14 @@ from triton_earth.data.store.groups import (
     write_seal,
 )
 from triton_earth.rollout.ensemble import mean_over_members
-from triton_earth.rollout.storage.forecast_coordinates import forecast_coordinates
+from triton_earth.rollout.monthly_means import MONTH, Month
+from triton_earth.rollout.storage.forecast_coordinates import (
+    MEANS,
+    forecast_coordinates,
+    month_coordinates,
+)
 from triton_earth.rollout.storage.lost_files import require_files
+from triton_earth.rollout.stored_rows import boxes
 
 FORMAT = "triton-earth forecast 1"
 
@@ -75,6 +82,7 @@ def create_forecast_store(
     mean_and_spread: bool = False,
     corrected: Sequence[str] = (),
     stabilizers: Sequence[str] = (),
+    months: Sequence[Month] = (),
 ) -> None:
     """Write an empty forecast store: coordinates, attributes and the arrays that leads are written into.
 
@@ -92,6 +100,7 @@ def create_forecast_store(
         mean_and_spread: Whether there are means and standard deviations over members.
         corrected: Names of the variables that stabilisers act on.
         stabilizers: Names of the stabilisers; none where none is on.
+        months: Calendar months whose means are stored, each at its last step; none for single steps.
     """
     variables.require_storable()
     y_name, x_name = grid.axes
@@ -107,6 +116,8 @@ def create_forecast_store(
         stabilizer=stabilizers,
         corrected=corrected if stabilizers else (),
     )
+    if months:
+        coordinates |= month_coordinates(months)
     together = fields_in_chunk(grid)
     rows = _Dimensions(["init"], [len(init_times)], [min(len(init_times), together)])
     ensemble = rows
@@ -123,6 +134,7 @@ def create_forecast_store(
         "variables": variables.to_list(),
         "time_step": encode_duration(time_step),
         "provenance": provenance,
+        **({"every": MONTH} if months else {}),
     }
     write_group(path, coordinates, attributes)
     group = zarr.open_group(LocalStore(path), mode="r+")
@@ -140,7 +152,7 @@ def create_forecast_store(
         return
     cells = _Dimensions([y_name, x_name], list(grid.shape), list(grid.shape))
     for variable in variables:
-        words = variable_attributes(variable, grid)
+        words = {**variable_attributes(variable, grid), **(MEANS if months else {})}
         _create(group, variable.name, ensemble + lead + cells, words)
         for suffix in (MEAN, SPREAD) if mean_and_spread else ():
             _create(group, variable.name + suffix, rows + lead + cells, words)
@@ -225,6 +237,7 @@ class ForecastStore:
         stabilizer_change: Root mean square that each stabiliser changed each variable; None where none was on.
         provenance: How the forecast was made.
         guard: What the guard saw, as `triton_earth.rollout.guard.guard_record` gives it; None where there was none.
+        every: ``month`` where fields are means over calendar months; None where they are single steps.
     """
 
     def __init__(self, path: Path, coordinates: xr.Dataset) -> None:
@@ -235,6 +248,7 @@ class ForecastStore:
         self.time_step: Duration = decode_duration(attributes["time_step"])
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.guard: dict[str, Any] | None = attributes.get("guard")
+        self.every: str | None = attributes.get("every")
         self.lead_times: np.ndarray = coordinates["lead_time"].values
         self.init_times: np.ndarray = coordinates["init_time"].values
         self.trajectories: np.ndarray = coordinates["trajectory"].values
@@ -381,30 +395,6 @@ def write_lead(
             array[inits, chosen, lead] = value[inside].reshape(box)
 
 
-def chunk_files(array: zarr.Array, rows: slice, members: int, lead: int) -> Iterator[str]:
-    """Yield the files of a store that one lead of some rows lies in, beginning with the name of the array.
-
-    Args:
-        array: One that leads are written into.
-        rows: Which forecasts, counted over initial conditions and members.
-        members: Members of each ensemble.
-        lead: Index into the lead times.
-    """
-    rest = [0] * (array.ndim - (2 if members == 1 else 3))
-    parts = [(rows, slice(0, 1))] if members == 1 else [(i, m) for _, i, m in boxes(rows, members)]
-    for inits, chosen in parts:
-        for init in range(inits.start // array.chunks[0], (inits.stop - 1) // array.chunks[0] + 1):
-            if members == 1:
-                places = [[init, lead // array.chunks[1]]]
-            else:
-                first, last = (at // array.chunks[1] for at in (chosen.start, chosen.stop - 1))
-                places = [
-                    [init, member, lead // array.chunks[2]] for member in range(first, last + 1)
-                ]
-            for place in places:
-                yield "/".join([array.basename, "c", *map(str, place + rest)])
-
-
 def write_mean_and_spread(path: Path) -> None:
     """Write mean and standard deviation (divided by M − 1) over members, lead by lead, from the members' fields."""
     stored = ForecastStore.open(path, complete=False)
@@ -422,28 +412,3 @@ def write_mean_and_spread(path: Path) -> None:
             for suffix, values in moments.items():
                 for channel, array in enumerate(arrays[suffix]):
                     array[some, lead] = values[:, channel].astype(np.float32)
-
-
-def boxes(rows: slice, members: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield the parts of consecutive rows that are boxes of initial conditions and members, at most three.
-
-    Args:
-        rows: Rows init · members + member.
-        members: Members of each ensemble.
-
-    Yields:
-        Positions within `rows`, initial conditions, and members of each box.
-    """
-    row = rows.start
-    while row < rows.stop:
-        init, member = divmod(row, members)
-        whole = (rows.stop - row) // members if member == 0 else 0
-        inits = max(1, whole)
-        last = members if whole else min(members, member + rows.stop - row)
-        count = inits * (last - member)
-        yield (
-            slice(row - rows.start, row - rows.start + count),
-            slice(init, init + inits),
-            slice(member, last),
-        )
-        row += count

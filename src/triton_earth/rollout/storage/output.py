@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.region import Cut, Region
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
+from triton_earth.rollout.monthly_means import MONTH, Month
 
 STATISTICS = ("mean", "variance", "minimum", "maximum")
 """What is stored of each field where no fields are: area mean and variance, smallest and largest value."""
@@ -34,6 +36,7 @@ class OutputConfig(StrictConfig):
         region: SOUTH:NORTH,WEST:EAST in degrees; None: everywhere.
         statistics_only: Store `STATISTICS` of each field in place of the field.
         mean_and_spread: Store mean and standard deviation over the members too.
+        every: ``month`` stores means over calendar months in place of single steps; None: single steps.
     """
 
     variables: tuple[str, ...] | None = None
@@ -42,6 +45,12 @@ class OutputConfig(StrictConfig):
     region: str | None = None
     statistics_only: bool = False
     mean_and_spread: bool = False
+    every: Literal["month"] | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values by which a forecast that is gone on with is known again."""
+        return self.model_dump(mode="json", exclude={"every"} if self.every is None else None)
 
     def build(
         self,
@@ -50,7 +59,7 @@ class OutputConfig(StrictConfig):
         steps: int,
         valid_mask: Bool[np.ndarray, "channel y x"] | None,
     ) -> "Output":
-        """Find out what that is for a model.
+        """Find out what that is for a model; which months there are is found out later.
 
         Args:
             predicted: What the model predicts.
@@ -61,6 +70,11 @@ class OutputConfig(StrictConfig):
         Raises:
             UserError: if there is no such variable, level, lead or region.
         """
+        if self.every is not None and (self.leads is not None or self.statistics_only):
+            raise UserError(
+                f"--every {MONTH} stores a mean of the fields of every step of a month; leave out --leads and "
+                "--statistics-only."
+            )
         variables = _at_levels(_named(predicted, self.variables), self.levels)
         leads = tuple(range(1, steps + 1)) if self.leads is None else parse_leads(self.leads, steps)
         cut = None if self.region is None else Region.parse(self.region).cut(grid)
@@ -93,6 +107,7 @@ class Output:
         weights: Cell areas; zero where a variable is not defined.
         statistics_only: Statistics in place of fields.
         mean_and_spread: Mean and standard deviation over members too.
+        months: Calendar months whose means are stored at their last steps, the leads; none for single steps.
     """
 
     variables: Variables
@@ -102,6 +117,7 @@ class Output:
     weights: Float64[np.ndarray, "channel y x"]
     statistics_only: bool = False
     mean_and_spread: bool = False
+    months: tuple[Month, ...] = ()
 
     def fields(self, state: State) -> Float32[np.ndarray, "row channel y x"]:
         """Return the chosen variables of a state [row, 1, channel, y, x] on the chosen cells."""

@@ -51,6 +51,8 @@ def recheck(
     """
     first_trip = np.full(layout.rows, np.inf)
     for trip in restart.trips:
+        if not trip["step"]:
+            continue  # the initial state was outside already, which changes nothing
         row = trip["init"] * layout.members + (trip["member"] or 0)
         first_trip[row] = min(first_trip[row], trip["step"])
     steps = np.asarray(layout.leads)

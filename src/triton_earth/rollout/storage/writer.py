@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard.guard import Guard, GuardConfig, Trip, guard_record
 from triton_earth.rollout.guard.stabilizers import Correction, StabilizersConfig
+from triton_earth.rollout.monthly_means import MonthlyMeans, whole_months
 from triton_earth.rollout.storage.forecast_store import (
     CHANGE,
     FORMAT,
     STATISTICS,
     ForecastStore,
-    chunk_files,
     create_forecast_store,
     field_names,
     finish_forecast_store,
@@ -45,6 +45,7 @@ from triton_earth.rollout.storage.output import STATISTICS as NAMES
 from triton_earth.rollout.storage.output import Output, OutputConfig
 from triton_earth.rollout.storage.recheck import Layout, recheck
 from triton_earth.rollout.storage.restart import NAME, Pace, Restart
+from triton_earth.rollout.stored_rows import chunk_files
 
 logger = logging.getLogger("triton_earth")
 
@@ -130,7 +131,8 @@ def write_forecast(
     )
     if batches.forcings.remark is not None:
         provenance = {**provenance, "forcings_beyond": batches.forcings.remark}
-    chosen = _output(forecaster, store, asked, steps, ensemble.members)
+    init_times = store.times[np.array(starts) + forecaster.history - 1]
+    chosen = _output(forecaster, store, asked, steps, ensemble.members, init_times)
     if not force:
         _require_disk(chosen, out, batches.rows)
     identity = {
@@ -143,7 +145,7 @@ def write_forecast(
         "starts": starts,
         "steps": steps,
         "ensemble": ensemble.model_dump(mode="json"),
-        "output": asked.model_dump(mode="json"),
+        "output": asked.identity,
         "stabilizers": stabilizers.model_dump(mode="json"),
         "stop": guard is not None and guard.policy == "stop",
     }
@@ -171,7 +173,8 @@ def write_forecast(
                 grid=chosen.grid,
                 time_step=forecaster.time_step,
                 steps=chosen.leads,
-                init_times=store.times[np.array(starts) + forecaster.history - 1],
+                init_times=init_times,
+                months=chosen.months,
                 trajectories=np.array(trajectories),
                 members=ensemble.members,
                 statistics=NAMES if chosen.statistics_only else (),
@@ -311,32 +314,44 @@ class _Run:
         self, restart: Restart, rows: slice, advance: Callable[[], None]
     ) -> list[dict[str, Any]]:
         batch = self.batches.start(rows, restart.step, restart.tensors)
+        means = MonthlyMeans(self.output.months, restart.tensors) if self.output.months else None
         steps, block = self.batches.steps, self.batches.forecaster.block
         pace = Pace()
         with torch.inference_mode():
             for state in batch.states():
-                self._write(rows, batch.step, state, batch.correction)
+                self._write(rows, batch.step, state, batch.correction, means)
                 if batch.step % block == 0 and batch.step < steps and pace.due():
                     trips = restart.trips + _plain(batch.guard)
-                    now = Restart(
-                        restart.identity, restart.batch, batch.step, trips, batch.memory()
-                    )
+                    memory = {**batch.memory(), **({} if means is None else means.memory())}
+                    now = Restart(restart.identity, restart.batch, batch.step, trips, memory)
                     pace.write(functools.partial(self.save, now))
                 advance()
         return restart.trips + _plain(batch.guard)
 
-    def _write(self, rows: slice, step: int, state: State, correction: Correction | None) -> None:
+    def _write(
+        self,
+        rows: slice,
+        step: int,
+        state: State,
+        correction: Correction | None,
+        means: MonthlyMeans | None,
+    ) -> None:
         changes = [] if correction is None else [correction.changes.popleft()]
-        if step not in self.output.leads:
+        if means is None and step not in self.output.leads:
             return
         fields = self.output.fields(state)
         values = [fields[:, channel] for channel in range(fields.shape[1])]
         if self.output.statistics_only:
             values = [self.output.statistics(fields).astype(np.float32)]
+        stored: list[np.ndarray] | None = [*values, *changes]
+        if means is not None:
+            stored = means.add(step, values, changes)
+        if stored is None:
+            return
         lead = self.output.leads.index(step)
         members = self.batches.ensemble.members
         try:
-            write_lead(self.arrays, rows, members, lead, [*values, *changes])
+            write_lead(self.arrays, rows, members, lead, stored)
         except OSError as error:
             raise UserError(
                 f"{self.folder} cannot be written ({error.strerror or error}). Make room, then repeat the command with "
@@ -347,7 +362,12 @@ class _Run:
 
 
 def _output(
-    forecaster: Forecaster, store: TrainingStore, asked: OutputConfig, steps: int, members: int
+    forecaster: Forecaster,
+    store: TrainingStore,
+    asked: OutputConfig,
+    steps: int,
+    members: int,
+    init_times: np.ndarray,
 ) -> Output:
     """Find out what is stored."""
     if asked.mean_and_spread and (members == 1 or asked.statistics_only):
@@ -356,7 +376,11 @@ def _output(
         )
     predicted = store.variables.indices(forecaster.predicted.names)
     mask = None if store.valid_mask is None else store.valid_mask[predicted]
-    return asked.build(forecaster.predicted, forecaster.grid, steps, mask)
+    output = asked.build(forecaster.predicted, forecaster.grid, steps, mask)
+    if asked.every is None:
+        return output
+    months = whole_months(init_times, forecaster.time_step, steps)
+    return replace(output, months=months, leads=tuple(month.last_step for month in months))
 
 
 def _require_same(
@@ -380,4 +404,4 @@ def _require_same(
 
 
 def _plain(guard: Guard | None) -> list[dict[str, Any]]:
-    return [] if guard is None else [asdict(trip) for trip in guard.trips]
+    return [] if guard is None else [asdict(trip) for trip in (*guard.began_outside, *guard.trips)]

@@ -14,6 +14,7 @@ from triton_earth.rollout.rollout import rollout
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.losses.objective import Objective
 from triton_earth.training.recomputed import RecomputedForecaster
+from triton_earth.training.stabilization import Stabilization
 
 Leads = list[tuple[int, State]]
 """Forecast states with the index of their lead, 0 for the first."""
@@ -39,12 +40,18 @@ def rollout_loss(
 
 
 def forecast_leads(
-    forecaster: NetworkForecaster, history: State, truth: State, config: TrainConfig
+    forecaster: NetworkForecaster,
+    history: State,
+    truth: State,
+    config: TrainConfig,
+    stabilization: Stabilization | None = None,
 ) -> Iterator[tuple[int, State]]:
     """Yield the states that the loss looks at: all leads, or those of the last `gradient_steps` applications.
 
-    The applications before these run without gradient.
+    The applications before these run without gradient. Stabilisers correct every state, and gradients flow through
+    what they do.
     """
+    correction = None if stabilization is None else stabilization.begin(history)
     block, leads = forecaster.block, truth.data.shape[1]
     forcings = true_forcings(forecaster, truth)
     spared = 0
@@ -53,14 +60,15 @@ def forecast_leads(
     start = history.select(forecaster.prognostic.names)
     if spared:
         with torch.no_grad():
-            for state in rollout(forecaster, start, forcings, spared * block):
+            for state in rollout(forecaster, start, forcings, spared * block, correction):
                 start = start.append(state).last(forecaster.history)
     model: Forecaster = forecaster
     if config.recompute_steps and torch.is_grad_enabled():
         model = RecomputedForecaster(forecaster)
     rest = None if forcings is None else forcings[spared:]
     first = spared * block
-    yield from enumerate(rollout(model, start, rest, leads - first), start=first)
+    states = rollout(model, start, rest, leads - first, correction)
+    yield from enumerate(states, start=first)
 
 
 def mean_over_leads(

@@ -37,6 +37,13 @@ class MovingAverage:
             else:
                 self.weights[name].copy_(tensor)
 
+    @torch.no_grad()
+    def go_back(self, network: nn.Module, weights: dict[str, Tensor]) -> None:
+        """Set the averages and the network's own weights to those of an earlier average."""
+        network.load_state_dict(weights)
+        for name, tensor in self.weights.items():
+            tensor.copy_(weights[name])
+
     @contextmanager
     def applied_to(self, network: nn.Module) -> Iterator[None]:
         """Give the network the averaged weights for a while."""

@@ -29,16 +29,23 @@ class ClimateSelection:
         trajectories: Trajectory of each run.
         starts: First time of each run.
         setting: The training climate, and how far the training data are from it themselves.
+        stabilizers: What corrects the states of the runs; None: nothing.
     """
 
     store: TrainingStore
     trajectories: list[int]
     starts: list[int]
     setting: ClimateSetting
+    stabilizers: StabilizersConfig | None = None
 
     @classmethod
     def of(
-        cls, forecaster: NetworkForecaster, store: TrainingStore, steps: int, starts: int
+        cls,
+        forecaster: NetworkForecaster,
+        store: TrainingStore,
+        steps: int,
+        starts: int,
+        stabilizers: StabilizersConfig | None = None,
     ) -> "ClimateSelection":
         """Measure the climate of the training split.
 
@@ -47,6 +54,7 @@ class ClimateSelection:
             store: Training store.
             steps: Steps of each run.
             starts: How many runs, evenly spread over the training and the validation split.
+            stabilizers: What corrects their states; None: nothing.
 
         Raises:
             UserError: if the training split is too short to be compared with itself.
@@ -82,6 +90,7 @@ class ClimateSelection:
             [trajectory for trajectory, _ in chosen],
             [start for _, start in chosen],
             setting,
+            stabilizers,
         )
 
     def score(self, forecaster: NetworkForecaster) -> float:
@@ -100,7 +109,7 @@ class ClimateSelection:
             ensemble=EnsembleConfig(),
             forcings=None,
             guard=None,
-            stabilizers=StabilizersConfig(),
+            stabilizers=self.stabilizers or StabilizersConfig(),
             device=forecaster.device,
             forcings_beyond="repeat" if self.setting.reference.measures.has_calendar else None,
         )

@@ -22,6 +22,7 @@ from triton_earth.training.config import VALIDATION_CRPS, TrainConfig
 from triton_earth.training.losses.ensemble_losses import almost_fair_crps, repeated
 from triton_earth.training.losses.fields import mean_squared_error
 from triton_earth.training.losses.rollout_loss import true_forcings
+from triton_earth.training.stabilization import Stabilization
 from triton_earth.training.validation.kept_variance import KeptVariance, variances
 
 Row = dict[str, Any]
@@ -31,13 +32,18 @@ MEMBERS = 4
 
 
 def validate(
-    forecaster: NetworkForecaster, validation: ForecastDataset, config: TrainConfig
+    forecaster: NetworkForecaster,
+    validation: ForecastDataset,
+    config: TrainConfig,
+    stabilization: Stabilization | None = None,
 ) -> dict[str, float]:
     """Return the normalised mean squared error of the forecaster, and of persistence, on fixed validation windows.
 
     Of a stochastic forecaster also the fair continuous ranked probability score of `MEMBERS` members, in units of the
-    training standard deviation, as ``validation_crps``.
+    training standard deviation, as ``validation_crps``; with stabilisers how much each changed the first states, in the
+    same units, as ``NAME_change``.
     """
+    corrections = []
     forecaster.network.eval()
     batches = _evenly(len(validation), config.validation_windows, config.batch_size)
     std = _training_std(forecaster)
@@ -52,17 +58,23 @@ def validate(
             forcings = true_forcings(forecaster, first)
             for name, model in models.items():
                 window = history.last(model.history).to(forecaster.device)
-                forecast = next(rollout(model, window, forcings, 1))
+                correction = None
+                if stabilization is not None and model is forecaster:
+                    correction = stabilization.begin(window)
+                    corrections.append(correction)
+                forecast = next(rollout(model, window, forcings, 1, correction))
                 error = mean_squared_error(
                     *_compared(forecaster, forecast, truth.at(slice(0, 1))), std
                 )
                 sums[name] += float(error) * len(indices)
             if forecaster.is_stochastic:
                 window = history.to(forecaster.device)
-                crps = _crps(forecaster, window, first, truth.at(slice(0, 1)), std)
+                true = truth.at(slice(0, 1))
+                crps = _crps(forecaster, window, first, true, std, stabilization)
                 sums[VALIDATION_CRPS] = sums.get(VALIDATION_CRPS, 0.0) + crps * len(indices)
     count = sum(len(indices) for indices in batches)
-    return {name: total / count for name, total in sums.items()}
+    scores = {name: total / count for name, total in sums.items()}
+    return scores if stabilization is None else scores | stabilization.changes(corrections)
 
 
 def _crps(
@@ -71,20 +83,26 @@ def _crps(
     given: State,
     truth: State,
     std: Float[Tensor, "channel 1 1"],
+    stabilization: Stabilization | None,
 ) -> float:
     """Return the fair CRPS of the first state of several members, whose noise depends on their times and numbers."""
     times = seeds_of_times(history.valid_times)
     forecaster.noise_seeds = [[*seed, member] for seed in times for member in range(MEMBERS)]
     try:
         forcings = true_forcings(forecaster, repeated(given, MEMBERS))
-        members = next(rollout(forecaster, repeated(history, MEMBERS), forcings, 1))
+        window = repeated(history, MEMBERS)
+        correction = None if stabilization is None else stabilization.begin(window)
+        members = next(rollout(forecaster, window, forcings, 1, correction))
     finally:
         forecaster.noise_seeds = None
     return float(almost_fair_crps(*_compared(forecaster, members, truth), std, alpha=1.0))
 
 
 def validate_rollouts(
-    forecaster: NetworkForecaster, rollouts: ForecastDataset, config: TrainConfig
+    forecaster: NetworkForecaster,
+    rollouts: ForecastDataset,
+    config: TrainConfig,
+    stabilization: Stabilization | None = None,
 ) -> tuple[dict[str, float], list[Row]]:
     """Score forecasts from fixed initial times of the validation split at `config.validation_leads`.
 
@@ -99,6 +117,7 @@ def validate_rollouts(
         forecaster: What forecasts.
         rollouts: Validation windows of the history and the longest lead.
         config: Leads, and how many forecasts.
+        stabilization: What corrects the states of the forecasts; None: nothing.
 
     Returns:
         The scores by name, and one row for each lead and variable with persistence beside it.
@@ -118,7 +137,10 @@ def validate_rollouts(
             for name, model in models.items():
                 window = history.last(model.history).to(forecaster.device)
                 given = forcings if model is forecaster else None
-                states = rollout(model, window, given, leads[-1])
+                correction = None
+                if stabilization is not None and model is forecaster:
+                    correction = stabilization.begin(window)
+                states = rollout(model, window, given, leads[-1], correction)
                 pairs = [
                     _compared(forecaster, state, truth.at(slice(lead, lead + 1)))
                     for lead, state in enumerate(states)

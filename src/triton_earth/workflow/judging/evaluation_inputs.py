@@ -162,7 +162,7 @@ def _open_forecast(source: ForecastSource) -> Forecasts | Parts:
     path = Path(source)
     kind = _format(source)
     if kind == FORECAST_FORMAT or (not _is_pattern(source) and not path.exists()):
-        return ForecastStore.open(path)
+        return require_single_steps(ForecastStore.open(path))
     if kind == STORE_FORMAT:
         raise UserError(f"{source}: a training store, not a forecast. The order is FORECAST TRUTH.")
     if (path / DESCRIPTION).is_file() or (path / "forecaster" / DESCRIPTION).is_file():
@@ -171,6 +171,21 @@ def _open_forecast(source: ForecastSource) -> Forecasts | Parts:
             "forecast first: `triton-earth forecast MODEL STORE --out FORECAST`."
         )
     return open_files(str(source))
+
+
+def require_single_steps(forecast: ForecastStore) -> ForecastStore:
+    """Return a forecast of single steps.
+
+    Raises:
+        UserError: if its fields are means, which the states of a truth are no match for.
+    """
+    if forecast.every is not None:
+        raise UserError(
+            f"{forecast.path}: its fields are means over each {forecast.every}, but scores compare single steps. Judge "
+            "the model while it is rolled out, `triton-earth evaluate MODEL STORE --length 10y`, which stores no "
+            "fields; the means open with xarray."
+        )
+    return forecast
 
 
 def _open_truth(source: TruthSource) -> TrainingStore | Parts:

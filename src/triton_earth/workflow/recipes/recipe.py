@@ -95,6 +95,20 @@ class Recipe(StrictConfig):
             )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _has_what_training_needs(self) -> "Recipe":
+        if self.train.stabilized and not self.forecast.stabilizers.names:
+            raise UserError(
+                "train.stabilized=true: there are no forecast.stabilizers. Switch one on, as "
+                "forecast.stabilizers.mean_of_season={variables: [NAME]}, or leave it out."
+            )
+        if self.model.damping.trainable and self.train.parallel == "fsdp":
+            raise UserError(
+                "model.damping.trainable=true: parallel=fsdp cuts all weights, the damping's too. Take "
+                "parallel=ddp, or leave it out."
+            )
+        return self
+
     @property
     def window(self) -> int:
         """Times in a window of training: the history, and the longest horizon's blocks, which are as long as it."""
