@@ -4,7 +4,7 @@ import math
 
 from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.processes.machine import require_fits
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.workflow.plan import least_needs
 
 

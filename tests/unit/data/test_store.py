@@ -23,8 +23,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.data.statistics.climatology import Climatology
-from triton_earth.data.store import writer
-from triton_earth.data.store.training_store import TrainingStore, read_trajectory
+from triton_earth.data.store.training_store import TrainingStore, read_trajectory, writer
 
 
 def test_a_store_gives_back_what_was_written(waves):
