@@ -62,14 +62,14 @@ def bench(
         )
     require_apart(out, [file, *([] if config.store is None else [config.store])])
     with sole_use(folder.path, shared=run is not None):
+        if not force:
+            require_bench_fits(folder, jobs)
         folder.claim()
         if config.store is None:
             first = next(iter(config.variants))
             prepare(
                 config.recipe, folder.store, config.assignments(first), resume=True, force=force
             )
-        if not force:
-            require_bench_fits(folder, jobs)
         return _done(folder, pieces, jobs, run, dask)
 
 

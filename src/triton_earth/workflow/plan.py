@@ -148,7 +148,9 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
     """
     batch = recipe.train.batch_size // (recipe.train.accumulate * processes)
     window = batch * recipe.window * NUMBER * len(store.variables) * math.prod(store.grid.shape)
-    with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(recipe, store)
+    with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(
+        recipe, of_store(recipe, store)
+    )
     if with_network < min(free_memory(), free_disk(out)) / 2:
         return
     planned = _planned(recipe, of_store(recipe, store), processes, measure=False)
@@ -170,19 +172,19 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
     )
 
 
-def least_needs(recipe: Recipe, store: TrainingStore) -> Needs:
+def least_needs(recipe: Recipe, data: DescribedData) -> Needs:
     """Return what a training takes at least: weights, average, gradients and two moments, and its run folder.
 
     Args:
         recipe: What is trained.
-        store: With which data.
+        data: With which data.
     """
-    size = _parameter_bytes(recipe, store)
+    size = _parameter_bytes(recipe, data)
     return Needs(5 * size, 10 * size)
 
 
-def _parameter_bytes(recipe: Recipe, store: TrainingStore) -> float:
-    forecaster = on_meta(recipe, of_store(recipe, store), torch.device("cpu"))
+def _parameter_bytes(recipe: Recipe, data: DescribedData) -> float:
+    forecaster = on_meta(recipe, data, torch.device("cpu"))
     return float(NUMBER * forecaster.parameter_count)
 
 

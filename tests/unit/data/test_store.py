@@ -23,7 +23,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.region import Region
 from triton_earth.data.statistics.climatology import Climatology
-from triton_earth.data.store.training_store import TrainingStore, read_trajectory, writer
+from triton_earth.data.store.training_store import TrainingStore, read_trajectory
+from triton_earth.data.store.writer import write_climatology
 
 
 def test_a_store_gives_back_what_was_written(waves):
@@ -239,9 +240,9 @@ def test_a_full_disk_at_the_climatology_is_one_line(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     wave_store(tmp_path / "store.zarr")
-    monkeypatch.setattr(writer.zarr, "open_group", full)
+    monkeypatch.setattr("triton_earth.data.store.writer.zarr.open_group", full)
     climatology = Climatology(np.zeros((1, 1, 8, 8)), "zero")
     with pytest.raises(
         UserError, match=r"store\.zarr cannot be written \(No space left on device\)"
     ):
-        writer.write_climatology(tmp_path / "store.zarr", ["vorticity"], climatology, ("y", "x"))
+        write_climatology(tmp_path / "store.zarr", ["vorticity"], climatology, ("y", "x"))
