@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 120.0
+SECONDS = 300.0
 """After this a command counts as one that hangs."""
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MPLBACKEND": "Agg"}
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,12 @@ def free_port() -> int:
 
 def start_pair(given: Commands, folder, *words, how=({}, {}), **env) -> list[Running]:
     """Start two processes that train together, as srun would."""
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "SLURM_NTASKS": "2"}
+    meeting = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "SLURM_NTASKS": "2",
+        "TRITON_EARTH_WAIT_MINUTES": "1",
+    }
     return [
         given.start(folder, *words, **how[rank], **meeting, SLURM_PROCID=str(rank), **env)
         for rank in range(2)
