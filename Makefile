@@ -18,7 +18,7 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(BIN)/python -m pytest
 
-# 100 kills and 1000 hostile inputs; others with make faults FAULTS_SEED=...
+# 100 kills, 100 power cuts, pairs of commands and 1000 hostile inputs; others with make faults FAULTS_SEED=...
 FAULTS_SEED ?= 1
 faults: $(STAMP)
 	FAULTS_SEED=$(FAULTS_SEED) FAULTS_KILLS=100 FAULTS_INPUTS=1000 $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults

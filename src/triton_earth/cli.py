@@ -347,6 +347,7 @@ def evaluate(
     workers: Workers = 1,
     dask: Dask = None,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Judge a forecast against the truth: scores and a report. Baselines stand beside the model."""
     options = dict(locals())
@@ -386,6 +387,7 @@ def compare(
     workers: Workers = 1,
     dask: Dask = None,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Judge several forecasts against the truth and each other. Differences have their significance."""
     options = dict(locals())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from triton_earth.options import Dask, Out, at_least
+from triton_earth.options import Dask, Force, Out, at_least
 
 
 def bench(
@@ -18,11 +18,12 @@ def bench(
         int | None, typer.Option(metavar="INDEX", help="Do this piece of work alone.")
     ] = None,
     dask: Dask = None,
+    force: Force = False,
 ) -> None:
     """Compare variants of a recipe with equal budgets. The same command goes on where it ended."""
     from triton_earth.bench.bench import bench as compare_variants
     from triton_earth.bench.table import markdown
 
-    found = compare_variants(file, out, jobs=jobs, run=run, dask=dask)
+    found = compare_variants(file, out, jobs=jobs, run=run, dask=dask, force=force)
     if found is not None:
         typer.echo(f"{markdown(found)}\nreport: {out / 'report' / 'report.html'}")

@@ -34,9 +34,10 @@ def write_results(folder: BenchFolder, results: Results) -> None:
             list(stored.values()),
             folder.store,
             out,
-            True,
             {"name": list(stored), "title": title},
-            [Section("Table", html(results))],
+            overwrite=True,
+            force=True,
+            sections=[Section("Table", html(results))],
         )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from triton_earth.options import ModelArgument, Out, Overwrite, Resume
+from triton_earth.options import Force, ModelArgument, Out, Overwrite, Resume
 
 
 def convert(
@@ -35,6 +35,7 @@ def convert(
         ),
     ] = False,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Make a model of the published weights of the original."""
     from triton_earth.exchange.convert import convert as run
@@ -51,6 +52,7 @@ def convert(
         mask=mask,
         normalised=normalised,
         overwrite=overwrite,
+        force=force,
     )
     typer.echo(f"model: {to} ({model.parameter_count:,} parameters, {model.grid})")
 
@@ -81,11 +83,20 @@ def export_forecast(
     ] = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Write a stored forecast in the layout of another tool."""
     from triton_earth.exchange.export_forecast import export_forecast as run
 
-    made = run(forecast, out, layout=layout, initial=initial, resume=resume, overwrite=overwrite)
+    made = run(
+        forecast,
+        out,
+        layout=layout,
+        initial=initial,
+        resume=resume,
+        overwrite=overwrite,
+        force=force,
+    )
     typer.echo(f"{layout}: {made}")
 
 
@@ -99,11 +110,13 @@ def push(
         Path | None, typer.Option(metavar="DIR", help="What evaluate wrote; the card quotes it.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Only the owner sees it.")] = False,
+    force: Force = False,
 ) -> None:
     """Publish a model and its card on the Hugging Face Hub."""
     from triton_earth.exchange.push import push as run
 
-    typer.echo(f"model: {run(model, name, licence=licence, scores=scores, private=private)}")
+    made = run(model, name, licence=licence, scores=scores, private=private, force=force)
+    typer.echo(f"model: {made}")
 
 
 COMMANDS = (convert, export, export_forecast, push)

@@ -13,6 +13,7 @@ import torch
 from triton_earth import __version__
 from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.variables import Role
 from triton_earth.data.statistics.normalization import NormalizationConfig, Normalizer
 from triton_earth.data.statistics.seasons import SeasonalCycle
@@ -39,6 +40,9 @@ UNREADABLE = (
 )
 """What torch and safetensors raise on files that are damaged or none of theirs."""
 
+COPIES = 3
+"""Of the weights in memory: as read, in the network, and as they are written."""
+
 
 def convert(
     official: str | Path,
@@ -52,6 +56,7 @@ def convert(
     mask: str | Path | None = None,
     normalised: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> NetworkForecaster:
     """Make a forecaster of weights that were published for the original system.
 
@@ -72,16 +77,26 @@ def convert(
         normalised: Whether fields stay normalised, as the weather experiment's files ``{year}_norm.nc`` are: units are
             1 then, and no statistics are asked for.
         overwrite: Replace an existing forecaster.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The forecaster.
 
     Raises:
-        UserError: if the weights cannot be read or belong to no experiment, or a file of statistics is missing or does
-            not fit.
+        UserError: if the weights cannot be read or belong to no experiment, a file of statistics is missing or does not
+            fit, or memory or disk do not suffice.
     """
     official, to = Path(official), Path(to)
     require_apart(to, [official])
+    if not force and official.is_file():
+        size = float(official.stat().st_size)
+        require_fits(
+            f"{to}: the conversion",
+            memory=COPIES * size,
+            disk=size,
+            path=to,
+            advice="Make room; a state dict without the optimizer's state takes less.",
+        )
     network = load_network(read_weights(official))
     readout = network.decoder.readout
     found = find_experiment(
@@ -107,7 +122,7 @@ def convert(
         "statistics": {name: path.name for name, path in paths.items() if path is not None},
         "triton_earth_version": __version__,
     }
-    save_forecaster(forecaster, to, provenance)
+    save_forecaster(forecaster, to, provenance, overwrite=overwrite)
     return forecaster
 
 

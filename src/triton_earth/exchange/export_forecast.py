@@ -1,11 +1,13 @@
 """Write a stored forecast in the layout of another tool: start after start, to go on with after a crash."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.outputs.claim import Claim, Kind
 from triton_earth.core.outputs.files import read_json, require_apart, write_json
+from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.processes.progress import progress
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.exchange.cmip import Cmip
@@ -33,6 +35,7 @@ def export_forecast(
     initial: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    force: bool = False,
 ) -> Path:
     """Write a stored forecast in the layout of another tool.
 
@@ -46,12 +49,14 @@ def export_forecast(
         initial: Store with the initial states, which become lead 0; None: the first lead is the first step.
         resume: Go on with an unfinished export.
         overwrite: Replace an existing export.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: if the layout is unknown or cannot hold the forecast, or an initial state is not in the store.
+        UserError: if the layout is unknown or cannot hold the forecast, an initial state is not in the store, or
+            memory or disk do not suffice.
     """
     out = Path(out)
     if layout not in LAYOUTS:
@@ -74,6 +79,8 @@ def export_forecast(
     if truth is not None:
         _require_states(exported, truth)
     chosen.check(exported)
+    if not force:
+        _require_fits(exported, out)
     identity = _identity(exported, layout)
 
     def require_same(found: Any, partial: Path) -> None:
@@ -105,6 +112,19 @@ def export_forecast(
         chosen.finish(claim.partial, exported)
         claim.publish()
         return claim.path
+
+
+def _require_fits(exported: Exported, out: Path) -> None:
+    """Refuse an export that does not fit; what compression saves is not counted on."""
+    forecast = exported.forecast
+    lead = 4.0 * exported.members * len(forecast.variables) * math.prod(exported.grid.shape)
+    require_fits(
+        f"{out}: the export of {exported.inits} forecasts of {len(exported.lead_times)} leads",
+        memory=2 * lead,
+        disk=exported.inits * len(exported.lead_times) * lead,
+        path=out,
+        advice="Export a forecast with fewer variables, leads or initial times.",
+    )
 
 
 def _require_states(exported: Exported, truth: TrainingStore) -> None:

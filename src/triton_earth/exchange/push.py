@@ -5,6 +5,7 @@ from pathlib import Path
 
 from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.outputs.files import write_json, write_text
+from triton_earth.core.processes.machine import require_fits
 from triton_earth.exchange.card import LIBRARY, model_card
 from triton_earth.models.checkpoint import (
     DESCRIPTION,
@@ -23,6 +24,7 @@ def push(
     licence: str | None = None,
     scores: str | Path | None = None,
     private: bool = False,
+    force: bool = False,
 ) -> str:
     """Publish a model on the Hugging Face Hub, with a card that is made of what is stored with it.
 
@@ -32,12 +34,14 @@ def push(
         licence: Identifier of its licence, such as ``apache-2.0``; a card says it.
         scores: Folder that `evaluate` wrote, whose scores the card quotes.
         private: Whether only its owner sees the model.
+        force: Go on though memory or disk do not suffice.
 
     Returns:
         Name by which `load_forecaster` loads it, with its revision.
 
     Raises:
-        UserError: if there is no licence, the model or scores cannot be read, or the Hub refuses or cannot be reached.
+        UserError: if there is no licence, the model or scores cannot be read, memory or disk do not suffice, or the Hub
+            refuses or cannot be reached.
     """
     full = name if name.startswith(HUB) else HUB + name
     repository, revision = parse_hub_name(full)
@@ -50,6 +54,16 @@ def push(
             "a model card says under which licence a model may be used; name it with --licence, as apache-2.0 or "
             "cc-by-4.0."
         )
+    folder = forecaster_folder(model)
+    if not force:
+        size = float((folder / WEIGHTS).stat().st_size)
+        require_fits(
+            f"{name}: the copy that is sent",
+            memory=2 * size,
+            disk=size,
+            path=Path(tempfile.gettempdir()) / WEIGHTS,
+            advice="Make room, or name another folder for temporary files (TMPDIR).",
+        )
     forecaster, provenance = load_forecaster(model), load_provenance(model)
     card = model_card(
         forecaster,
@@ -59,7 +73,6 @@ def push(
         scores=None if scores is None else Path(scores),
     )
     hub = hub_package(full)
-    folder = forecaster_folder(model)
     with tempfile.TemporaryDirectory() as made:
         for file in (WEIGHTS, DESCRIPTION):
             (Path(made) / file).write_bytes((folder / file).read_bytes())

@@ -41,6 +41,8 @@ def save_forecaster(
     folder: Path,
     provenance: dict[str, Any],
     weights: dict[str, Tensor] | None = None,
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write a forecaster; an older one of that name is replaced only by a complete new one.
 
@@ -49,9 +51,10 @@ def save_forecaster(
         folder: Its folder.
         provenance: How it was trained: recipe, seed, data hash, versions; plain values.
         weights: Weights to save in place of the network's own, for example their moving average.
+        overwrite: Replace an older one.
 
     Raises:
-        UserError: if the folder cannot be made or written.
+        UserError: if the folder cannot be made or written, or there is an older one that may not be replaced.
     """
     state = forecaster.network.state_dict() if weights is None else weights
     tensors = {
@@ -74,7 +77,7 @@ def save_forecaster(
         **forecaster.normalizer.to_dict(),
         "provenance": provenance,
     }
-    with Claim(folder, SAVED, resume=False, overwrite=True) as claim:
+    with Claim(folder, SAVED, resume=False, overwrite=overwrite) as claim:
         partial = claim.begin()
         write_bytes(partial / WEIGHTS, content)
         write_json(partial / DESCRIPTION, {**description, SEAL: _seal(description)})

@@ -10,9 +10,11 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.core.outputs.claim import Claim, Kind
 from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.processes.workers import torch_threads
 from triton_earth.core.region import Region
 from triton_earth.evaluation.evaluate import Evaluation, evaluate_forecasts
+from triton_earth.evaluation.needs import needs_of
 from triton_earth.evaluation.regions.named_regions import named_regions
 from triton_earth.evaluation.regions.places import find_place
 from triton_earth.evaluation.regions.surface_variables import keep_defined
@@ -45,6 +47,7 @@ def evaluate(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
+    force: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """Judge forecasts against the truth, with the baselines beside them.
@@ -61,6 +64,7 @@ def evaluate(
         out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
             written.
         overwrite: Replace an existing folder.
+        force: Go on though memory or disk do not suffice.
         options: Fields of `triton_earth.workflow.judging.evaluation_config.EvaluationConfig`, all by name.
 
     Returns:
@@ -76,7 +80,7 @@ def evaluate(
         again = triton_earth.evaluate(forecasts, "truth.zarr", resamples=100)  # of the dataset
     """
     several: list[Any] = list(forecasts) if isinstance(forecasts, list | tuple) else [forecasts]
-    return judge("evaluate", several, truth, out, overwrite, options)
+    return judge("evaluate", several, truth, out, options, overwrite=overwrite, force=force)
 
 
 @with_options
@@ -86,6 +90,7 @@ def compare(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
+    force: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """Judge two forecasts or more against the truth and each other; `evaluate` with a list does the same.
@@ -96,6 +101,7 @@ def compare(
         out: New folder for ``scores.nc``, ``scores.json``, ``report.html`` and ``animation.gif``; None: no file is
             written.
         overwrite: Replace an existing folder.
+        force: Go on though memory or disk do not suffice.
         options: Fields of `triton_earth.workflow.judging.evaluation_config.EvaluationConfig`, all by name.
 
     Returns:
@@ -115,7 +121,7 @@ def compare(
             f"compare: expected at least two forecasts and a truth, found {len(forecasts)} forecasts. "
             "Judge a single one with `triton-earth evaluate`."
         )
-    return judge("compare", list(forecasts), truth, out, overwrite, options)
+    return judge("compare", list(forecasts), truth, out, options, overwrite=overwrite, force=force)
 
 
 def judge(
@@ -123,8 +129,10 @@ def judge(
     forecasts: list[ForecastSource],
     truth: TruthSource,
     out: str | Path | None,
-    overwrite: bool,
     options: dict[str, Any],
+    *,
+    overwrite: bool = False,
+    force: bool = False,
     sections: Sequence[Section] = (),
 ) -> xr.Dataset:
     """Do what `evaluate` and `compare` do, with sections of the report that stand after its verdict."""
@@ -141,6 +149,15 @@ def judge(
         inputs.models, inputs.truth, where, [config.heat_waves, config.eddies]
     )
     regions = named_regions(config.by_region, models[0], inputs.truth, where)
+    if not force:
+        needed = needs_of(models, len(regions))
+        require_fits(
+            f"{'the evaluation' if out is None else out}: {verb} of {len(models)} forecasts",
+            memory=needed.memory,
+            disk=needed.disk,
+            path=None if out is None else Path(out),
+            advice="Judge fewer initial conditions, leads, variables or regions at once.",
+        )
     with ExitStack() as stack:
         partial = None
         if out is not None:

@@ -11,7 +11,13 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from triton_earth.core.errors import UserError, first_line
-from triton_earth.core.processes.machine import free_disk, free_memory, in_bytes, require_fits
+from triton_earth.core.processes.machine import (
+    Needs,
+    free_disk,
+    free_memory,
+    in_bytes,
+    require_fits,
+)
 from triton_earth.core.variables import Role
 from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.data.statistics.damping import no_damping
@@ -39,7 +45,8 @@ NUMBER = 4
 
 ACTIVATIONS, WEIGHTS = 3000, 8
 """Bytes that a step may hold for each byte of its windows, and a training for each of its weights: bounds from above,
-under which nothing need be counted."""
+under which nothing need be counted. Networks that are shipped hold up to 295 for each (docs/measurements.md, "What plan
+counts")."""
 
 ADVICE = (
     "Take a smaller train.batch_size, train.accumulate parts of it, or train.recompute_steps=true."
@@ -102,7 +109,7 @@ def plan(
 ) -> Plan:
     """Count the operations of training steps and work out what all of a recipe's training takes.
 
-    Nothing is built, run or written. The time is that of the operations at a quarter of the rate of a matrix product.
+    Nothing is built, run or written. The time is that of the operations at 0.22 of the rate of a matrix product.
 
     Args:
         recipe: Recipe file, or name of a shipped recipe.
@@ -141,7 +148,9 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
     """
     batch = recipe.train.batch_size // (recipe.train.accumulate * processes)
     window = batch * recipe.window * NUMBER * len(store.variables) * math.prod(store.grid.shape)
-    with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(recipe, store)
+    with_network = ACTIVATIONS * window + WEIGHTS * _parameter_bytes(
+        recipe, of_store(recipe, store)
+    )
     if with_network < min(free_memory(), free_disk(out)) / 2:
         return
     planned = _planned(recipe, of_store(recipe, store), processes, measure=False)
@@ -163,13 +172,29 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
     )
 
 
-def _parameter_bytes(recipe: Recipe, store: TrainingStore) -> float:
-    forecaster = _on_meta(recipe, of_store(recipe, store), torch.device("cpu"))
+def least_needs(recipe: Recipe, data: DescribedData) -> Needs:
+    """Return what a training takes at least: weights, average, gradients and two moments, and its run folder.
+
+    Args:
+        recipe: What is trained.
+        data: With which data.
+    """
+    size = _parameter_bytes(recipe, data)
+    return Needs(5 * size, 10 * size)
+
+
+def _parameter_bytes(recipe: Recipe, data: DescribedData) -> float:
+    forecaster = on_meta(recipe, data, torch.device("cpu"))
     return float(NUMBER * forecaster.parameter_count)
 
 
-def _on_meta(recipe: Recipe, data: DescribedData, device: torch.device) -> NetworkForecaster:
+def on_meta(recipe: Recipe, data: DescribedData, device: torch.device) -> NetworkForecaster:
     """Return a forecaster whose weights are nowhere.
+
+    Args:
+        recipe: What is trained.
+        data: With which data.
+        device: Where it would be.
 
     Raises:
         UserError: if the network's sizes are beyond any memory.
@@ -196,7 +221,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
     config = recipe.train
     training_windows(recipe, data.segments, Processes(count=processes))
     device = resolve_device(config.device)
-    forecaster = _on_meta(recipe, data, device)
+    forecaster = on_meta(recipe, data, device)
     require_predicted(config, forecaster.predicted.names)
     if measure:
         torch.manual_seed(recipe.seed)

@@ -98,3 +98,19 @@ def test_a_folder_below_a_file(tmp_path):
 def test_a_folder_that_may_not_be_written(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     assert "may not be written (" in refusal(tmp_path / "locked" / "out")
+
+
+def test_parts_of_one_work_share_an_output_and_keep_others_away(tmp_path):
+    out = tmp_path / "out"
+    with sole_use(out, shared=True):
+        with sole_use(out, shared=True):
+            assert "another process is writing it" in refusal(out)
+        assert lock_path(out).exists()
+        assert "another process is writing it" in refusal(out)
+    assert list(tmp_path.iterdir()) == []
+    with (
+        sole_use(out),
+        pytest.raises(UserError, match="another process is writing it"),
+        sole_use(out, shared=True),
+    ):
+        pass

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 import shutil
 
 import numpy as np
@@ -20,7 +22,9 @@ from tests.builders import (
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.region import Region
+from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.data.store.training_store import TrainingStore, read_trajectory
+from triton_earth.data.store.writer import write_climatology
 
 
 def test_a_store_gives_back_what_was_written(waves):
@@ -229,3 +233,16 @@ def test_a_store_on_a_part_of_its_grid(weather):
     assert weather.on(weather.grid) is weather
     assert weather.on(PeriodicGrid(4, 4)) is weather
     np.testing.assert_array_equal(weather.read(4, slice(0, 3)), whole)
+
+
+def test_a_full_disk_at_the_climatology_is_one_line(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    wave_store(tmp_path / "store.zarr")
+    monkeypatch.setattr("triton_earth.data.store.writer.zarr.open_group", full)
+    climatology = Climatology(np.zeros((1, 1, 8, 8)), "zero")
+    with pytest.raises(
+        UserError, match=r"store\.zarr cannot be written \(No space left on device\)"
+    ):
+        write_climatology(tmp_path / "store.zarr", ["vorticity"], climatology, ("y", "x"))

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,12 @@ def test_a_step_with_a_unit_needs_a_calendar(waves):
     with pytest.raises(UserError, match="the store's times are numbers, and so is their step"):
         initial_times(["0.2..0.8/5D"], waves, 1)
     assert waves.times.dtype == np.float64
+
+
+@pytest.mark.parametrize("text", ["..", "", "nat", "2000-01-01..", "nan", ",,"])
+def test_what_numpy_takes_for_no_time_is_refused_without_a_warning(weather, waves, text):
+    for store in (weather, waves):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(UserError, match="not a time"):
+                initial_times([text], store, 1)

@@ -22,7 +22,7 @@ def lock_path(path: Path) -> Path:
 
 
 @contextmanager
-def sole_use(path: Path) -> Iterator[None]:
+def sole_use(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Claim an output until the block or the process ends, however it ends; nothing need be there yet.
 
     The claim is a lock (flock) of a file beside the output, which goes away with the claim. What a killed process
@@ -31,6 +31,7 @@ def sole_use(path: Path) -> Iterator[None]:
 
     Args:
         path: File or folder that is written, by whatever name.
+        shared: Share it with others who say so too, such as the parts of one work.
 
     Raises:
         UserError: saying who has it, or why the folder above cannot be written.
@@ -38,12 +39,13 @@ def sole_use(path: Path) -> Iterator[None]:
     made = _make_parents(path)
     lock = lock_path(path.parent.resolve() / path.name)
     try:
-        descriptor = _locked(path, lock)
+        descriptor = _locked(path, lock, shared=shared)
         try:
             yield
         finally:
             try:
-                lock.unlink(missing_ok=True)
+                if not shared or _is_last(descriptor):
+                    lock.unlink(missing_ok=True)
             finally:
                 os.close(descriptor)
     finally:
@@ -69,7 +71,18 @@ def _make_parents(path: Path) -> list[Path]:
     return missing
 
 
-def _locked(path: Path, lock: Path) -> int:
+def _is_last(descriptor: int) -> bool:
+    """Return whether nobody else shares a lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
+
+
+def _locked(path: Path, lock: Path, *, shared: bool) -> int:
     """Return an open descriptor of the lock file that holds its lock."""
     while True:
         try:
@@ -82,7 +95,7 @@ def _locked(path: Path, lock: Path) -> int:
             ) from error
         kept = False
         try:
-            _lock(descriptor, path, lock)
+            _lock(descriptor, path, lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             # Who had it before may have removed the file that we opened.
             kept = lock.exists() and os.path.samestat(os.fstat(descriptor), lock.lstat())
             if kept:
@@ -93,7 +106,7 @@ def _locked(path: Path, lock: Path) -> int:
                 os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, lock: Path) -> None:
+def _lock(descriptor: int, path: Path, lock: Path, how: int) -> None:
     content = b""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         content = os.pread(descriptor, 4096, 0)
@@ -102,7 +115,7 @@ def _lock(descriptor: int, path: Path, lock: Path) -> None:
     ):
         raise UserError(f"{lock} is in the way and is not ours. Remove it, or choose another path.")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         who = content.decode("utf-8", "replace").removeprefix(_MAGIC).strip()
         raise UserError(

@@ -2,9 +2,23 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from triton_earth.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What some work takes at least.
+
+    Attributes:
+        memory: Bytes of memory.
+        disk: Bytes of disk.
+    """
+
+    memory: float
+    disk: float
 
 
 def free_memory() -> float:

@@ -127,17 +127,25 @@ def write_climatology(
         names: The channels that are anomalies.
         climatology: Their climatology; `Climatology.at` gives it at any time.
         axes: Names of the grid's axes.
+
+    Raises:
+        UserError: if the disk is full or fails.
     """
-    zarr.open_group(LocalStore(path), mode="r+").create_array(
-        "climatology",
-        data=climatology.coefficients,
-        dimension_names=["basis", "anomaly", *axes],
-        attributes={
-            "anomalies": names,
-            "definition": climatology.definition,
-            "daily_harmonics": climatology.daily_harmonics,
-        },
-    )
+    try:
+        zarr.open_group(LocalStore(path), mode="r+").create_array(
+            "climatology",
+            data=climatology.coefficients,
+            dimension_names=["basis", "anomaly", *axes],
+            attributes={
+                "anomalies": names,
+                "definition": climatology.definition,
+                "daily_harmonics": climatology.daily_harmonics,
+            },
+        )
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command."
+        ) from error
 
 
 def write_trajectory(

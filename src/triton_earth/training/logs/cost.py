@@ -18,8 +18,9 @@ from triton_earth.training.step import TrainingStep
 REPEATS = 3
 """How often a step is timed; the fastest counts, because everything else that runs only makes it slower."""
 
-RATE_SHARE = 0.25
-"""Share of a matrix product's rate that a step comes to where it is only counted; docs/measurements.md has it."""
+RATE_SHARE = 0.22
+"""Share of a matrix product's rate that a step comes to where it is only counted: the median of four recipes, which lie
+between 0.12 and 0.33 (docs/measurements.md, "What plan counts")."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def counted_step(
         horizon: Applications of the model.
     """
     run = _step_of(forecaster, config, batch, horizon)
-    with FlopCounterMode(display=False) as counter:
-        run()
-    with HeldMemory() as memory:
+    with FlopCounterMode(display=False) as counter, HeldMemory() as memory:
         run()
     return StepCost(float(counter.get_total_flops()), float(memory.peak), 0.0)
 

@@ -80,11 +80,15 @@ def _step(text: str, store: TrainingStore) -> Any:
 
 
 def _parse_time(text: str, times: np.ndarray) -> Any:
+    refusal = UserError(
+        f"--init {text}: not a time; the store's times look like {times[0]}. Expected {_FORMS}."
+    )
+    calendar = np.issubdtype(times.dtype, np.datetime64)
     try:
-        if np.issubdtype(times.dtype, np.datetime64):
-            return np.datetime64(text.strip())
-        return float(text)
+        time: Any = np.datetime64(text.strip()) if calendar else float(text)
     except ValueError as error:
-        raise UserError(
-            f"--init {text}: not a time; the store's times look like {times[0]}. Expected {_FORMS}."
-        ) from error
+        raise refusal from error
+    # numpy and Python read "", "nat" and "nan" as times that are none.
+    if np.isnat(time) if calendar else not np.isfinite(time):
+        raise refusal
+    return time

@@ -1,0 +1,39 @@
+"""What a bench takes of memory and disk, so that what cannot fit is refused before it starts."""
+
+import math
+
+from triton_earth.bench.folder import BenchFolder
+from triton_earth.core.processes.machine import require_fits
+from triton_earth.workflow.plan import least_needs
+from triton_earth.workflow.recipes.expected_data import expected_data
+
+
+def require_bench_fits(folder: BenchFolder, jobs: int) -> None:
+    """Refuse a bench whose trainings memory does not suffice for, or the disk for all runs and the forecasts that stay.
+
+    Nothing need be there yet. Of each variant one forecast stays for each stretch of the test split.
+
+    Args:
+        folder: The bench.
+        jobs: Processes that share the work.
+
+    Raises:
+        UserError: with the numbers.
+    """
+    config, store = folder.config, folder.store
+    memory, disk = 0.0, 0.0
+    for name in config.variants:
+        recipe = config.recipe_of(name)
+        data = expected_data(recipe, store if store.exists() else None)
+        needed = least_needs(recipe, data)
+        memory = max(memory, needed.memory)
+        field = 4.0 * len(data.variables) * math.prod(data.grid.shape)
+        forecasts = len(data.segments("test")) * recipe.forecast.steps
+        disk += len(config.seeds) * needed.disk + forecasts * field
+    require_fits(
+        f"{folder.path}: the bench of {len(config.variants)} variants and {len(config.seeds)} seeds",
+        memory=min(jobs, len(config.variants) * len(config.seeds)) * memory,
+        disk=disk,
+        path=folder.path,
+        advice="Take smaller networks or batches, fewer --jobs, variants or seeds.",
+    )
