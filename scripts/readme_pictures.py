@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from triton_earth.plots.spectra import final_spectrum
-from triton_earth.rollout.forecast_store import ForecastStore
 
 from triton_earth.bench.config import load_bench
 from triton_earth.bench.folder import BENCH, BenchFolder
 from triton_earth.core.errors import UserError
-from triton_earth.data.store import TrainingStore
+from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.evaluate import evaluate_forecasts
 from triton_earth.evaluation.spectra.names import BOX
 from triton_earth.plots.animation import comparison, write_animation
+from triton_earth.plots.sections.spectra import final_spectrum
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 ANIMATION, SPECTRA = "networks.webp", "networks_enstrophy.svg"
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.files import read_json
+from triton_earth.core.outputs.files import read_json
 from triton_earth.core.wording import number
 from triton_earth.workflow.recipes.recipe import Recipe
 
