@@ -76,7 +76,7 @@ def course_of(
 
     Args:
         recipe: What they were trained by.
-        logs: Their logs by seed, as `triton_earth.training.log.read_logs` gives them.
+        logs: Their logs by seed, as `triton_earth.training.logs.log.read_logs` gives them.
         name: Name of the recipe.
         machine: What they ran on.
         command: How a run of them is made.
