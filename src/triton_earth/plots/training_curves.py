@@ -53,8 +53,8 @@ def log_curves(logs: xr.Dataset) -> Figure:
 def _expected(axes: Axes, values: xr.DataArray) -> None:
     """Draw the mean and the range of other runs behind what is there."""
     steps = values[str(values.dims[0])].values
-    ends = (values.sel(expected_bound=end).values for end in ("lowest", "highest"))
-    axes.fill_between(steps, *ends, color=_EXPECTED, alpha=0.25, linewidth=0, zorder=1)
+    low, high = (values.sel(expected_bound=end).values for end in ("lowest", "highest"))
+    axes.fill_between(steps, low, high, color=_EXPECTED, alpha=0.25, linewidth=0, zorder=1)
     axes.plot(
         steps,
         values.sel(expected_bound="mean").values,

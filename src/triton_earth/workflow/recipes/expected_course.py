@@ -135,7 +135,9 @@ def with_course(logs: xr.Dataset, course: Course) -> xr.Dataset:
         )
         for score in SCORES
     }
-    coordinates = {f"expected_{score}_step": course.steps[score] for score in SCORES}
+    coordinates: dict[str, list[Any]] = {
+        f"expected_{score}_step": course.steps[score] for score in SCORES
+    }
     coordinates["expected_bound"] = ["lowest", "mean", "highest"]
     return (
         logs.assign_coords(coordinates).assign(added).assign_attrs(expected=compared(logs, course))
