@@ -1,6 +1,7 @@
 """The residual ends of the network: a V-cycle down to the latent maps and back up, with a width for each level."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,12 @@ from triton_earth.layers.padding import Padding
 from triton_earth.layers.recomputation import Recomputing
 from triton_earth.layers.resampling import Doubling, Halving, Upsampling
 from triton_earth.layers.residual_block import Norm, ResidualBlock
+
+Joining = Literal["concatenate", "product"]
+JOININGS: tuple[Joining, ...] = get_args(Joining)
+
+BOUND = 3.0
+"""Largest factor of a product, in units of what leaves a residual block; far below it nothing changes."""
 
 
 class Descent(Recomputing):
@@ -54,7 +61,12 @@ class Descent(Recomputing):
 
 
 class Ascent(Recomputing):
-    """y_l = R_l([doubling(y_{l+1}), z_l]) for l = L − 1 … 0, then a 1×1 convolution of y₀, or of [y₀, x₀].
+    """y_l = R_l([u, z_l]) with u = doubling(y_{l+1}) for l = L − 1 … 0, then a 1×1 convolution of y₀, or of [y₀, x₀].
+
+    With ``product``, y_l = R_l([u, z_l, b(u) ⊙ b(z_l)]), b(v) = 3 tanh(v/3). A fluid carries its fields along: how fast
+    is what coarse maps know, u ~ ∇⁻¹ω, and what is carried is what the fine ones know, z ~ ∇ω; the change is their
+    product, which layers of sums and rectifiers have to put together piece by piece. The bound b keeps products of
+    products from growing without end in long forecasts.
 
     Args:
         output_channels: Channels of the result.
@@ -65,6 +77,7 @@ class Ascent(Recomputing):
         upsampling: As in `Doubling`.
         norm: Of the residual blocks R.
         padding: The rule of the height axis and of the width axis.
+        joining: ``concatenate``, or ``product`` for the product beside both.
     """
 
     def __init__(
@@ -77,9 +90,11 @@ class Ascent(Recomputing):
         upsampling: Upsampling,
         norm: Norm,
         padding: Padding,
+        joining: Joining = "concatenate",
     ) -> None:
         super().__init__()
-        self.joins = joins
+        self.joins, self.joining = joins, joining
+        parts = 3 if joining == "product" else 2
         self.input_to_readout = input_channels > 0
         below = [*widths[1:], widths[-1]]
         self.doublings = nn.ModuleList()
@@ -87,7 +102,9 @@ class Ascent(Recomputing):
         for width, width_below, join in zip(widths, below, joins, strict=True):
             if halvings:
                 self.doublings.append(Doubling(width_below, width, upsampling, padding))
-            self.layers.append(ResidualBlock(2 * width if join else width, width, norm, padding))
+            self.layers.append(
+                ResidualBlock(parts * width if join else width, width, norm, padding)
+            )
         self.readout = nn.Conv2d(widths[0] + input_channels, output_channels, 1)
 
     def forward(
@@ -98,6 +115,16 @@ class Ascent(Recomputing):
             if self.doublings:
                 x = self.doublings[level](x)
             if self.joins[level]:
-                x = torch.cat([x, kept[level + 1]], dim=1)
+                x = self._joined(x, kept[level + 1])
             x = self.apply_layer(self.layers[level], x)
         return self.readout(torch.cat([x, kept[0]], dim=1) if self.input_to_readout else x)
+
+    def _joined(self, x: Tensor, z: Tensor) -> Tensor:
+        if self.joining == "concatenate":
+            return torch.cat([x, z], dim=1)
+        return torch.cat([x, z, bounded(x) * bounded(z)], dim=1)
+
+
+def bounded(x: Tensor) -> Tensor:
+    """Return 3 tanh(x/3): x itself near 0, and ±3 far from it."""
+    return BOUND * torch.tanh(x / BOUND)

@@ -17,7 +17,7 @@ from triton_earth.layers.padding import ZERO, Padding, pad_to_multiple
 from triton_earth.layers.resampling import Upsampling
 from triton_earth.layers.residual_block import Norm
 from triton_earth.layers.stage import NORM_GROUPS
-from triton_earth.layers.v_cycle import Ascent, Descent
+from triton_earth.layers.v_cycle import Ascent, Descent, Joining
 from triton_earth.models.registry import NetworkConfig, register
 
 CACHE_BYTES = 8 * 2**20
@@ -38,6 +38,7 @@ OF_STAGES: dict[Stages, dict[str, Any]] = {
         "norm": "group",
         "upsampling": "bilinear",
         "input_to_readout": False,
+        "joining": "concatenate",
     },
 }
 """The keys that stages of one kind alone have, with the values that they start from."""
@@ -60,6 +61,8 @@ class TritonConfig(NetworkConfig):
         norm: Residual stages: ``group`` (over the whole map), ``channel`` (over the channels of a cell) or ``none``.
         upsampling: Residual stages: how the map is doubled, as in `layers.resampling.Doubling`.
         input_to_readout: Residual stages: whether the last convolution sees the raw input too.
+        joining: Residual stages: ``concatenate`` what comes from below and from the skip, or give the decoder their
+            ``product`` too, as a flow that carries its fields along suggests.
         spatial_hidden_dim: Plain stages: channels.
         num_spatial_layers: Plain stages: how many; each second one halves the map.
         temporal_hidden_dim: Width of the latent dynamical core.
@@ -81,6 +84,7 @@ class TritonConfig(NetworkConfig):
     norm: Norm | None = None
     upsampling: Upsampling | None = None
     input_to_readout: bool | None = None
+    joining: Joining | None = None
     spatial_hidden_dim: int | None = Field(default=None, ge=2, multiple_of=2)
     num_spatial_layers: int | None = Field(default=None, ge=1)
     temporal_hidden_dim: int = Field(default=128, ge=1)
@@ -179,6 +183,7 @@ class Triton(nn.Module):
         norm: Of residual stages: "group", "channel" or "none".
         upsampling: How residual stages double the map: "bilinear", "nearest", "shuffle" or "transposed".
         input_to_readout: Whether the last convolution of residual stages sees the raw input too.
+        joining: Of residual stages: "concatenate", or "product" to join the product of both maps too.
         blocks: "attention" or "convolution" for one kind throughout; "uniformer" for convolution blocks
             first and last (attention last where T·S = H_t); "published" for what the original
             experiments take, attention for one frame and uniformer for several; or the kind of every
@@ -225,6 +230,7 @@ class Triton(nn.Module):
         norm: Norm = "group",
         upsampling: Upsampling = "bilinear",
         input_to_readout: bool = False,
+        joining: Joining = "concatenate",
         blocks: str | Sequence[str] = "published",
         attention: Attention = "global",
         skip: Skip = "full_resolution",
@@ -279,6 +285,7 @@ class Triton(nn.Module):
                 upsampling,
                 norm,
                 padding,
+                joining,
             )
         width_in = self.frames * latent_width
         kinds = _block_kinds(blocks, num_temporal_layers, width_in == temporal_hidden_dim)

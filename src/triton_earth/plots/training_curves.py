@@ -15,6 +15,8 @@ _COLUMNS = 3
 _WIDE = 4.0
 """Ratio of largest and smallest value beyond which an axis becomes logarithmic."""
 
+_EXPECTED = "#8a9099"
+
 _PANELS = {
     "loss": ("Training loss", True),
     "validation_mse": ("Validation error, squared", True),
@@ -29,7 +31,8 @@ def log_curves(logs: xr.Dataset) -> Figure:
     """Draw the columns of the log over steps, persistence beside the validation score.
 
     Args:
-        logs: Arrays (step,), NaN where a step has no value.
+        logs: Arrays (step,), NaN where a step has no value. Where there is `expected_NAME` (expected_NAME_step,
+            expected_bound), what other runs of the recipe gave is drawn in grey, from the lowest to the highest.
     """
     with style():
         figure = Figure(figsize=(10.4, 5.2), layout="constrained")
@@ -40,9 +43,26 @@ def log_curves(logs: xr.Dataset) -> Figure:
                 curves["persistence"] = logs["persistence_mse"]
             for label, look in looks(curves).items():
                 _over_steps(axes, curves[label], look.colour, look.line, label)
+            if f"expected_{name}" in logs:
+                _expected(axes, logs[f"expected_{name}"])
             _finish(axes, title, logarithmic=logarithmic)
         _legend(panels[1], panels[5])
     return figure
+
+
+def _expected(axes: Axes, values: xr.DataArray) -> None:
+    """Draw the mean and the range of other runs behind what is there."""
+    steps = values[str(values.dims[0])].values
+    low, high = (values.sel(expected_bound=end).values for end in ("lowest", "highest"))
+    axes.fill_between(steps, low, high, color=_EXPECTED, alpha=0.25, linewidth=0, zorder=1)
+    axes.plot(
+        steps,
+        values.sel(expected_bound="mean").values,
+        color=_EXPECTED,
+        linewidth=1.0,
+        zorder=1,
+        label="expected",
+    )
 
 
 def lead_losses(logs: xr.Dataset, variables: list[str]) -> Figure:

@@ -30,8 +30,9 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
     """Write the report of a run: what was reached, curves over steps, losses by lead, validation forecasts.
 
     Args:
-        logs: Logs as `read_logs` gives them; attributes `selected_by` and `selected_score`
-            say which weights were kept, `provenance` where they come from.
+        logs: Logs as `read_logs` gives them; attributes `selected_by` and `selected_score` say which weights were kept,
+            `provenance` where they come from, `expected`, if it is there, how the run ended beside others of its
+            recipe.
         path: Where the page goes; one that is there is replaced.
         title: Heading of the page.
 
@@ -46,7 +47,8 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
             Picture(
                 svg_uri(log_curves(logs)),
                 "Loss, validation score, learning rate, norm of the gradient and speed over steps.",
-                "The loss is that of single batches; the validation score is that of the averaged weights.",
+                "The loss is that of single batches; the validation score is that of the averaged weights."
+                + (" Grey: other runs of the recipe." if "expected" in logs.attrs else ""),
             ).html(),
         ),
         Section(
@@ -121,6 +123,8 @@ def _findings(logs: xr.Dataset) -> list[tuple[str, str]]:
             "persistence on the validation split.",
         ),
     ]
+    if "expected" in logs.attrs:
+        findings.append(("note", logs.attrs["expected"]))
     if "rmse" in logs:
         end = (logs[["rmse", "persistence_rmse"]].isel(validated_step=-1) ** 2).mean("variable")
         leads = logs["validation_lead"].values

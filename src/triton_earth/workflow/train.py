@@ -36,6 +36,7 @@ from triton_earth.training.parallel.sharding import gathered
 from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.plan import require_training_fits
 from triton_earth.workflow.provenance import provenance
+from triton_earth.workflow.recipes.expected_course import expected_course, with_course
 from triton_earth.workflow.recipes.expected_data import require_agreement
 from triton_earth.workflow.recipes.recipe import Recipe, find_recipe, load_recipe
 from triton_earth.workflow.running.run_folder import (
@@ -219,10 +220,15 @@ def _train(
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
+        logs = read_logs(out)
+        course = expected_course(recipe)
+        if course is not None:
+            logs = with_course(logs, course)
+            logger.info("%s", logs.attrs["expected"])
         if config.report:
             title = f"Training of {recipe.title}"
             selected = load_provenance(out)["training"]["validation"][config.select_by]
-            logs = read_logs(out).assign_attrs(
+            logs = logs.assign_attrs(
                 selected_by=config.select_by, selected_score=selected, provenance=json.dumps(facts)
             )
             write_training_report(logs, out / REPORT, title)

@@ -40,9 +40,14 @@ def parameters(**options):
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
-@pytest.mark.parametrize("input_to_readout", [False, True])
-def test_every_weight_takes_part(norm, upsampling, input_to_readout):
-    network = small(norm=norm, upsampling=upsampling, input_to_readout=input_to_readout)
+@pytest.mark.parametrize(
+    ("input_to_readout", "joining"),
+    [(False, "concatenate"), (True, "concatenate"), (False, "product")],
+)
+def test_every_weight_takes_part(norm, upsampling, input_to_readout, joining):
+    network = small(
+        norm=norm, upsampling=upsampling, input_to_readout=input_to_readout, joining=joining
+    )
     y = network(torch.randn(2, 2, 3, 16, 24))
     assert y.shape == (2, 2, 2, 16, 24)
     y.square().mean().backward()
@@ -106,6 +111,36 @@ def test_the_raw_input_reaches_the_output_past_all_norms():
         torch.testing.assert_close(
             network(10 * x) - y, 9 * torch.einsum("oc,btchw->btohw", weight[:, 8:, 0, 0], x)
         )
+
+
+@pytest.mark.parametrize("skip", ["every_level", "full_resolution", "none"])
+def test_without_the_weights_of_products_they_are_as_if_concatenated(skip):
+    network, plain = small(joining="product", skip=skip), small(skip=skip)
+    weights = {}
+    for name, weight in network.state_dict().items():
+        there = plain.state_dict()[name]
+        if weight.shape != there.shape:
+            with torch.no_grad():
+                weight[:, there.shape[1] :] = 0.0
+        weights[name] = weight[:, : there.shape[1]] if weight.ndim > 1 else weight
+    plain.load_state_dict(weights)
+    x = torch.randn(2, 2, 3, 16, 24)
+    torch.testing.assert_close(network.eval()(x), plain.eval()(x))
+
+
+def test_a_product_is_the_product_while_it_is_small_and_never_larger_than_nine():
+    decoder = small(joining="product").decoder
+    u, z = torch.randn(2, 1, 8, 4, 4), 1e6 * torch.randn(2, 1, 8, 4, 4)
+    for one, other in zip(0.01 * u, 0.01 * u.flip(0), strict=True):
+        torch.testing.assert_close(
+            decoder._joined(one, other),
+            torch.cat([one, other, one * other], dim=1),
+            rtol=1e-3,
+            atol=1e-7,
+        )
+    joined = decoder._joined(z[0], z[1])
+    assert joined[:, 16:].abs().max() <= 9.0
+    torch.testing.assert_close(joined[:, :16], torch.cat([z[0], z[1]], dim=1))
 
 
 @pytest.mark.parametrize("levels", [0, 1, 2, 3])

@@ -159,20 +159,25 @@ def _rows_until(path: Path, step: int, columns: Sequence[str]) -> list[dict[str,
     return rows
 
 
-def read_logs(folder: Path) -> xr.Dataset:
-    """Return the logs of a run folder, NaN where a step has no value.
-
-    Columns of ``log.csv`` become (step,); of ``losses.csv`` `lead_loss` (step, lead, variable); of ``validation.csv``
-    `rmse`, `persistence_rmse`, `log_variance_ratio` and `log_small_scale_ratio` (validated_step, validation_lead,
-    variable), as far as they are there.
-    """
+def read_log(folder: Path) -> xr.Dataset:
+    """Return the columns of ``log.csv`` of a run folder as (step,), NaN where a step has no value."""
     log = _read_table(folder / "log.csv")
     steps = np.array(log.pop("step"), dtype=np.int64)
     del log["epoch"]
-    logs = xr.Dataset(
+    return xr.Dataset(
         {name: ("step", np.array(values, dtype=np.float64)) for name, values in log.items()},
         coords={"step": steps},
     )
+
+
+def read_logs(folder: Path) -> xr.Dataset:
+    """Return the logs of a run folder, NaN where a step has no value.
+
+    To what `read_log` gives come, of ``losses.csv``, `lead_loss` (step, lead, variable); of ``validation.csv`` `rmse`,
+    `persistence_rmse`, `log_variance_ratio` and `log_small_scale_ratio` (validated_step, validation_lead, variable), as
+    far as they are there.
+    """
+    logs = read_log(folder)
     logs["lead_loss"] = _cube(folder / "losses.csv", "loss", ("step", "lead"))
     validation = folder / "validation.csv"
     table = _read_table(validation) if validation.exists() else {}
