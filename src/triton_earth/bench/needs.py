@@ -28,7 +28,7 @@ def require_bench_fits(folder: BenchFolder, jobs: int) -> None:
         needed = least_needs(recipe, data)
         memory = max(memory, needed.memory)
         field = 4.0 * len(data.variables) * math.prod(data.grid.shape)
-        forecasts = len(data.segments("test")) * recipe.forecast.steps
+        forecasts = len(data.segments("test")) * recipe.forecast.number_of_steps(data.time_step)
         disk += len(config.seeds) * needed.disk + forecasts * field
     require_fits(
         f"{folder.path}: the bench of {len(config.variants)} variants and {len(config.seeds)} seeds",

@@ -16,7 +16,7 @@ from triton_earth.evaluation.indices.measures import (
     jet_latitudes,
 )
 from triton_earth.evaluation.indices.places import Place
-from triton_earth.models.climatology import Climatology, spread_states
+from triton_earth.models.climatology import Climatology, spread_states, training_segments
 
 FEWEST_STATES = 24
 """Fewest training states that a pattern is found from."""
@@ -140,5 +140,7 @@ def _jet(place: Place, store: TrainingStore, names: list[str]) -> JetLatitude:
 def _of(
     store: TrainingStore, name: str
 ) -> Iterator[tuple[np.ndarray, Float32[np.ndarray, "time y x"]]]:
-    for times, fields in spread_states(store, training_segments(store), store.variables.indices([name])):
+    for times, fields in spread_states(
+        store, training_segments(store), store.variables.indices([name])
+    ):
         yield times, fields[:, 0]

@@ -19,9 +19,7 @@ from triton_earth.workflow.forecasting.init_times import initial_times
 from triton_earth.workflow.forecasting.masks import require_same_forcing_mask
 from triton_earth.workflow.forecasting.model_source import is_reference, open_model
 from triton_earth.workflow.provenance import provenance
-
-STEPS = 99
-"""Steps of a forecast whose recipe says neither steps nor length."""
+from triton_earth.workflow.recipes.recipe import STEPS
 
 
 @dataclass(frozen=True)

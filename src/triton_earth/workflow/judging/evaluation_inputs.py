@@ -22,6 +22,8 @@ from triton_earth.evaluation.matching import Selected, describe_match, match
 from triton_earth.models.checkpoint import DESCRIPTION
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
+from triton_earth.rollout.storage.forecast_store import FORMAT as FORECAST_FORMAT
+from triton_earth.rollout.storage.forecast_store import ForecastStore
 from triton_earth.workflow.forecasting.forecast_request import request_forecast
 from triton_earth.workflow.forecasting.model_source import model_folders
 from triton_earth.workflow.judging.evaluation_config import EvaluationConfig

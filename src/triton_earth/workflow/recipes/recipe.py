@@ -9,6 +9,7 @@ from pydantic import Field
 
 from triton_earth.core.config import LARGEST_SEED, StrictConfig, apply_overrides, read_yaml
 from triton_earth.core.errors import UserError, nearest
+from triton_earth.core.time import Duration, steps_in
 from triton_earth.data.preparation.archive import ArchiveData
 from triton_earth.data.preparation.trajectories import SimulationData
 from triton_earth.data.sources.config import GriddedData
@@ -17,6 +18,9 @@ from triton_earth.models.registry import import_network
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 from triton_earth.rollout.storage.output import MOST_STEPS
 from triton_earth.training.config import VALIDATION_CRPS, TrainConfig
+
+STEPS = 99
+"""Steps of a forecast whose recipe says neither steps nor length."""
 
 
 class ForecastConfig(StrictConfig):
@@ -47,6 +51,16 @@ class ForecastConfig(StrictConfig):
                 "forecast.steps and forecast.length: give one of the two, and null for the other."
             )
         return self
+
+    def number_of_steps(self, time_step: Duration) -> int:
+        """Return how many steps a forecast has.
+
+        Raises:
+            UserError: if `length` is no length of the kind that the time step is.
+        """
+        if self.length is not None:
+            return steps_in(str(self.length), time_step)
+        return self.steps or STEPS
 
 
 def _kind(values: Any) -> str:
