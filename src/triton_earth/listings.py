@@ -29,7 +29,7 @@ def schema() -> None:
 
 
 def models() -> None:
-    """List the networks, the shipped models and the reference forecasts."""
+    """List networks, shipped models and reference forecasts."""
     from triton_earth.models.references import REFERENCES
     from triton_earth.models.registry import describe_network, origins
     from triton_earth.models.zoo import shipped_models

@@ -152,6 +152,8 @@ def test_too_few_states_are_refused():
 
 def test_waves_need_a_map_without_gaps_and_borders():
     series, mask = autoregression([[[0.8]]]), np.ones((1, 8, 8), bool)
+    assert fitted(series, ONE, GLOBE, mask, kind="waves").kind == "waves"
+    mask[0, 3, 3] = False
     with pytest.raises(UserError, match=r"found undefined cells\. Take kind: cell"):
         fitted(series, ONE, GLOBE, mask, kind="waves")
     with pytest.raises(UserError, match=r"waves need fields .* found the grid closed box 8 x 8"):
