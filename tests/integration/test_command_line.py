@@ -112,11 +112,12 @@ def test_recipes_and_models_are_listed(command):
     assert all(titles.values())
     models = command("models")
     assert models.code == 0
-    own, shipped = models.out.split("\n\n")
+    own, shipped, references = models.out.split("\n\n")
     lines = {name: (origin, *words) for name, origin, *words in map(str.split, own.splitlines())}
     assert lines["triton"][0] == lines["unet"][0] == "triton_earth"
     assert lines["fno"][1:4] == ("Fourier", "neural", "operator:")
     assert [line.split()[0] for line in shipped.splitlines()[1:]] == list(shipped_models())
+    assert "persistence" in [line.split()[0] for line in references.splitlines()[1:]]
 
 
 def test_a_recipe_is_printed_to_be_copied(command, tmp_path):

@@ -112,7 +112,7 @@ def test_twelve_hours_tell_one_harmonic_of_the_day(tmp_path):
 @pytest.mark.parametrize(("hours", "years"), [(6, 30), (6, 40), (1, 30), (24, 300), (12, 17)])
 def test_states_of_long_splits_see_all_hours_and_seasons(hours, years):
     total = int(years * 365.25 * 24 / hours)
-    stride = _stride(total, np.timedelta64(hours, "h"))
+    stride = _stride(total, np.timedelta64(hours, "h"), MOST_STATES)
     taken = np.arange(0, total, stride) * hours
     assert 0.7 * MOST_STATES < len(taken) <= MOST_STATES
     _, counts = np.unique(taken % 24, return_counts=True)

@@ -138,7 +138,7 @@ def store_times(variables: list[TimedVariable], data: GriddedData, source: str) 
     rounding = max([_SECOND, *(one.told.rounding for one in timed)])
     start, end = data.splits.bounds
     meant = times
-    if step is None or not is_calendar_step(step):
+    if len(times) > 1 and (step is None or not is_calendar_step(step)):
         with contextlib.suppress(UserError):  # what is within the periods says it
             meant, _ = equal_steps(times, source, rounding)
     inside = np.flatnonzero((meant >= start) & (meant <= end))
