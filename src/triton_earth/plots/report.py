@@ -24,8 +24,7 @@ from triton_earth.plots.sections.long_runs import long_run_sections
 from triton_earth.plots.sections.provenance import provenance_sections
 from triton_earth.plots.sections.regions import region_sections
 from triton_earth.plots.sections.scales import scale_sections
-from triton_earth.plots.sections.scorecard import scorecard_sections
-from triton_earth.plots.sections.scores import SCORES, score_sections
+from triton_earth.plots.sections.scores import SCORES, score_sections, scorecard_sections
 from triton_earth.plots.sections.totals import total_sections
 from triton_earth.plots.sections.verdict import verdict_sections
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triton_earth.plots.sections.scorecard import scorecard
+from triton_earth.plots.sections.scores import scorecard
 
 
 def test_percentages_and_dots(make_scores):
