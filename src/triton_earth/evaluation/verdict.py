@@ -11,6 +11,7 @@ from triton_earth.core.lead_times import LeadTimes, lead_times
 from triton_earth.core.wording import interval, is_baseline, number, one_variable, units_of
 from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.evaluation.metrics.possible_ranges import TRUTH, impossible_ranges
+from triton_earth.evaluation.predictability import flattered_by_climatology, predictable
 from triton_earth.evaluation.remarks import REMARKS
 
 FINDINGS = "findings"
@@ -18,8 +19,6 @@ FINDINGS = "findings"
 
 _NAMED_VARIABLES = 4
 _FACTOR = 2.0
-_TELLS_MORE = 0.98
-_FLATTERS = 0.5
 _CRITERION_NONE = {"", "none", "nan"}
 
 
@@ -198,24 +197,6 @@ def has_climate(scores: xr.Dataset, forecast: str) -> bool:
     return "climate_failure" in scores and forecast in scores["model"].values
 
 
-def predictable(scores: xr.Dataset) -> int:
-    """Return at how many leads, from the first on, anything still tells more about the truth than its climatology.
-
-    A lead counts as long as the root mean square error of some forecast is at least 2 % below climatology's, averaged
-    over variables; where there is no climatology, all count.
-    """
-    names = [str(name) for name in scores["forecast"].values]
-    if "climatology" not in names or "rmse" not in scores:
-        return scores.sizes["lead_time"]
-    rmse = scores["rmse"].transpose("forecast", "variable", "lead_time")
-    others = rmse.sel(forecast=[name for name in names if name != "climatology"]).values
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (others / rmse.sel(forecast="climatology").values).mean(axis=1)
-        better = np.any(ratio < _TELLS_MORE, axis=0)
-    lost = np.flatnonzero(~better)
-    return max(1, int(lost[0])) if lost.size else scores.sizes["lead_time"]
-
-
 def _stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
     # A mean over the members of an ensemble loses variance by design.
     is_mean = "ensemble_spread" in scores and not is_baseline(forecast)
@@ -379,18 +360,6 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Fi
                 sentence = f"{words} with the truth at {leads.title(-1)}: {', '.join(parts)}."
                 findings.append(Finding("note", "correlation", sentence))
     return findings
-
-
-def flattered_by_climatology(scores: xr.Dataset) -> list[str]:
-    """Return the variables whose pattern correlation says little, as that of their climatology is above 0.5 already.
-
-    Their mean gradient is known without a forecast; departures from it are what can be told apart.
-    """
-    names = [str(name) for name in scores["forecast"].values]
-    if "climatology" not in names or not {"acc", "correlation"} <= set(scores):
-        return []
-    known = scores["correlation"].sel(forecast="climatology").mean("lead_time")
-    return [str(name) for name in scores["variable"].values[(known > _FLATTERS).values]]
 
 
 def _small_scales(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:

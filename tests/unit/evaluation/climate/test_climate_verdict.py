@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from triton_earth.evaluation.climate.stability import FAILURES
-from triton_earth.evaluation.verdict import predictable, verdict
+from triton_earth.evaluation.predictability import predictable
+from triton_earth.evaluation.verdict import verdict
 
 STEPS = 100
 

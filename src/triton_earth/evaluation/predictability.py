@@ -1,0 +1,40 @@
+"""What scores can tell at all: up to which lead, and of which variables, beside the climatology."""
+
+import numpy as np
+import xarray as xr
+
+TELLS_MORE = 0.98
+"""Part of the error of the climatology below which a forecast tells more than it."""
+
+FLATTERS = 0.5
+"""Pattern correlation of the climatology above which that of a forecast says little."""
+
+
+def predictable(scores: xr.Dataset) -> int:
+    """Return at how many leads, from the first on, anything still tells more about the truth than its climatology.
+
+    A lead counts as long as the root mean square error of some forecast is at least 2 % below climatology's, averaged
+    over variables; where there is no climatology, all count.
+    """
+    names = [str(name) for name in scores["forecast"].values]
+    if "climatology" not in names or "rmse" not in scores:
+        return scores.sizes["lead_time"]
+    rmse = scores["rmse"].transpose("forecast", "variable", "lead_time")
+    others = rmse.sel(forecast=[name for name in names if name != "climatology"]).values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = (others / rmse.sel(forecast="climatology").values).mean(axis=1)
+        better = np.any(ratio < TELLS_MORE, axis=0)
+    lost = np.flatnonzero(~better)
+    return max(1, int(lost[0])) if lost.size else scores.sizes["lead_time"]
+
+
+def flattered_by_climatology(scores: xr.Dataset) -> list[str]:
+    """Return the variables whose pattern correlation says little, as that of their climatology is above 0.5 already.
+
+    Their mean gradient is known without a forecast; departures from it are what can be told apart.
+    """
+    names = [str(name) for name in scores["forecast"].values]
+    if "climatology" not in names or not {"acc", "correlation"} <= set(scores):
+        return []
+    known = scores["correlation"].sel(forecast="climatology").mean("lead_time")
+    return [str(name) for name in scores["variable"].values[(known > FLATTERS).values]]
