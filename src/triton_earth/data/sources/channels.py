@@ -142,8 +142,9 @@ class Channels:
             values = values[None]
         if layout.level is None:
             values = values[:, None]
-        values = values[..., latitude.order - rows.start, :][..., longitude.order - columns.start]
-        fields = values.astype(np.float64)
+        values = _in_order(values, latitude.order - rows.start, axis=-2)
+        values = _in_order(values, longitude.order - columns.start, axis=-1)
+        fields = np.array(values, dtype=np.float64, order="C")
         if layout.scale != 1.0:
             fields *= layout.scale
         if layout.offset != 0.0:
@@ -413,6 +414,16 @@ def units_conversion(
     if to is None or back is None:
         return conversion(stated, wanted)
     return to[0] / back[0], (to[1] - back[1]) / back[0]
+
+
+def _in_order(values: np.ndarray, order: np.ndarray, *, axis: int) -> np.ndarray:
+    """Return cells in an order along an axis, without a copy where that is the order there is, or its reverse."""
+    along = np.arange(values.shape[axis])
+    if np.array_equal(order, along):
+        return values
+    if np.array_equal(order, along[::-1]):
+        return np.flip(values, axis)
+    return np.take(values, order, axis)
 
 
 def _enclosing(order: np.ndarray) -> slice:
