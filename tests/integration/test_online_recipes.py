@@ -59,7 +59,7 @@ def test_weatherbench(command, tmp_path):
     data.to_zarr("memory://weatherbench2/era5.zarr", zarr_format=2, consolidated=True)
     made = command(
         "prepare", "weather", "--out", tmp_path / "a.zarr",
-        "data.path=memory://weatherbench2/era5.zarr", "data.storage_options={}", "data.gap=2",
+        "data.path=memory://weatherbench2/era5.zarr", "data.storage_options={}", "data.gap=2", "train.curriculum=[]",
         periods("2001-01-01T12", "2001-01-06T12", "2001-01-09T12", "2001-01-10T12", "2001-01-13T12", "2001-01-15T12"),
     )  # fmt: skip
     fsspec.filesystem("memory").rm("/weatherbench2", recursive=True)
@@ -104,7 +104,7 @@ def test_arco(command, tmp_path):
     data.chunk(time=24).to_zarr("memory://arco/full_37.zarr", zarr_format=2, consolidated=True)
     made = command(
         "prepare", "weather_arco", "--out", tmp_path / "a.zarr", "data.path=memory://arco/full_37.zarr",
-        "data.storage_options={}", "data.gap=2", "data.grid={latitudes: 6, longitudes: 12}",
+        "data.storage_options={}", "data.gap=2", "train.curriculum=[]", "data.grid={latitudes: 6, longitudes: 12}",
         periods("2001-01-01", "2001-01-02T06", "2001-01-03T00", "2001-01-03T06", "2001-01-04T00", "2001-01-04T18"),
     )  # fmt: skip
     fsspec.filesystem("memory").rm("/arco", recursive=True)

@@ -201,9 +201,9 @@ def _measured(
         with np.errstate(invalid="ignore", divide="ignore"):
             each = [sums.forecast / sums.weight, np.log(forecast_variance(anomaly))]
             if flow is not None:
-                spectra = flow.spectra([fields])[0]
-                small = spectra[:, ENSTROPHY][..., flow.small_scales].sum(axis=-1)
-                each.append(np.log(np.stack([spectra[:, ENERGY].sum(axis=-1), small], axis=-1)))
+                spectra = flow.spectra([fields])[0, 0]
+                small = spectra[ENSTROPHY][..., flow.small_scales].sum(axis=-1)
+                each.append(np.log(np.stack([spectra[ENERGY].sum(axis=-1), small], axis=-1)))
         times.append(when)
         joined = np.concatenate(each, axis=1)
         numbers.append(np.where(np.isfinite(joined), joined, np.nan))
