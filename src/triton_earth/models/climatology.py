@@ -131,7 +131,7 @@ def _logarithms(
     return np.stack(channels, axis=1)
 
 
-def _stride(total: int, time_step: Duration, most: int) -> int:
+def _stride(total: int, time_step: Duration, most: int = MOST_STATES) -> int:
     """Return the distance of states taken: without a common divisor with a year's steps, it sees all hours and days."""
     stride = -(-total // most)
     if isinstance(time_step, np.timedelta64):

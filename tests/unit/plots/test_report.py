@@ -97,7 +97,7 @@ def test_says_what_it_must(ordinary):
     words = ordinary.words
     for expected in (
         "Decaying turbulence",
-        "Stable for all 99 steps in 16 of 16 cases.",
+        "Stable for all 99 steps in 16 of 16 cases (persistence in 16).",
         "Beats persistence at every lead: yes",
         "0.055 time units",
         "Definition of relative_l2.",

@@ -101,7 +101,7 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
             f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at step {left}'}"
         )
         growth = "–" if trip["growth_rate"] is None else f"{number(trip['growth_rate'])} per step"
-        value, lower, upper = told_apart(trip["value"], trip["lower"], trip["upper"])
+        value, lower, upper = _numbers(trip)
         columns = (
             _forecast(trip),
             str(trip["step"]),
@@ -120,6 +120,13 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
             "<p>{} more are in the forecast store, attribute <code>guard</code>.</p>"
         ).format(more)
     return body
+
+
+def _numbers(trip: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return value and bounds as other numbers of the report, or with as many digits as tell them apart."""
+    value, lower, upper = (trip[key] for key in ("value", "lower", "upper"))
+    shown, low, high = ("–" if one is None else number(one) for one in (value, lower, upper))
+    return told_apart(value, lower, upper) if shown in (low, high) else (shown, low, high)
 
 
 def _forecast(trip: Mapping[str, Any]) -> str:
