@@ -49,7 +49,7 @@ def _no_report(request, monkeypatch):
     """Reports are those of `compare` and `evaluate`, which have their own tests; but one."""
     monkeypatch.setattr(runs, "ROUNDS", 1)
     if "with_report" not in request.fixturenames:
-        monkeypatch.setattr(report, "judge", lambda *_: None)
+        monkeypatch.setattr(report, "judge", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def done(waves, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "train", failing)
-        patched.setattr(report, "judge", lambda *_: None)
+        patched.setattr(report, "judge", lambda *_, **__: None)
         bench(file, folder / "out")
     return file, folder / "out"
 

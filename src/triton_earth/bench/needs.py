@@ -3,6 +3,7 @@
 import math
 
 from triton_earth.bench.folder import BenchFolder
+from triton_earth.core.errors import UserError
 from triton_earth.core.processes.machine import require_fits
 from triton_earth.workflow.plan import least_needs
 from triton_earth.workflow.recipes.expected_data import expected_data
@@ -25,7 +26,10 @@ def require_bench_fits(folder: BenchFolder, jobs: int) -> None:
     for name in config.variants:
         recipe = config.recipe_of(name)
         data = expected_data(recipe, store if store.exists() else None)
-        needed = least_needs(recipe, data)
+        try:
+            needed = least_needs(recipe, data)
+        except UserError as error:
+            raise UserError(f"variant '{name}': {error}") from error
         memory = max(memory, needed.memory)
         field = 4.0 * len(data.variables) * math.prod(data.grid.shape)
         forecasts = len(data.segments("test")) * recipe.forecast.number_of_steps(data.time_step)

@@ -220,8 +220,9 @@ def _train(
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
-        logs = read_logs(out)
         course = expected_course(recipe)
+        if course is not None or config.report:
+            logs = read_logs(out)
         if course is not None:
             logs = with_course(logs, course)
             logger.info("%s", logs.attrs["expected"])

@@ -59,7 +59,7 @@ def inspect_times(
         return dimension, None, [str(number) for number in range(variable.size)]
     if dimension is None:
         inspection.facts["time"] = (
-            f"{describe_time(told.within[0])}, the only one; with other such files a record"
+            f"{describe_time(told.within[0])}, the only one (with other such files a record)"
         )
     elif told.stamps.size:
         with contextlib.suppress(UserError):  # what follows says it
