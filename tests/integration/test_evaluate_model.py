@@ -55,7 +55,7 @@ def drawn(monkeypatch):
     """What reports are drawn of, in place of the reports: sections about the rollout."""
     about = []
 
-    def note(scores, example, path, title, about_rollout, others):
+    def note(scores, example, path, title, about_rollout, others, more):
         path.touch()
         about.append(about_rollout)
 
