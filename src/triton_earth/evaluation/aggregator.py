@@ -22,6 +22,12 @@ from triton_earth.evaluation.matching import Selected
 from triton_earth.evaluation.regions.places import Place
 from triton_earth.evaluation.regions.weights import WeightsName, cell_weights
 
+TRUTH = -1
+"""Position of the truth among the sources."""
+
+TRUTH_NAME = "truth"
+"""Its name among them."""
+
 Kind = TypeVar("Kind", bound="Aggregator")
 
 

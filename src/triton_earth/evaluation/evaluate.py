@@ -15,7 +15,7 @@ from triton_earth.core.processes.tasks import tasks
 from triton_earth.core.time import describe_duration
 from triton_earth.core.wording import is_baseline
 from triton_earth.data.store.training_store import TrainingStore
-from triton_earth.evaluation.aggregator import Always, Case, Family, Finished
+from triton_earth.evaluation.aggregator import TRUTH_NAME, Always, Case, Family, Finished
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
 from triton_earth.evaluation.baselines import Baselines, fit_baselines
 from triton_earth.evaluation.bootstrap import Bootstrap
@@ -32,7 +32,7 @@ from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.extremes import Extremes
 from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves
 from triton_earth.evaluation.metrics.horizons import Horizons
-from triton_earth.evaluation.metrics.possible_ranges import TRUTH, PossibleRanges
+from triton_earth.evaluation.metrics.possible_ranges import PossibleRanges
 from triton_earth.evaluation.metrics.similarity import Similarity
 from triton_earth.evaluation.metrics.stability import LeadBands, StabilityBands
 from triton_earth.evaluation.regions.named_regions import NamedRegion
@@ -248,7 +248,7 @@ def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:
     """Return the models' names, made different from those of the references, the truth and each other."""
     different: list[str] = []
     for name in names:
-        taken = name in (*references, TRUTH) or is_baseline(name)
+        taken = name in (*references, TRUTH_NAME) or is_baseline(name)
         plain = f"{name} (forecast)" if taken else name
         number = sum(other == plain or other.startswith(f"{plain} (") for other in different)
         different.append(f"{plain} ({number + 1})" if number else plain)
@@ -262,7 +262,7 @@ def _coordinates(case: Case) -> dict[str, Any]:
     units = {} if lead_times.dtype.kind == "m" else {"units": case.truth.time_units}
     return {
         "forecast": ("forecast", names, {"long_name": "forecast"}),
-        "source": ("source", [*names, TRUTH], {"long_name": "forecast or truth"}),
+        "source": ("source", [*names, TRUTH_NAME], {"long_name": "forecast or truth"}),
         "variable": ("variable", forecast.variables.names, {"long_name": "variable"}),
         "lead_time": ("lead_time", lead_times, {"long_name": "lead time", **units}),
         "lead": (

@@ -9,8 +9,9 @@ import xarray as xr
 
 from triton_earth.core.lead_times import LeadTimes, lead_times
 from triton_earth.core.wording import interval, is_baseline, number, one_variable, units_of
+from triton_earth.evaluation.aggregator import TRUTH_NAME
 from triton_earth.evaluation.metrics.errors import difference_name
-from triton_earth.evaluation.metrics.possible_ranges import TRUTH, impossible_ranges
+from triton_earth.evaluation.metrics.possible_ranges import impossible_ranges
 from triton_earth.evaluation.predictability import flattered_by_climatology, predictable
 from triton_earth.evaluation.remarks import REMARKS
 
@@ -156,7 +157,9 @@ def _finite(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
 
 def _range(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
     own = [Finding("bad", "range", text) for text in impossible_ranges(scores, [forecast])]
-    return own + [Finding("note", "range", text) for text in impossible_ranges(scores, [TRUTH])]
+    return own + [
+        Finding("note", "range", text) for text in impossible_ranges(scores, [TRUTH_NAME])
+    ]
 
 
 def _climate(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:

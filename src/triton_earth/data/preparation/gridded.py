@@ -42,6 +42,29 @@ from triton_earth.data.store.writer import Compression, hash_digests, write_clim
 logger = logging.getLogger("triton_earth")
 
 
+def split_of_source(source: GriddedSource, data: GriddedData, window: int) -> np.ndarray:
+    """Return the split of each time of a source, as `split_of_times` does.
+
+    Args:
+        source: The opened files, or what stands in for them.
+        data: What a recipe says of them.
+        window: Times in a window of the model: the least gap between splits, if the recipe wants no larger one.
+
+    Raises:
+        UserError: if two periods overlap, are too close to each other, hold no time, lack one, or reach beyond the
+            times.
+    """
+    return split_of_times(
+        source.times,
+        data.splits,
+        max(window, data.gap or 0),
+        source.name,
+        recorded=source.recorded,
+        breaks=data.gaps == "split",
+        lead_in=source.lead_in,
+    )
+
+
 def prepare_gridded(
     data: GriddedData,
     out: Path,
@@ -84,15 +107,7 @@ def prepare_gridded(
     with tasks(workers, cluster) as place:
         source = GriddedSource(data)
         require_apart(out, source.files)
-        split = split_of_times(
-            source.times,
-            data.splits,
-            max(window, data.gap or 0),
-            source.name,
-            recorded=source.recorded,
-            breaks=data.gaps == "split",
-            lead_in=source.lead_in,
-        )
+        split = split_of_source(source, data, window)
         missing = int((~source.recorded).sum())
         if missing:
             logger.info("prepare: %d of %d times have no state", missing, len(source.times))

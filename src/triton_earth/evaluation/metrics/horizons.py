@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float64
 
-from triton_earth.evaluation.aggregator import Finished
+from triton_earth.evaluation.aggregator import TRUTH, Finished
 from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation, truth_varies
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
@@ -26,9 +26,6 @@ from triton_earth.evaluation.metrics.stability import (
 from triton_earth.evaluation.metrics.totals import Totals
 from triton_earth.evaluation.results import Results
 from triton_earth.models.reference import ClimatologyForecast
-
-TRUTH = -1
-"""Position of the truth among the sources."""
 
 CLIMATOLOGY = ClimatologyForecast.name
 """Name of the climatology among the baselines."""

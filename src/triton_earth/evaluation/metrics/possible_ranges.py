@@ -9,15 +9,13 @@ from jaxtyping import Float, Float64, Int
 
 from triton_earth.core.wording import one_variable, units_of
 from triton_earth.data.sources.values.possible_values import Possible, possible_values_of
-from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
+from triton_earth.evaluation.aggregator import TRUTH_NAME, Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.results import Results
 
 IMPOSSIBLE = "impossible_values"
 """Score that counts them."""
 LIMITS = ("lowest_possible", "highest_possible")
 """Scores that say which values are possible."""
-TRUTH = "truth"
-"""Name of the truth among the sources."""
 EXTREMES = ("lowest_value", "highest_value")
 """Scores that say which there are."""
 
@@ -121,7 +119,7 @@ class PossibleRanges(Aggregator):
     def remarks(self, finished: Finished) -> list[str]:
         """Name the variables of models and truth that have impossible values."""
         case = finished.case
-        names = {"source": [*case.names, TRUTH], "variable": case.variables.names}
+        names = {"source": [*case.names, TRUTH_NAME], "variable": case.variables.names}
         return list(impossible_ranges(self.scores(finished).assign_coords(names)))
 
     @staticmethod
@@ -158,7 +156,7 @@ def impossible_ranges(scores: xr.Dataset, sources: list[str] | None = None) -> I
             bounds = (
                 f"below {least:.4g}" if np.isinf(most) else f"outside {least:.4g} to {most:.4g}"
             )
-            whose = "the truth" if source == TRUTH else str(source)
+            whose = "the truth" if source == TRUTH_NAME else str(source)
             yield (
                 f"{variable} of {whose} reaches from {lowest:.5g} to {highest:.5g}{units}: {count:.0f} values are "
                 f"{bounds}{units}, which is impossible on Earth, the first at step "

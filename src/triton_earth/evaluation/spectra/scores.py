@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Int
 
-from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
+from triton_earth.evaluation.aggregator import TRUTH, Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.alignment import spread_leads
 from triton_earth.evaluation.regions.places import box_of
 from triton_earth.evaluation.results import join_units
@@ -29,9 +29,6 @@ from triton_earth.evaluation.spectra.transform import (
     SpectralTransform,
     cut_to,
 )
-
-TRUTH = -1
-"""Position of the truth among the sources."""
 
 BAND = "latitude_band"
 

@@ -5,10 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 from markupsafe import Markup
 
-from triton_earth.core.wording import (
-    long_name,
-    units_of,
-)
+from triton_earth.core.wording import long_name, units_of
 from triton_earth.plots.page import Cell, Section, table
 
 

@@ -5,13 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 
 from triton_earth.evaluation.verdict import remarks, verdict
-from triton_earth.plots.page import (
-    Section,
-    heading,
-    paragraph,
-    render,
-    together,
-)
+from triton_earth.plots.page import Section, heading, paragraph, render, together
 
 
 def verdict_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:

@@ -19,7 +19,7 @@ from triton_earth.workflow.forecasting.init_times import initial_times
 from triton_earth.workflow.forecasting.masks import require_same_forcing_mask
 from triton_earth.workflow.forecasting.model_source import is_reference, open_model
 from triton_earth.workflow.provenance import provenance
-from triton_earth.workflow.recipes.recipe import STEPS
+from triton_earth.workflow.recipes.recipe import number_of_steps
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,7 @@ def request_forecast(
 def _recipe_steps(training: dict[str, Any], model: Path, time_step: Duration) -> int:
     try:
         recipe = training["recipe"]["forecast"]
-        length = recipe.get("length")
-        return int(recipe["steps"] or STEPS) if length is None else steps_in(str(length), time_step)
+        return number_of_steps(recipe["steps"], recipe.get("length"), time_step)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{model}: the model does not say how many steps to forecast; add --steps."

@@ -12,7 +12,8 @@ from triton_earth.core.grid import Grid, PeriodicGrid
 from triton_earth.core.time import Duration, describe_duration
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.preparation.archive import ArchiveData
-from triton_earth.data.preparation.periods import SPLITS, split_of_times
+from triton_earth.data.preparation.gridded import split_of_source
+from triton_earth.data.preparation.periods import SPLITS
 from triton_earth.data.preparation.trajectories import SimulationData
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.gridded import GriddedSource
@@ -99,14 +100,7 @@ def _of_files(data: GriddedData, window: int) -> DescribedData:
         named = named_source(data)
         source = GriddedSource(data, [(paths[0], stand_in(data, named))])
         origin = f"assumed: {named.title}; no file was opened, add --store STORE to be exact"
-    split = split_of_times(
-        source.times,
-        data.splits,
-        max(window, data.gap or 0),
-        source.name,
-        recorded=source.recorded,
-        breaks=data.gaps == "split",
-    )
+    split = split_of_source(source, data, window)
     step = source.times[1] - source.times[0]
     splits = {
         name: tuple(Segment(0, start, stop) for start, stop in consecutive(split == name))

@@ -23,6 +23,15 @@ STEPS = 99
 """Steps of a forecast whose recipe says neither steps nor length."""
 
 
+def number_of_steps(steps: int | None, length: str | float | None, time_step: Duration) -> int:
+    """Return how many steps a forecast has: as many as the length holds, else `steps`, else `STEPS`.
+
+    Raises:
+        UserError: if the length is none of the kind that the time step is.
+    """
+    return (steps or STEPS) if length is None else steps_in(str(length), time_step)
+
+
 class ForecastConfig(StrictConfig):
     """What a forecast with a recipe's model does unless the command says otherwise.
 
@@ -53,14 +62,8 @@ class ForecastConfig(StrictConfig):
         return self
 
     def number_of_steps(self, time_step: Duration) -> int:
-        """Return how many steps a forecast has.
-
-        Raises:
-            UserError: if `length` is no length of the kind that the time step is.
-        """
-        if self.length is not None:
-            return steps_in(str(self.length), time_step)
-        return self.steps or STEPS
+        """Return how many steps a forecast has; arguments and errors are those of `number_of_steps`."""
+        return number_of_steps(self.steps, self.length, time_step)
 
 
 def _kind(values: Any) -> str:
