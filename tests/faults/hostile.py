@@ -218,8 +218,11 @@ class Inputs:
             where = "source/grid.nc"
         else:
             with xr.open_dataset(inputs / "grid.nc") as data:
+                zarr_format = chance.choice([2, 3])
                 data.load().drop_encoding().to_zarr(
-                    folder / "source" / "grid.zarr", zarr_format=chance.choice([2, 3])
+                    folder / "source" / "grid.zarr",
+                    zarr_format=zarr_format,
+                    consolidated=zarr_format == 2,
                 )
             where = "source/grid.zarr"
         about = damage(folder / "source", chance)

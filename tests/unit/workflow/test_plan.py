@@ -4,11 +4,12 @@ import pytest
 import torch
 from benchmarks.training_memory import peak, planned_peak, store_of
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.builders import TINY_RECIPE, WEATHER_DATA, ScaledSum, tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.held_memory import HeldMemory
+from triton_earth.training.held_memory import CountedStep, HeldMemory
 from triton_earth.training.logs.cost import StepCost, measured_step, step_cost
 from triton_earth.workflow.plan import plan, rows
 
@@ -53,6 +54,23 @@ def test_operations_of_a_known_network(waves):
     # application also needs the gradient of its input.
     assert measured_step(forecaster, TrainConfig(), 3, 1).flops == 3 * 64 * 2 * 2
     assert measured_step(forecaster, TrainConfig(), 3, 2).flops == 3 * 64 * 2 * (2 + 3)
+
+
+def test_operations_are_those_that_torch_counts():
+    tokens, fields = torch.ones(2, 4, 9, 8), torch.ones(1, 3, 8, 8, requires_grad=True)
+    layer = nn.Conv2d(3, 5, 3, padding=1, groups=1)
+    product = torch.ones(6, 7, requires_grad=True)
+
+    def run():
+        attended = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+        loss = layer(fields).square().sum() + (product @ product.T).sum() + attended.sum()
+        loss.backward()
+
+    with FlopCounterMode(display=False) as theirs:
+        run()
+    with CountedStep() as ours:
+        run()
+    assert ours.flops == theirs.get_total_flops() > 0
 
 
 def test_costs_are_extended_bilinearly(waves, monkeypatch):

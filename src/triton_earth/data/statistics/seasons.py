@@ -41,14 +41,16 @@ class SeasonalCycle:
         coefficients = self._coefficients(like.device)
         basis = self._basis(times).to(like.device)
         # One time after the other, so that a field has the same bits in any batch.
-        cycle = torch.stack([torch.tensordot(row, coefficients, dims=1) for row in basis])
-        cycle = cycle.to(like.dtype).reshape(*times.shape, *cycle.shape[1:])
-        zero = torch.zeros_like(cycle[:, :, 0])
-        channels = [
-            cycle[:, :, self.variables.index(name)] if name in self.variables else zero
-            for name in names
-        ]
-        return torch.stack(channels, dim=2)
+        flat = coefficients.flatten(1)
+        cycle = torch.cat([row @ flat for row in basis.split(1)])
+        cycle = cycle.to(like.dtype).reshape(*times.shape, *coefficients.shape[1:])
+        if tuple(names) == self.variables:
+            return cycle
+        rows = {name: row for row, name in enumerate(self.variables)}
+        known = [place for place, name in enumerate(names) if name in rows]
+        channels = cycle.new_zeros(*cycle.shape[:2], len(names), *cycle.shape[3:])
+        channels[:, :, known] = cycle[:, :, [rows[names[place]] for place in known]]
+        return channels
 
     def mean_and_std(
         self, names: list[str]

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.held_memory import HeldMemory
+from triton_earth.training.held_memory import CountedStep, HeldMemory
 from triton_earth.training.step import TrainingStep
 
 REPEATS = 3
@@ -107,9 +107,9 @@ def counted_step(
         horizon: Applications of the model.
     """
     run = _step_of(forecaster, config, batch, horizon)
-    with FlopCounterMode(display=False) as counter, HeldMemory() as memory:
+    with CountedStep() as counted:
         run()
-    return StepCost(float(counter.get_total_flops()), float(memory.peak), 0.0)
+    return StepCost(float(counted.flops), float(counted.peak), 0.0)
 
 
 def matrix_rate(device: torch.device) -> float:

@@ -96,7 +96,9 @@ def conservative(source: LatLonGrid, target: LatLonGrid) -> Regrid:
     source_rows = np.sin(np.deg2rad(latitude_borders(source.y)))
     target_columns, source_columns = longitude_borders(target), longitude_borders(source)
     turns = (-360.0, 0.0, 360.0) if source.is_global_in_longitude else (0.0,)
-    overlap = np.sum([_overlap(target_columns, source_columns + turn) for turn in turns], axis=0)
+    overlap = np.zeros((target.shape[1], source.shape[1]))
+    for turn in turns:
+        overlap += _overlap(target_columns, source_columns + turn)
     return Regrid(
         target,
         _overlap(target_rows, source_rows) / np.diff(target_rows)[:, None],
@@ -160,5 +162,5 @@ def longitude_borders(grid: LatLonGrid) -> np.ndarray:
 def _overlap(target: np.ndarray, source: np.ndarray) -> np.ndarray:
     """Return the length that each target interval shares with each source interval."""
     upper = np.minimum(target[1:, None], source[None, 1:])
-    lower = np.maximum(target[:-1, None], source[None, :-1])
-    return np.maximum(upper - lower, 0.0)
+    upper -= np.maximum(target[:-1, None], source[None, :-1])
+    return np.maximum(upper, 0.0, out=upper)
