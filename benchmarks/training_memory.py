@@ -27,7 +27,7 @@ from triton_earth.data.store.training_store import create_store, finish_store, w
 from triton_earth.workflow.prepare import prepare
 from triton_earth.workflow.recipes.recipe import load_recipe
 
-SHORT = ["train.steps=2", "train.validation_windows=2", "train.device=cpu"]
+SHORT = ["train.steps=2", "train.validation_windows=2", "train.device=cpu", "train.curriculum=[]"]
 CASES = {
     "turbulence_small": ("turbulence_small", []),
     "turbulence_small, 4 steps": ("turbulence_small", ["train.horizon=4"]),
@@ -35,7 +35,7 @@ CASES = {
         "turbulence_small",
         ["train.horizon=8", "train.recompute_steps=true"],
     ),
-    "weather_small": ("weather_small", []),
+    "weather_small": ("weather_small", ["train.horizon=2"]),
     "ocean_forced_small, 4 steps": ("ocean_forced_small", ["train.horizon=4"]),
     "turbulence, batch of 4": ("turbulence", ["train.batch_size=4"]),
     "turbulence": ("turbulence", []),

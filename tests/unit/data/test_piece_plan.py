@@ -6,6 +6,7 @@ import pytest
 
 from tests.gridded import dataset, recipe_values, source
 from triton_earth.data.preparation.gridded import prepare_gridded
+from triton_earth.data.preparation import pieces
 from triton_earth.data.preparation.pieces import COPIES_IN_MEMORY, COPIES_OF_CHUNKS, plan_pieces
 from triton_earth.data.sources.chunks import SourceChunk
 from triton_earth.data.sources.config import GriddedData
@@ -71,7 +72,28 @@ def test_chunks_are_those_of_the_files(zarr_in_chunks, version):
     assert source(path, variables=["t2m"], step="2 d").largest_chunk.times == 5
 
 
-def test_a_chunk_larger_than_the_memory_is_said_with_a_remedy(zarr_in_chunks, tmp_path, caplog):
+def test_chunks_read_again_are_said_from_a_size_that_takes_time(
+    zarr_in_chunks, tmp_path, caplog, monkeypatch
+):
+    little = 40 * 96 * 8 / 1e6
+
+    def remarks(worth):
+        monkeypatch.setattr(pieces, "WORTH_A_REMARK", worth)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="triton_earth"):
+            pieces.pieces_of(source(path, variables=["t2m"]), 3 * little, 1)
+        return caplog.messages
+
+    path = zarr_in_chunks(40)
+    assert len(remarks(0)) == 1
+    assert remarks(1e9) == []
+
+
+def test_a_chunk_larger_than_the_memory_is_said_with_a_remedy(
+    zarr_in_chunks, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(pieces, "WORTH_A_REMARK", 0)
+
     def prepared(path, out, memory_mb):
         values = recipe_values(path, variables=["t2m"], memory_mb=memory_mb)["data"]
         caplog.clear()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from benchmarks.training_memory import peak, planned_peak, store_of
+from benchmarks.training_memory import SHORT, peak, planned_peak, store_of
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -173,8 +173,7 @@ def test_noise_makes_nothing_negative(waves, monkeypatch):
 @pytest.mark.parametrize("name", ["turbulence_small", "weather_small", "ocean_forced_small"])
 def test_planned_memory_is_within_a_quarter_of_the_measured(tmp_path, name):
     """The whole process of a run of two steps, as benchmarks/training_memory.py measures it."""
-    short = ["train.steps=2", "train.validation_windows=2", "train.device=cpu", "train.threads=1"]
-    short += ["train.report=false"]
+    short = [*SHORT, "train.threads=1", "train.report=false"]
     store = store_of(name, tmp_path / "store.zarr")
     measured = peak(name, short, store, tmp_path / "run")
     assert planned_peak(name, short, store) == pytest.approx(measured, rel=0.25)

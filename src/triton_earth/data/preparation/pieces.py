@@ -136,6 +136,8 @@ logger = logging.getLogger("triton_earth")
 
 COPIES_IN_MEMORY = 8
 """How many times a piece is in memory at the worst: as read in float64, converted, joined, compressed."""
+WORTH_A_REMARK = 1e9
+"""Bytes read again that a user should hear of: some seconds of reading; less is nobody's trouble."""
 COPIES_OF_CHUNKS = 3
 """How many times a chunk of the files is: as it lies there, unpacked, and copied (measured with Zarr)."""
 
@@ -196,6 +198,11 @@ def plan_pieces(
     return Plan(length, (length * one_time + held(length)) / 1e6, readings)
 
 
+def _read_again(chunk: SourceChunk, times: int, channels: int, plan: Plan) -> int:
+    """Return how many bytes are read more than once, at most."""
+    return math.ceil(times / chunk.times) * channels * chunk.nbytes * (plan.readings - 1)
+
+
 def pieces_of(source: GriddedSource, memory_mb: float, processes: int) -> list[slice]:
     """Return the slices of time to prepare one after the other, and say how much memory they take."""
     native = max(source.native_cells, int(np.prod(source.grid.shape)))
@@ -209,7 +216,10 @@ def pieces_of(source: GriddedSource, memory_mb: float, processes: int) -> list[s
         plan.megabytes,
         "" if processes == 1 else f" in each of {processes} processes",
     )
-    if chunk is not None and (plan.megabytes > 1.01 * memory_mb or plan.readings > 1):
+    if chunk is not None and (
+        plan.megabytes > 1.01 * memory_mb
+        or _read_again(chunk, len(source.times), len(source.variables), plan) > WORTH_A_REMARK
+    ):
         enough = plan_pieces(
             chunk.times, 8 * source.channels_in_memory * native, chunk, float("inf")
         ).megabytes
