@@ -81,7 +81,7 @@ def test_chunks_read_again_are_said_from_a_size_that_takes_time(
         monkeypatch.setattr(pieces, "WORTH_A_REMARK", worth)
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="triton_earth"):
-            pieces.pieces_of(source(path, variables=["t2m"]), 5 * little, 1)
+            pieces.pieces_of(source(path, variables=["t2m"]), 8 * little, 1)
         return caplog.messages
 
     path = zarr_in_chunks(40)
