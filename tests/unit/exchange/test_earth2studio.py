@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from tests.builders import daily_store, tiny_forecaster, weather_store
 from triton_earth.core.errors import UserError
@@ -172,19 +173,36 @@ def test_undefined_cells_are_no_input(store):
 
 
 def test_the_packages_own_workflow_runs_it(store):
-    """Where earth2studio is installed: its protocol knows the model, and its workflow writes the forecast."""
-    run = pytest.importorskip("earth2studio.run")
+    """Where earth2studio is installed: its protocol knows the model, its workflow writes the steps of our iterator."""
     base = pytest.importorskip("earth2studio.models.px.base")
-    data = pytest.importorskip("earth2studio.data")
+    run = pytest.importorskip("earth2studio.run")
     io = pytest.importorskip("earth2studio.io")
     model = wrapped(store)
     assert isinstance(model, base.PrognosticModel)
-    coords = model.input_coords()
-    domain = OrderedDict(lat=coords["lat"], lon=coords["lon"])
-    source = data.Constant(domain, 280.0)
-    backend = run.deterministic(
-        ["2001-01-06"], 3, model, source, io.KVBackend(), device="cpu", verbose=False
+
+    class Truth:
+        """A data source: states of the store by time and variable."""
+
+        def __call__(self, time, variable):
+            latitude, longitude = model.input_coords()["lat"], model.input_coords()["lon"]
+            rows = [int(np.flatnonzero(store.times == np.datetime64(when))[0]) for when in time]
+            fields = np.stack([store.read(1, slice(row, row + 1))[0, :1, ::-1] for row in rows])
+            return xr.DataArray(
+                fields,
+                {
+                    "time": np.asarray(time),
+                    "variable": list(variable),
+                    "lat": latitude,
+                    "lon": longitude,
+                },
+                dims=["time", "variable", "lat", "lon"],
+            )
+
+    found = run.deterministic(
+        [store.times[5]], 4, model, Truth(), io.KVBackend(), device=torch.device("cpu")
     )
-    found = backend["temperature"]
-    assert found.shape == (1, 4, *store.grid.shape)
-    assert np.isfinite(found).all()
+    (name,) = model.input_coords()["variable"]
+    expected = [state for state, _ in islice(model.create_iterator(*inputs(model, store)), 5)]
+    np.testing.assert_allclose(
+        np.squeeze(found[name]), torch.cat(expected).squeeze().numpy(), rtol=1e-5
+    )
