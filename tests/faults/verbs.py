@@ -120,7 +120,7 @@ def content(folder: Path) -> dict[str, object]:
 def assert_same(ours: Path, theirs: Path) -> None:
     """Fail unless two outputs have the same files with the same bits."""
     one, other = content(ours), content(theirs)
-    assert one.keys() == other.keys()
+    assert one.keys() == other.keys(), sorted(one.keys() ^ other.keys())
     for name in one:
         assert one[name] == other[name], name
 

@@ -20,6 +20,17 @@ from triton_earth.training.parallel.sharding import gathered, optimizer_state_li
 logger = logging.getLogger("triton_earth")
 
 NAME, PREVIOUS = "training_state.pt", "training_state.previous.pt"
+FRESH = f"{NAME}.new"
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    EOFError,
+    pickle.UnpicklingError,
+)
+"""What reading a damaged state raises."""
 _SEAL = b"\nsha256 "
 _SEAL_LENGTH = len(_SEAL) + 64
 
@@ -79,16 +90,33 @@ def save_training_state(
     torch.save(state, content)
     seal = _seal(content.getbuffer())
     content.write(seal)
-    path, fresh = folder / NAME, folder / f"{NAME}.new"
     try:
-        write_bytes(fresh, content.getvalue())
+        write_bytes(folder / FRESH, content.getvalue())
     except UserError as error:
         raise UserError(
             f"{error} The training state of the step before is whole: make room, then repeat the command with --resume."
         ) from error
+    _to_its_name(folder)
+
+
+def finish_saving(folder: Path) -> None:
+    """Give a state its name that was written whole when a process was killed before it could; drop a damaged state."""
+    fresh = folder / FRESH
+    if not fresh.exists():
+        return
+    try:
+        read_training_state(fresh)
+    except UNREADABLE:
+        fresh.unlink()
+        return
+    _to_its_name(folder)
+
+
+def _to_its_name(folder: Path) -> None:
+    path = folder / NAME
     if path.exists():
         path.replace(folder / PREVIOUS)
-    fresh.replace(path)
+    (folder / FRESH).replace(path)
 
 
 def load_training_state(
@@ -129,15 +157,7 @@ def load_training_state(
                 state["step"], state["best_loss"], state["first_loss"], state.get("best_weights")
             )
             found = int(state.get("parts", parts))
-        except (
-            OSError,
-            RuntimeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            EOFError,
-            pickle.UnpicklingError,
-        ) as error:
+        except UNREADABLE as error:
             problems.append((path, (str(error).splitlines() or [type(error).__name__])[0]))
             continue
         for damaged, reason in problems:
@@ -164,14 +184,14 @@ def saved_step(folder: Path) -> int:
     for path in _candidates(folder):
         try:
             return int(read_training_state(path)["step"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
+        except UNREADABLE:
             continue
     return 0
 
 
 def _candidates(folder: Path) -> list[Path]:
     """Return the training states of a run, the newest first."""
-    paths = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS)]
+    paths = [folder / name for name in (FRESH, NAME, PREVIOUS)]
     return [path for path in paths if path.exists()]
 
 

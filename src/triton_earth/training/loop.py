@@ -16,6 +16,7 @@ from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 from triton_earth.training.checkpoint import (
     continue_training,
+    finish_saving,
     load_training_state,
     save_training_state,
 )
@@ -98,7 +99,9 @@ def fit(
     if config.init_from is not None and config.init_optimizer == "continued" and not first:
         continue_training(config.init_from, network, optimizers)
         average = MovingAverage(network, config.ema_decay)
+    processes.wait()
     if processes.is_main:
+        finish_saving(folder)
         remove(folder / INTERRUPTED)
     if config.compile:
         network.compile()

@@ -9,9 +9,11 @@ from torch import nn
 
 from triton_earth.core.errors import UserError
 from triton_earth.training.checkpoint import (
+    FRESH,
     NAME,
     PREVIOUS,
     continue_training,
+    finish_saving,
     load_training_state,
     save_training_state,
     saved_step,
@@ -143,7 +145,7 @@ def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renam
         pass
 
     def replace(self, target):
-        if self.name in (NAME, f"{NAME}.new"):
+        if self.name in (NAME, FRESH):
             calls.append(1)
             if len(calls) > renames:
                 raise Killed
@@ -155,8 +157,21 @@ def test_killed_between_the_renames_nothing_is_lost(tmp_path, monkeypatch, renam
         with pytest.raises(Killed):
             save_training_state(tmp_path, step=4, best_loss=0.3, first_loss=2.0, **state)
     assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0, None)
+    # A run that has no step left saves no more: what was begun is finished where it goes on.
+    finish_saving(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PREVIOUS, NAME]
+    assert load_training_state(tmp_path, **parts()) == (4, 0.3, 2.0, None)
+    (tmp_path / NAME).unlink()
+    assert load_training_state(tmp_path, **parts()) == (3, 0.4, 2.0, None)
     save_training_state(tmp_path, step=5, best_loss=0.2, first_loss=2.0, **trained(5))
     assert load_training_state(tmp_path, **parts()) == (5, 0.2, 2.0, None)
+
+
+def test_a_damaged_state_that_has_no_name_yet_is_dropped(tmp_path):
+    save_training_state(tmp_path, step=2, best_loss=0.5, first_loss=2.0, **trained(2))
+    (tmp_path / FRESH).write_bytes((tmp_path / NAME).read_bytes()[:-1])
+    finish_saving(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 def test_a_full_disk_leaves_the_last_state_as_it_was(tmp_path, monkeypatch):
