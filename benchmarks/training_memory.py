@@ -135,7 +135,7 @@ def planned_peak(recipe: str, overrides: list[str], store: Path) -> float:
 
 def peak(recipe: str, overrides: list[str], store: Path, out: Path) -> float:
     """Return the peak resident memory of a training run, in bytes."""
-    words = ["train", recipe, *overrides, "--store", str(store), "--out", str(out), "--overwrite"]
+    words = ["train", recipe, str(store), *overrides, "--out", str(out), "--overwrite"]
     # A process counts as its own what the one that starts it holds at that moment: a small one starts it.
     code = (
         "import os, subprocess, sys; "

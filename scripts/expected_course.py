@@ -2,7 +2,7 @@
 
     python scripts/expected_course.py turbulence_small runs/0 runs/1 runs/2 --machine "1 core of an AMD EPYC"
 
-The run folders come from `triton-earth train turbulence_small --store truth.zarr --out runs/0 seed=0` and so on; a
+The run folders come from `triton-earth train turbulence_small truth.zarr --out runs/0 seed=0` and so on; a
 shipped model, which has the log of its run, will do too.
 """
 
@@ -42,7 +42,7 @@ def main() -> None:
         logs,
         name=arguments.recipe,
         machine=arguments.machine,
-        command=f"triton-earth train {arguments.recipe} --store truth.zarr --out run seed=0",
+        command=f"triton-earth train {arguments.recipe} truth.zarr --out run seed=0",
     )
     write_course(course, FOLDER / f"{arguments.recipe}.json")
 

@@ -80,7 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     forecaster, facts = load_forecaster(arguments.run), load_provenance(arguments.run)["training"]
     # Paths of the machine that it was trained on say nothing to anybody.
-    command = f"triton-earth train {arguments.recipe} --store truth.zarr --out run"
+    command = f"triton-earth train {arguments.recipe} truth.zarr --out run"
     folder = ZOO / arguments.name
     save_forecaster(forecaster, folder, {**facts, "command": command})
     log = arguments.run / "log.csv"

@@ -182,7 +182,7 @@ def inspect(
 @app.command()
 def train(
     recipe: RecipeArgument,
-    store: Annotated[Path, typer.Option("--store", "-s", help="Training store.")],
+    store: StoreArgument,
     out: Out,
     overrides: Overrides = None,
     resume: Resume = False,
@@ -192,6 +192,11 @@ def train(
     """Train the model of a recipe."""
     from triton_earth.workflow.train import train as run
 
+    if "=" in str(store) and not store.exists():
+        raise UserError(
+            f"train: expected a training store after {recipe}, found the change '{store}'. Write "
+            f"`triton-earth train {recipe} STORE --out {out} {store}`."
+        )
     run(recipe, store, out, overrides, resume=resume, overwrite=overwrite, force=force)
     if rank() == 0:
         typer.echo(f"model: {out / 'forecaster'}")

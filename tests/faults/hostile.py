@@ -118,7 +118,7 @@ class Inputs:
         if chance.random() < 0.4:
             words = ["plan", "turbulence_small", *TINY_RECIPE, f"{key}={value}"]
         elif key in TRAINED:
-            words = ["train", *words[1:-2], "--store", STORE, "--out", "out"]
+            words = ["train", words[1], STORE, *words[2:-2], "--out", "out"]
         return Hostile(words, f"{key}={value[:40]}", {"out"} if words[0] == "train" else set())
 
     def option(self, folder: Path, chance: random.Random) -> Hostile:
@@ -149,7 +149,7 @@ class Inputs:
             "prepare": ["prepare", "turbulence_small", *TINY_RECIPE, "--out", out],
             "forecast": ["forecast", MODEL, STORE, "--out", out],
             "evaluate": ["evaluate", FORECAST, STORE, *FEW, "--out", out],
-            "train": ["train", "turbulence_small", *TINY_RECIPE, "--store", STORE, "--out", out],
+            "train": ["train", "turbulence_small", STORE, *TINY_RECIPE, "--out", out],
             "export": ["export-forecast", FORECAST, "--layout", "netcdf", "--out", out],
         }[verb]  # fmt: skip
         more = ["--overwrite"] if verb == "evaluate" else chance.choice(["--resume", "--overwrite"])
@@ -183,7 +183,7 @@ class Inputs:
     def run(self, folder: Path, chance: random.Random) -> Hostile:
         source = self._whole.folder / "inputs" / "run"
         about = damage(copy(source, folder / "out"), chance)
-        words = ["train", "turbulence_small", *TINY_RECIPE, "--store", STORE, "--out", "out"]
+        words = ["train", "turbulence_small", STORE, *TINY_RECIPE, "--out", "out"]
 
         def same() -> None:
             for name in ("forecaster", "forecaster_last"):

@@ -18,7 +18,7 @@ from triton_earth.training.checkpoint import NAME, PREVIOUS, read_training_state
 
 LONGER = [*TINY_RECIPE, "data.batch_size=1", "train.steps=40", "train.validate_every=5"]
 """Small, but with many operations on the file system, so that there are many moments to die at."""
-TRAIN = ["train", "turbulence_small", *LONGER, "--store", "../inputs/s.zarr"]
+TRAIN = ["train", "turbulence_small", "../inputs/s.zarr", *LONGER]
 MODEL, STORE, FORECAST = "../inputs/run", "../inputs/s.zarr", "../inputs/fc.zarr"
 FEW = ["--resamples", 5]
 SMALL_BENCH = {

@@ -32,7 +32,7 @@ def new(tmp_path):
 
 def test_a_run_that_another_process_is_at(refused, command, tiny_run, tiny_store, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    words = ["train", "turbulence_small", *TINY_RECIPE, "--store", tiny_store, "--out", run]
+    words = ["train", "turbulence_small", tiny_store, *TINY_RECIPE, "--out", run]
     with sole_use(run):
         for option in ("--resume", "--overwrite"):
             line = refused(*words, option)
@@ -55,10 +55,7 @@ def test_an_unknown_recipe_key_names_the_nearest(refused, tiny_store, new):
     expected = "error: turbulence_small: unknown key 'train.batchsize'; did you mean 'batch_size'?"
     override = "train.batchsize=4"
     assert refused("prepare", "turbulence_small", override, "--out", new) == expected
-    assert (
-        refused("train", "turbulence_small", override, "--store", tiny_store, "--out", new)
-        == expected
-    )
+    assert refused("train", "turbulence_small", tiny_store, override, "--out", new) == expected
 
 
 def test_an_unknown_key_in_a_recipe_file(refused, tmp_path, new):
@@ -113,9 +110,8 @@ def test_an_unknown_network(refused, tiny_store, new):
     line = refused(
         "train",
         "turbulence_small",
-        "model.network.name=tritno",
-        "--store",
         tiny_store,
+        "model.network.name=tritno",
         "--out",
         new,
     )
@@ -124,7 +120,7 @@ def test_an_unknown_network(refused, tiny_store, new):
 
 def test_an_impossible_network(refused, tiny_store, new):
     words = [*TINY_RECIPE, "model.network.widths=[12]"]
-    line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
+    line = refused("train", "turbulence_small", tiny_store, *words, "--out", new)
     assert "widths: the first block attends with 8 heads" in line
 
 
@@ -134,7 +130,7 @@ def test_zero_steps(refused, tiny_run, tiny_store, new):
     line = refused("forecast", tiny_run, tiny_store, "--batch-size", 0, "--out", new)
     assert line == "error: --batch-size: expected auto or a number of at least 1, found 0."
     words = [*TINY_RECIPE, "train.steps=0"]
-    line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
+    line = refused("train", "turbulence_small", tiny_store, *words, "--out", new)
     assert "key 'train.steps': Input should be greater than or equal to 1, found 0." in line
 
 
@@ -143,7 +139,10 @@ def test_zero_steps(refused, tiny_run, tiny_store, new):
     [
         (["forecast", "a", "b", "--out", "c", "--steps", "many"], "Invalid value for '--steps': "),
         (["forecast", "--out", "c"], "Missing argument 'MODEL'. See `triton-earth forecast --help`."),
-        (["train", "a", "--out", "c"], "Missing option '--store' / '-s'. See `triton-earth train --help`."),
+        (["train", "a", "--out", "c"], "Missing argument 'STORE'. See `triton-earth train --help`."),
+        (["train", "a", "b", "--store", "c", "--out", "d"], "No such option: --store"),
+        (["train", "a", "train.steps=3", "--out", "c"], "train: expected a training store after a, found the change "
+         "'train.steps=3'. Write `triton-earth train a STORE --out c train.steps=3`."),
         (["evaluate", "a", "b", "--out", "c", "--weights", "no"], "'no' is not one of 'cell_area', 'cos_latitude'."),
         (["forecast", "--stepps", "2"], "No such option: --stepps"),
         (["forecats"], "No such command 'forecats'"),
@@ -159,7 +158,7 @@ def test_wrong_words(refused, words, expected):
 def each_reader(refused, tiny_run, tiny_forecast, store, new):
     """The error lines of the verbs that read a training store."""
     return [
-        refused("train", "turbulence_small", *TINY_RECIPE, "--store", store, "--out", new),
+        refused("train", "turbulence_small", store, *TINY_RECIPE, "--out", new),
         refused("forecast", tiny_run, store, "--out", new),
         refused("evaluate", tiny_forecast, store, "--out", new),
     ]
@@ -269,13 +268,13 @@ def test_nan_in_the_training_data(refused, copied_store, new):
     fields = np.array(zarr.open_array(copied_store, path="state", mode="r")[1])
     fields[2, 0, 3, 5] = np.nan
     write_trajectory(copied_store, 1, fields)
-    line = refused("train", "turbulence_small", *TINY_RECIPE, "--store", copied_store, "--out", new)
+    line = refused("train", "turbulence_small", copied_store, *TINY_RECIPE, "--out", new)
     assert "variable 'vorticity' has 1 values that are not finite in the training data" in line
 
 
 def test_too_few_windows_for_a_batch(refused, tiny_store, new):
     words = [*TINY_RECIPE, "train.batch_size=1000"]
-    line = refused("train", "turbulence_small", *words, "--store", tiny_store, "--out", new)
+    line = refused("train", "turbulence_small", tiny_store, *words, "--out", new)
     assert "a batch of 1000 needs at least as many training windows; there are 28" in line
 
 
@@ -346,7 +345,7 @@ def test_a_bootstrap_that_cannot_be(refused, tiny_forecast, tiny_store, new, wor
 def all_verbs(tiny_run, tiny_store, tiny_forecast):
     return {
         "prepare": ["prepare", "turbulence_small", *TINY_RECIPE],
-        "train": ["train", "turbulence_small", *TINY_RECIPE, "--store", tiny_store],
+        "train": ["train", "turbulence_small", tiny_store, *TINY_RECIPE],
         "forecast": ["forecast", tiny_run, tiny_store],
         "evaluate": ["evaluate", tiny_forecast, tiny_store, "--resamples", 20],
     }
@@ -445,7 +444,7 @@ def test_resume_with_another_recipe(command, refused, tiny_store, tmp_path):
     line = refused("prepare", "turbulence_small", *other, "--out", out, "--resume")
     assert "the store there is of another recipe" in line
     run = tmp_path / "run"
-    words = ["train", "turbulence_small", *TINY_RECIPE, "--store", tiny_store, "--out", run]
+    words = ["train", "turbulence_small", tiny_store, *TINY_RECIPE, "--out", run]
     assert command(*words).code == 0
     line = refused(*words, "seed=5", "--resume")
     assert "was started with another recipe or other overrides" in line

@@ -29,7 +29,7 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
         assert dataset["state"].shape == (8, 8, 1, 16, 16)
         assert np.isfinite(dataset["state"].values).all()
 
-    trained = command("train", "turbulence_small", *TINY_RECIPE, "--store", store, "--out", run)
+    trained = command("train", "turbulence_small", store, *TINY_RECIPE, "--out", run)
     assert (trained.code, trained.out) == (0, f"model: {run / 'forecaster'}\n")
     assert "train: 6/6" in trained.err
 

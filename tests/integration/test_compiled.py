@@ -16,8 +16,8 @@ def test_a_compiled_network_learns_the_same(tiny_store, tmp_path):
     for wanted in ("false", "true"):
         out = tmp_path / wanted
         recipe = [*TINY_RECIPE, "model.network.drop_path=0.0", "train.noise=0", "train.horizon=2"]
-        words = ["train", "turbulence_small", *recipe, f"train.compile={wanted}"]
-        finish(*words, "--store", tiny_store, "--out", out)
+        words = ["train", "turbulence_small", tiny_store, *recipe, f"train.compile={wanted}"]
+        finish(*words, "--out", out)
         with (out / "log.csv").open(newline="", encoding="utf-8") as stream:
             losses.append([float(row["loss"]) for row in csv.DictReader(stream)])
     assert len(losses[0]) == 2

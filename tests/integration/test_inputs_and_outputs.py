@@ -24,7 +24,7 @@ def case(tmp_path, tiny_store, tiny_run, tiny_forecast):
 COMMANDS = {
     "prepare": (["prepare", "recipe.yaml", *TINY_RECIPE], ["recipe.yaml", "../inputs"]),
     "train": (
-        ["train", "recipe.yaml", *TINY_RECIPE, "train.init_from=run", "--store", "truth.zarr"],
+        ["train", "recipe.yaml", "truth.zarr", *TINY_RECIPE, "train.init_from=run"],
         ["recipe.yaml", "truth.zarr", "truth.zarr/state", "run", "run/forecaster", "../inputs"],
     ),
     "forecast": (
@@ -65,13 +65,14 @@ def test_a_store_in_place_of_the_files_it_is_made_from(refused, tmp_path):
         assert f"{out} is, holds or lies within " in line
 
 
-TRAIN = ["train", "turbulence_small", *TINY_RECIPE]
+def train_words(store):
+    return ["train", "turbulence_small", store, *TINY_RECIPE]
 
 
 def test_a_run_that_diverges_leaves_the_run_that_it_was_to_replace(command, case, tiny_store):
     run = case / "run"
     before = files_below(run)
-    words = [*TRAIN, "train.learning_rate=1e9", "train.warmup_steps=0", "--store", tiny_store]
+    words = [*train_words(tiny_store), "train.learning_rate=1e9", "train.warmup_steps=0"]
     outcome = command(*words, "--out", run, "--overwrite")
     assert outcome.code == 2
     assert f"{run}: what was there before is back." in outcome.err
@@ -80,7 +81,7 @@ def test_a_run_that_diverges_leaves_the_run_that_it_was_to_replace(command, case
 
 
 def test_a_run_that_diverges_in_a_new_folder_leaves_its_logs(command, case, tiny_store, tmp_path):
-    words = [*TRAIN, "train.learning_rate=1e9", "train.warmup_steps=0", "--store", tiny_store]
+    words = [*train_words(tiny_store), "train.learning_rate=1e9", "train.warmup_steps=0"]
     assert command(*words, "--out", tmp_path / "new").code == 2
     assert (tmp_path / "new" / "log.csv").exists()
 
@@ -95,7 +96,7 @@ def test_an_unfinished_run_does_not_take_the_place_of_the_one_it_was_to_replace(
     run.mkdir()
     (run / "log.csv").write_text("begun")
     (case / "old").rename(run / "replaced")
-    words = [*TRAIN, "--store", tiny_store, "--out", run, "--overwrite"]
+    words = [*train_words(tiny_store), "--out", run, "--overwrite"]
     assert command(*words, "train.learning_rate=1e9", "train.warmup_steps=0").code == 2
     assert files_below(run) == before
     assert command(*words).code == 0

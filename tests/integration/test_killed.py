@@ -83,7 +83,7 @@ def test_an_ensemble_goes_on_after_a_kill(how, folders, tiny_run, tiny_store):
 
 def test_train_goes_on_after_a_kill(tmp_path, tiny_store):
     recipe = [*TINY_RECIPE, "train.steps=90", "train.validate_every=10"]
-    words = ["train", "turbulence_small", *recipe, "--store", tiny_store, "--out"]
+    words = ["train", "turbulence_small", tiny_store, *recipe, "--out"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     finish(*words, whole)
     log = cut / "log.csv"

@@ -30,7 +30,7 @@ LONG = [
 
 
 def words(store, out, recipe=LONG):
-    return ["train", "turbulence_small", *recipe, "--store", store, "--out", out]
+    return ["train", "turbulence_small", store, *recipe, "--out", out]
 
 
 def same(one, other):

@@ -33,7 +33,7 @@ def commands(tmp_path, tiny_store, tiny_run, tiny_forecast):
     return {
         "prepare": ["prepare", "turbulence_small", *TINY_RECIPE, "--out", out],
         "prepare gridded": ["prepare", tmp_path / "grid.yaml", "--out", out],
-        "train": ["train", "turbulence_small", *TINY_RECIPE, "--store", tiny_store, "--out", out],
+        "train": ["train", "turbulence_small", tiny_store, *TINY_RECIPE, "--out", out],
         "forecast": ["forecast", tiny_run, tiny_store, "--out", out],
         "evaluate": ["evaluate", tiny_forecast, tiny_store, *few],
         "evaluate a model": ["evaluate", tiny_run, tiny_store, "--steps", 3, *few],

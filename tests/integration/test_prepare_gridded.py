@@ -36,7 +36,7 @@ def test_prepare_train_forecast_evaluate(command, tmp_path):
     made = command("prepare", recipe, "--out", store)
     assert (made.code, made.out[:16]) == (0, "training store: ")
     assert "prepare: 40/40" in made.err
-    trained = command("train", recipe, "--store", store, "--out", run)
+    trained = command("train", recipe, store, "--out", run)
     assert trained.code == 0, trained.err
     forecaster = load_forecaster(run)
     assert forecaster.prognostic.names == ["2m_temperature", "sst"]
@@ -70,7 +70,7 @@ def test_a_model_of_anomalies(command, tmp_path):
     store, run, forecast = (tmp_path / name for name in ("truth.zarr", "run", "forecast.zarr"))
     anomalies = "model.normalization.subtract=climatology"
     assert command("prepare", recipe, "--out", store).code == 0
-    trained = command("train", recipe, anomalies, "train.steps=2", "--store", store, "--out", run)
+    trained = command("train", recipe, store, anomalies, "train.steps=2", "--out", run)
     assert trained.code == 0, trained.err
     seasons = load_forecaster(run).normalizer.seasons
     assert (
@@ -109,7 +109,7 @@ def test_a_computed_diagnostic_and_a_log_scale_are_trained_on(command, tmp_path)
     store, run, forecast = (tmp_path / name for name in ("truth.zarr", "run", "forecast.zarr"))
     scale = "model.normalization.log_scale={total_precipitation: 1.0e-5}"
     assert command("prepare", recipe, "--out", store).code == 0
-    trained = command("train", recipe, scale, "--store", store, "--out", run)
+    trained = command("train", recipe, store, scale, "--out", run)
     assert trained.code == 0, trained.err
     forecaster = load_forecaster(run)
     assert forecaster.normalizer.log_scale == {"total_precipitation": 1e-5}
@@ -119,7 +119,7 @@ def test_a_computed_diagnostic_and_a_log_scale_are_trained_on(command, tmp_path)
         assert set(found.data_vars) == {"total_precipitation", "wind_speed"}
         assert np.isfinite(found["total_precipitation"].values).all()
     misspelt = scale.replace("total_", "totl_")
-    unknown = command("train", recipe, misspelt, "--store", store, "--out", tmp_path / "other")
+    unknown = command("train", recipe, store, misspelt, "--out", tmp_path / "other")
     assert unknown.code == 2
     assert "there is no variable 'totl_precipitation'; did you mean" in unknown.err
 
@@ -129,7 +129,7 @@ def test_initial_times_have_to_be_of_the_split(command, tmp_path):
     recipe = write_recipe(tmp_path / "recipe.yaml", files)
     store, run = tmp_path / "truth.zarr", tmp_path / "run"
     assert command("prepare", recipe, "--out", store).code == 0
-    assert command("train", recipe, "--store", store, "--out", run).code == 0
+    assert command("train", recipe, store, "--out", run).code == 0
     out = ["--out", tmp_path / "f.zarr", "--steps", 2]
     leaked = command("forecast", run, store, *out, "--init", "2001-01-05")
     assert leaked.code == 2
@@ -144,7 +144,7 @@ def test_initial_times_have_to_be_of_the_split(command, tmp_path):
     other = command("forecast", run, tmp_path / "2.zarr", "--out", tmp_path / "g.zarr")
     assert other.code == 2
     assert "'sst' is defined in 88 cells, but the model 'triton' was trained where" in other.err
-    longer = command("train", recipe, "train.horizon=3", "--store", store, "--out", tmp_path / "r")
+    longer = command("train", recipe, store, "train.horizon=3", "--out", tmp_path / "r")
     assert longer.code == 2
     assert "are 3 unused times, fewer than a window of 4" in longer.err
 

@@ -58,7 +58,7 @@ def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe, changes):
     store, run, forecast = tmp_path / "a.zarr", tmp_path / "run", tmp_path / "forecast.zarr"
     assert command("prepare", recipe, *QUICK, *changes, "--out", store).code == 0
     assert command("inspect", store).code == 0
-    assert command("train", recipe, *QUICK, "--store", store, "--out", run).code == 0
+    assert command("train", recipe, store, *QUICK, "--out", run).code == 0
     assert command("-q", "forecast", run, store, "--out", forecast, "--guard", "record").code == 0
     judged = command("evaluate", forecast, store, "--out", tmp_path / "r", "--resamples", 10)
     assert judged.code == 0, judged.err

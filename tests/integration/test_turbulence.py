@@ -40,7 +40,7 @@ def test_the_full_experiment_starts_and_makes_progress(command, tmp_path):
     ]  # fmt: skip
     store, run = tmp_path / "truth.zarr", tmp_path / "run"
     assert command("prepare", "turbulence", *data, "--out", store).code == 0
-    trained = command("train", "turbulence", *data, *steps, "--store", store, "--out", run)
+    trained = command("train", "turbulence", store, *data, *steps, "--out", run)
     assert trained.code == 0, trained.err
     assert load_forecaster(run).parameter_count == 7_717_377
     with (run / "log.csv").open() as stream:

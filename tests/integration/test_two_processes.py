@@ -24,7 +24,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def train_words(store, out, *recipe):
-    words = ["train", "turbulence_small", *recipe, "--store", store, "--out", out]
+    words = ["train", "turbulence_small", store, *recipe, "--out", out]
     return list(map(str, words))
 
 
