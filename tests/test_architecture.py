@@ -1,6 +1,7 @@
 """Rules about the code itself: layers, dangerous calls, length, and that importing does nothing."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -14,6 +15,7 @@ import triton_earth
 from triton_earth.physics.spectral import resample
 
 PACKAGE = Path(triton_earth.__file__).parent
+ROOT = Path(__file__).parents[1]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "core",
@@ -212,6 +214,25 @@ def test_the_checks_see_what_they_look_for():
         "nan_to_num",
         "print",
     ]
+
+
+def test_every_decision_has_a_number_of_its_own():
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    for number, page in zip(numbers, pages, strict=True):
+        assert page.read_text(encoding="utf-8").startswith(f"# {number}. "), page.name
+
+
+def test_every_link_of_the_pages_leads_somewhere():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
 
 
 def test_shapes_are_checked_in_the_tests():
