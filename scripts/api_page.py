@@ -50,7 +50,7 @@ def _described(name: str) -> str:
     module, _, own = triton_earth._HOMES[name].partition(":")
     file = SOURCE / Path(*module.split(".")[1:]).with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    node = next(
+    *_, node = (  # after the overloads
         each for each in tree.body if isinstance(each, Definition) and each.name == (own or name)
     )
     if isinstance(node, ast.ClassDef):  # with the fields of a base that has no page of its own

@@ -1,7 +1,7 @@
 """Grids: coordinates, cell areas and the padding rule of each axis."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -152,26 +152,28 @@ class ClosedGrid(_EqualCells):
         return "zero", "zero"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False)
 class LatLonGrid:
     """Latitude-longitude grid, global (periodic in longitude) or regional.
 
     Attributes:
-        latitude: Cell centres in degrees north, ascending.
-        longitude: Cell centres in degrees east, ascending.
+        latitude: Cell centres in degrees north, ascending; an array that nobody can write to.
+        longitude: Cell centres in degrees east, ascending; the same.
 
     Example:
         grid = triton_earth.LatLonGrid((-60.0, 0.0, 60.0), (0.0, 90.0, 180.0, 270.0))
         grid.is_global_in_longitude, grid.cell_area_weights.shape
+        xr.Dataset(coords={"latitude": grid.latitude, "longitude": grid.longitude})
     """
 
-    latitude: tuple[float, ...]
-    longitude: tuple[float, ...]
+    latitude: Float64[np.ndarray, " y"]
+    longitude: Float64[np.ndarray, " x"]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "latitude", tuple(float(value) for value in self.latitude))
-        object.__setattr__(self, "longitude", tuple(float(value) for value in self.longitude))
-        for name, values in (("latitude", self.latitude), ("longitude", self.longitude)):
+    def __init__(self, latitude: Iterable[float], longitude: Iterable[float]) -> None:
+        for name, given in (("latitude", latitude), ("longitude", longitude)):
+            values = np.array(list(given), np.float64) + 0.0  # a zero without a sign
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
             if len(values) < 2 or not np.all(np.diff(values) > 0):
                 raise ValueError(
                     f"{name} must ascend and hold at least two values; found {_ends(values)}. "
@@ -179,6 +181,16 @@ class LatLonGrid:
                 )
         if self.latitude[0] < -90 or self.latitude[-1] > 90:
             raise ValueError(f"latitude must lie within -90..90; found {_ends(self.latitude)}.")
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, LatLonGrid)
+            and np.array_equal(self.latitude, other.latitude)
+            and np.array_equal(self.longitude, other.longitude)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.latitude.tobytes(), self.longitude.tobytes()))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -193,12 +205,12 @@ class LatLonGrid:
     @property
     def y(self) -> Float64[np.ndarray, " y"]:
         """Latitude, degrees north."""
-        return np.array(self.latitude)
+        return self.latitude.copy()
 
     @property
     def x(self) -> Float64[np.ndarray, " x"]:
         """Longitude, degrees east."""
-        return np.array(self.longitude)
+        return self.longitude.copy()
 
     @property
     def is_global_in_longitude(self) -> bool:
@@ -235,8 +247,8 @@ class LatLonGrid:
         """Return plain values for JSON."""
         return {
             "kind": "latlon",
-            "latitude": list(self.latitude),
-            "longitude": list(self.longitude),
+            "latitude": self.latitude.tolist(),
+            "longitude": self.longitude.tolist(),
         }
 
     def __str__(self) -> str:
@@ -255,16 +267,26 @@ def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | ClosedGrid | Lat
     arguments = dict(values)
     kind = arguments.pop("kind", None)
     if kind == "latlon":
-        return LatLonGrid(**{name: tuple(axis) for name, axis in arguments.items()})
+        return LatLonGrid(**arguments)
     for boxes in (PeriodicGrid, ClosedGrid):
         if kind == boxes.kind:
             return boxes(**arguments)
     raise UserError(f"unknown kind of grid {kind!r}; known are 'closed', 'latlon' and 'periodic'.")
 
 
+def box_of(attributes: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """Return what attributes ``grid_kind``, … say of a box, for `grid_from_dict`; None where there is none."""
+    told = {
+        str(key).removeprefix("grid_"): value.item() if isinstance(value, np.generic) else value
+        for key, value in attributes.items()
+        if str(key).startswith("grid_") and str(key) != "grid_mapping"
+    }
+    return told if "kind" in told else None
+
+
 def _over_longitude(weights: np.ndarray, columns: int) -> Float64[np.ndarray, "y x"]:
     return np.repeat((weights / weights.mean())[:, None], columns, axis=1)
 
 
-def _ends(values: tuple[float, ...]) -> str:
-    return f"{values[0]:g}..{values[-1]:g}" if values else "nothing"
+def _ends(values: Float64[np.ndarray, " cell"]) -> str:
+    return f"{values[0]:g}..{values[-1]:g}" if values.size else "nothing"

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.grid import Grid, LatLonGrid, grid_from_dict
+from triton_earth.core.grid import Grid, LatLonGrid, box_of, grid_from_dict
 from triton_earth.core.variables import Role, Variable, Variables
 
 ValidTimes = Shaped[np.ndarray, "batch time"]
@@ -262,12 +262,8 @@ def _on_grid(dataset: xr.Dataset) -> tuple[xr.Dataset, Grid]:
         dataset = dataset.sortby("longitude")
         axes = (dataset["latitude"].values, dataset["longitude"].values)
         return dataset, LatLonGrid(tuple(axes[0]), tuple(axes[1]))
-    described = {
-        key.removeprefix("grid_"): value
-        for key, value in dataset.attrs.items()
-        if key.startswith("grid_")
-    }
-    if not described:
+    described = box_of(dataset.attrs)
+    if described is None:
         raise UserError(
             "the dataset has no coordinates 'latitude' and 'longitude', and no attributes grid_kind, grid_length_y and "
             "grid_length_x of a box. Rename its coordinates (xarray: ds.rename(lat='latitude', lon='longitude'))."

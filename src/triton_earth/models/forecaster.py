@@ -190,11 +190,8 @@ class NetworkForecaster(Forecaster):
         """Return the states after the window, as many as the network gives at once."""
         inputs = self._normalized(window.select(self.prognostic.names))
         if len(self.forcing):
-            if forcing is None:
-                raise ValueError(f"the model needs forcings {self.forcing.names}; found none.")
-            inputs = torch.cat(
-                [inputs, self._normalized(forcing.select(self.forcing.names))], dim=2
-            )
+            given = self._normalized(self._require_forcing(forcing, window))
+            inputs = torch.cat([inputs, given], dim=2)
         if self.config.mask_input:
             inputs = torch.cat([inputs, self._defined(inputs)], dim=2)
         if self.config.climatology_input:
@@ -231,6 +228,24 @@ class NetworkForecaster(Forecaster):
     def increment_std(self, names: list[str]) -> Float[Tensor, "channel 1 1"]:
         """Return the root mean square increment over a time step of the named variables, as the normaliser has it."""
         return self._statistic(names, self.normalizer.increment_std)
+
+    def _require_forcing(self, forcing: State | None, window: State) -> State:
+        """Return the forcings of an application, once it is known that they have its rows and target times."""
+        needed = (window.data.shape[0], self.block)
+        wanted = f"the model '{self.name}' needs forcings {self.forcing.names}"
+        if forcing is None:
+            raise UserError(
+                f"{wanted} at its target times; found none. Give forcings, as "
+                f"store.windows(trajectories, starts, length=steps) from the first target time on."
+            )
+        found = tuple(forcing.data.shape[:2])
+        if found != needed:
+            raise UserError(
+                f"{wanted} of {needed[0]} forecasts at the {needed[1]} times that an application gives, as many as "
+                f"its history; found {found[0]} at {found[1]} times. Give all target times in one state to `rollout`, "
+                "which cuts them."
+            )
+        return forcing.select(self.forcing.names)
 
     def _normalized(self, state: State) -> Float[Tensor, "batch time channel y x"]:
         names = state.variables.names

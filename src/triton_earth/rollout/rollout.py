@@ -10,7 +10,7 @@ from triton_earth.models.base import Forecaster
 def rollout(
     forecaster: Forecaster,
     initial: State,
-    forcings: Iterable[State] | None,
+    forcings: State | Iterable[State] | None,
     steps: int,
     correction: Callable[[State], State] | None = None,
 ) -> Iterator[State]:
@@ -23,8 +23,8 @@ def rollout(
     Args:
         forecaster: M, with its time step Δt and history.
         initial: Analysed states, [batch, history, channel, y, x] in physical units, newest last.
-        forcings: Forcing states, one for each application of the model, valid at its target times; None for a model
-            without forcings.
+        forcings: Forcings at all target times as one state, or one state for each application of the model, with as
+            many times as it gives (`block`); None for a model without forcings.
         steps: Number of time steps; the horizon is `steps` Δt.
         correction: What is done to the states of each application before they are yielded and fed back, for example
             `triton_earth.rollout.guard.stabilizers.Correction`; None: nothing.
@@ -49,7 +49,7 @@ def rollout(
         raise UserError(
             f"the model '{forecaster.name}' starts from {forecaster.history} states; found {window.data.shape[1]}."
         )
-    forcing_states = iter(forcings) if forcings is not None else None
+    forcing_states = None if forcings is None else _applications(forcings, forecaster.block)
     done = 0
     while done < steps:
         forcing = None
@@ -65,3 +65,12 @@ def rollout(
         for index in range(min(block.data.shape[1], steps - done)):
             yield block.at(slice(index, index + 1))
             done += 1
+
+
+def _applications(forcings: State | Iterable[State], block: int) -> Iterator[State]:
+    """Yield the forcings of each application; target times after the last whole one are left out."""
+    if not isinstance(forcings, State):
+        yield from forcings
+        return
+    for first in range(0, forcings.data.shape[1] - block + 1, block):
+        yield forcings.at(slice(first, first + block))

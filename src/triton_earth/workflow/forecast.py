@@ -1,12 +1,18 @@
-"""`triton-earth forecast`: from a trained model and initial conditions to a forecast store."""
+"""`triton-earth forecast`: from a trained model and initial conditions to a forecast, stored or in memory."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
-from triton_earth.core.outputs.files import require_apart
+import xarray as xr
+
+from triton_earth.core.errors import UserError
+from triton_earth.core.outputs.files import require_apart, require_zarr_name
 from triton_earth.core.processes.workers import torch_threads
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.models.base import Forecaster
 from triton_earth.rollout.ensemble import EnsembleConfig, Perturbation
 from triton_earth.rollout.guard.guard import Policy
+from triton_earth.rollout.in_memory import forecast_in_memory
 from triton_earth.rollout.storage.forecast_store import ForecastStore
 from triton_earth.rollout.storage.output import OutputConfig
 from triton_earth.rollout.storage.writer import write_forecast
@@ -15,16 +21,23 @@ from triton_earth.workflow.forecasting.forecast_request import request_forecast
 from triton_earth.workflow.forecasting.model_source import model_folders
 from triton_earth.workflow.running.run_folder import require_not_of_a_run
 
+Model = str | Path | Forecaster
+Store = str | Path | TrainingStore
 
-def forecast(
-    model: str | Path,
-    store: str | Path,
-    out: str | Path,
+
+@overload
+def forecast(model: Model, store: Store, out: str | Path, **options: Any) -> ForecastStore: ...
+@overload
+def forecast(model: Model, store: Store, out: None = None, **options: Any) -> xr.Dataset: ...
+def forecast(  # type: ignore[misc] # the options are those below
+    model: Model,
+    store: Store,
+    out: str | Path | None = None,
     *,
     steps: int | None = None,
     length: str | None = None,
     split: str = "test",
-    init: list[str] | None = None,
+    init: str | list[str] | None = None,
     forcings: str | Path | None = None,
     forcings_beyond: str | None = None,
     batch_size: int | None = None,
@@ -47,14 +60,15 @@ def forecast(
     resume: bool = False,
     overwrite: bool = False,
     force: bool = False,
-) -> ForecastStore:
+) -> ForecastStore | xr.Dataset:
     """Forecast from states of a training store.
 
     Args:
         model: Run folder, forecaster folder, name of a shipped model, address on the Hub, or name of a reference
             forecast (`triton_earth.models.references.REFERENCES`), which is fitted to the training split of `store`.
+            Without `out` also a forecaster.
         store: Training store with the initial conditions.
-        out: New forecast store.
+        out: New forecast store; None: no file is written, and the forecast stays in memory.
         steps: Number of leads, by default that of the model's recipe; may go beyond the end of the store.
         length: Forecast time in place of `steps`: ``36h``, ``365d``, ``4w``, ``6mo``, ``10y``; without a calendar a
             number in the units of the model's time.
@@ -94,7 +108,7 @@ def forecast(
         force: Go on though memory or disk do not suffice.
 
     Returns:
-        The forecast.
+        The forecast: with `out` the store, else an `xarray.Dataset` with the same layout and values.
 
     Raises:
         UserError: if model and store do not fit, an initial time is not in the store, `out` exists and neither option
@@ -103,18 +117,25 @@ def forecast(
     Example:
         stored = triton_earth.forecast("run", "truth.zarr", "forecast.zarr")
         stored.lead_times, stored.init_times
+        fields = triton_earth.forecast(model, store, steps=10)  # no file: an xarray.Dataset
+        fields["vorticity"].isel(init=0, lead_time=-1).std().item()
     """
-    model, store, out = Path(model), Path(store), Path(out)
+    model = model if isinstance(model, Forecaster) else Path(model)
+    store = store if isinstance(store, TrainingStore) else Path(store)
     forcings = None if forcings is None else Path(forcings)
-    require_apart(out, [*model_folders(model), store, *([] if forcings is None else [forcings])])
-    require_not_of_a_run(out)
+    if out is not None:
+        out = _new_store(Path(out), model, store, forcings)
+    elif resume or overwrite:
+        raise UserError(
+            "forecast: resume and overwrite are of use with `out` only. Leave them out."
+        )
     request = request_forecast(
         model,
         store,
         steps=steps,
         length=length,
         split=split,
-        init=init,
+        init=[init] if isinstance(init, str) else init,
         forcings=forcings,
         forcings_beyond=forcings_beyond,
         batch_size=batch_size,
@@ -146,6 +167,10 @@ def forecast(
         "the output",
     )
     with torch_threads(request.threads):
+        if out is None:
+            return forecast_in_memory(
+                request.forecaster, request.store, output=chosen, force=force, **request.how
+            )
         return write_forecast(
             request.forecaster,
             request.store,
@@ -156,3 +181,22 @@ def forecast(
             force=force,
             **request.how,
         )
+
+
+def _new_store(
+    out: Path, model: Path | Forecaster, store: Path | TrainingStore, forcings: Path | None
+) -> Path:
+    """Return where a forecast is to be stored, once it is known that nothing that is read lies there."""
+    if isinstance(model, Forecaster):
+        raise UserError(
+            f"{out}: a stored forecast says which model made it, and the forecaster '{model.name}' does not say where "
+            "it comes from. Give the path of the model, or leave out `out`."
+        )
+    require_zarr_name(
+        out,
+        f"`triton-earth export-forecast {out.stem}.zarr --layout netcdf --out {out.stem}` makes NetCDF of it.",
+    )
+    read = store.path if isinstance(store, TrainingStore) else store
+    require_apart(out, [*model_folders(model), read, *([] if forcings is None else [forcings])])
+    require_not_of_a_run(out)
+    return out

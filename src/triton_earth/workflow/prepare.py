@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.outputs.files import require_apart
+from triton_earth.core.outputs.files import require_apart, require_zarr_name
 from triton_earth.data.preparation.archive import ArchiveData, prepare_archive
 from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.preparation.trajectories import prepare_store
@@ -69,6 +69,7 @@ def prepare(
     """
     out = Path(out)
     resolved = load_recipe(recipe, overrides)
+    require_zarr_name(out, "`xarray.open_zarr` opens it.")
     require_apart(out, [find_recipe(recipe)])
     origin = provenance(recipe=str(recipe))
     if isinstance(resolved.data, GriddedData):

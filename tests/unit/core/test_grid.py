@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import ClosedGrid, Grid, LatLonGrid, PeriodicGrid, grid_from_dict
@@ -89,6 +90,23 @@ def test_a_grid_survives_json(grid):
     again = grid_from_dict(grid.to_dict())
     assert again == grid
     assert isinstance(again, Grid)
+
+
+def test_the_axes_of_a_grid_are_coordinates_that_xarray_takes():
+    grid = global_grid(30.0)
+    dataset = xr.Dataset(coords={"latitude": grid.latitude, "longitude": grid.longitude})
+    assert dataset.sel(latitude=grid.latitude[1]).sizes == {"longitude": 12}
+    with pytest.raises(ValueError, match="read-only"):
+        grid.latitude[0] = 3.0
+
+
+def test_equal_grids_have_equal_hashes():
+    grid, same = global_grid(30.0), global_grid(30.0)
+    assert (grid == same, hash(grid) == hash(same)) == (True, True)
+    zero, signed = LatLonGrid((0.0, 1.0), (0.0, 1.0)), LatLonGrid((-0.0, 1.0), (0.0, 1.0))
+    assert (zero == signed, hash(zero) == hash(signed)) == (True, True)
+    assert grid != LatLonGrid(grid.latitude, grid.longitude[:-1])
+    assert grid != PeriodicGrid(*grid.shape)
 
 
 def test_a_latlon_grid_says_what_it_is():

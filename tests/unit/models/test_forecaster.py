@@ -127,8 +127,22 @@ def test_variables_are_found_by_name_in_any_order(weather):
 
 def test_a_model_with_forcings_refuses_to_go_without(weather):
     forecaster = tiny_forecaster(weather)
-    with pytest.raises(ValueError, match=r"the model needs forcings \['sunshine'\]; found none\."):
+    with pytest.raises(
+        UserError, match=r"needs forcings \['sunshine'\] at its target times; found"
+    ):
         forecaster(weather.windows([1], [2], 1))
+
+
+@pytest.mark.parametrize(("trajectories", "length"), [([1], 3), ([1, 1], 2)])
+def test_forcings_of_other_times_or_rows_are_refused(weather, trajectories, length):
+    forecaster = tiny_forecaster(weather, history=2)
+    forcing = weather.windows(trajectories, [4] * len(trajectories), length)
+    with pytest.raises(UserError) as caught:
+        forecaster(weather.windows([1], [2], 2), forcing)
+    assert (
+        "of 1 forecasts at the 2 times that an application gives, as many as its history; found "
+        f"{len(trajectories)} at {length} times. Give all target times in one state to `rollout`"
+    ) in str(caught.value)
 
 
 def test_a_window_without_a_prognostic_variable_is_refused(weather):

@@ -101,6 +101,17 @@ def test_forcings_are_taken_one_for_each_application():
     assert all(one is other for one, other in zip(model.forcings, forcings, strict=False))
 
 
+@pytest.mark.parametrize("steps", [3, 4])
+def test_one_state_of_forcings_is_cut_into_applications(steps):
+    model, forcings = Counting(history=2, block=2), zero_state(times=4)
+    forcings.data[0, :, 0, 0, 0] = torch.arange(4.0)
+    list(rollout(model, zero_state(times=2), forcings, steps))
+    assert [one.data[0, :, 0, 0, 0].tolist() for one in model.forcings] == [[0, 1], [2, 3]]
+    states = rollout(Counting(history=2, block=2), zero_state(times=2), forcings.last(3), 4)
+    with pytest.raises(UserError, match="the forcings end after 2 of 4 steps; give more"):
+        list(states)
+
+
 def test_masked_cells_are_masked_before_they_are_yielded_and_fed_back():
     mask = torch.ones(1, 2, 3, dtype=torch.bool)
     mask[0, 1, 2] = False

@@ -46,6 +46,23 @@ def require_apart(out: Path, inputs: Iterable[str | Path]) -> None:
                 )
 
 
+def require_zarr_name(out: Path, remedy: str) -> None:
+    """Refuse the name of a NetCDF or HDF5 file for an output that is a Zarr folder.
+
+    Args:
+        out: Final path of the output.
+        remedy: What else to do.
+
+    Raises:
+        UserError: naming the ending.
+    """
+    if out.suffix in (".nc", ".nc4", ".h5", ".hdf5"):
+        raise UserError(
+            f"{out}: expected the name of a Zarr folder, found that of a file ({out.suffix}). Choose "
+            f"{out.with_suffix('.zarr')}. {remedy}"
+        )
+
+
 def make_folder(path: Path) -> None:
     """Make a new folder, and those above it that are not there.
 

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError, nearest
-from triton_earth.core.grid import Grid, LatLonGrid, grid_from_dict
+from triton_earth.core.grid import Grid, LatLonGrid, box_of, grid_from_dict
 from triton_earth.core.variables import Role, Variable, Variables
 from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.channels import Channels, Layout, units_conversion
@@ -255,8 +255,8 @@ def require_renamed(rename: Mapping[str, str], datasets: Iterable[xr.Dataset]) -
 
 
 def _axes(dataset: xr.Dataset, source: str) -> tuple[Axis, Axis, Grid]:
-    """Return rows and columns in canonical order, and the grid; a box says in the attribute `grid` what it is."""
-    described = dataset.attrs.get("grid")
+    """Return rows and columns in canonical order, and the grid; a box says in its attributes what it is."""
+    described = dataset.attrs.get("grid", box_of(dataset.attrs))
     if find_axis(dataset, "latitude") is None and isinstance(described, dict):
         grid = grid_from_dict(described)
         rows, columns = (

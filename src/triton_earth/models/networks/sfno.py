@@ -48,7 +48,9 @@ class SfnoConfig(NetworkConfig):
             raise UserError(
                 f"network 'sfno' is for global latitude-longitude grids, found {grid}; take 'fno' there."
             )
-        return self.model_copy(update={"latitude": grid.latitude, "columns": grid.shape[1]})
+        return self.model_copy(
+            update={"latitude": tuple(grid.latitude.tolist()), "columns": grid.shape[1]}
+        )
 
     def build(
         self, frames: int, input_channels: int, output_channels: int, padding: Padding

@@ -1,13 +1,16 @@
-"""Coordinates of a forecast store, with the attributes that CF wants of them."""
+"""Coordinates and attributes of forecasts, with what CF wants of them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Int
 
-from triton_earth.core.grid import Grid
+from triton_earth.core.grid import Grid, LatLonGrid
 from triton_earth.core.standard_names import (
+    CONVENTIONS,
     INIT_TIME,
     LEAD_TIME,
     MEMBER,
@@ -69,3 +72,28 @@ def month_coordinates(months: Sequence[Month]) -> dict[str, Any]:
             {"long_name": "steps that the mean is of", "units": "1"},
         ),
     }
+
+
+def plain_attributes(
+    grid: Grid, provenance: dict[str, Any], guard: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the attributes of a dataset of forecasts as texts and numbers, which NetCDF can hold.
+
+    Args:
+        grid: Where the cells are; a box is described as in `State.to_xarray`.
+        provenance: How the forecasts were made.
+        guard: What the guard saw; None where there was none.
+    """
+    is_box = not isinstance(grid, LatLonGrid)
+    return {
+        "Conventions": CONVENTIONS,
+        **({f"grid_{key}": value for key, value in grid.to_dict().items()} if is_box else {}),
+        "provenance": json.dumps(provenance),
+        **({} if guard is None else {"guard": json.dumps(guard)}),
+    }
+
+
+def with_initial_times(dataset: xr.Dataset) -> xr.Dataset:
+    """Return forecasts that can be chosen by ``init_time``, where no two have the same."""
+    times = dataset["init_time"].to_numpy()
+    return dataset.set_xindex("init_time") if len(np.unique(times)) == len(times) else dataset

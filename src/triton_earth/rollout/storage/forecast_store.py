@@ -45,6 +45,8 @@ from triton_earth.rollout.storage.forecast_coordinates import (
     MEANS,
     forecast_coordinates,
     month_coordinates,
+    plain_attributes,
+    with_initial_times,
 )
 from triton_earth.rollout.storage.lost_files import require_files
 from triton_earth.rollout.stored_rows import boxes
@@ -356,6 +358,21 @@ class ForecastStore:
                     guard=self.guard,
                 )
         return np.stack(fields, axis=2)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the forecasts as a dataset whose fields are read when they are needed.
+
+        Its attributes are texts and numbers, so that NetCDF can hold them, and ``init_time`` is an index where each
+        initial time is there once.
+
+        Example:
+            fields = stored.to_xarray()
+            fields.isel(init=0, lead_time=-1).to_netcdf("last.nc")
+        """
+        with beside_other_files():
+            dataset = xr.open_zarr(LocalStore(self.path), zarr_format=3)
+        dataset.attrs = plain_attributes(self.grid, self.provenance, self.guard)
+        return with_initial_times(dataset)
 
     def _number(self, lead: int) -> int:
         return round(float(self.lead_times[lead] / self.time_step))

@@ -40,8 +40,8 @@ class ForecastRequest:
 
 
 def request_forecast(
-    model: Path,
-    store: Path,
+    model: Path | Forecaster,
+    store: Path | TrainingStore,
     *,
     steps: int | None,
     length: str | None = None,
@@ -59,7 +59,7 @@ def request_forecast(
     """Load a model, find its initial times, and take from its recipe what is not given; see `forecast`.
 
     Args:
-        model: Run folder, forecaster folder, or name of a shipped model or reference forecast.
+        model: Run folder, forecaster folder, name of a shipped model or reference forecast, or a forecaster.
         store: Training store with the initial conditions.
         steps: Number of leads; None: `length`, or that of the model's recipe.
         length: Forecast time in place of `steps`, as ``365d`` or ``1y``.
@@ -77,10 +77,10 @@ def request_forecast(
     Raises:
         UserError: if model and store do not fit, or an initial time is not in the store.
     """
-    where = resolve_device(device)
+    where = model.device if isinstance(model, NetworkForecaster) else resolve_device(device)
     if network is not None:
         import_network(network)
-    data = TrainingStore.open(store)
+    data = store if isinstance(store, TrainingStore) else TrainingStore.open(store)
     if steps is not None and length is not None:
         raise UserError("--steps and --length: give one of the two.")
     if length is not None:
@@ -96,7 +96,8 @@ def request_forecast(
         require_same_forcing_mask(forecaster, given)
     training = origin["training"]
     if steps is None:
-        steps = _recipe_steps(training, model, forecaster.time_step)
+        name = forecaster.name if isinstance(model, Forecaster) else str(model)
+        steps = _recipe_steps(training, name, forecaster.time_step)
     if init:
         windows = _windows_at(data, split, init, forecaster.history)
     else:
@@ -125,7 +126,7 @@ def request_forecast(
     return ForecastRequest(forecaster, data, _of_recipe(training, "threads"), how)
 
 
-def _recipe_steps(training: dict[str, Any], model: Path, time_step: Duration) -> int:
+def _recipe_steps(training: dict[str, Any], model: str, time_step: Duration) -> int:
     try:
         recipe = training["recipe"]["forecast"]
         return number_of_steps(recipe["steps"], recipe.get("length"), time_step)

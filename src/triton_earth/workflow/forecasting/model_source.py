@@ -1,4 +1,4 @@
-"""What MODEL may be on the command line: a trained model, a shipped one, one on the Hub, or a reference forecast."""
+"""What MODEL may be: a trained model, a shipped one, one on the Hub, a reference forecast; in Python a loaded one."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.models.checkpoint import forecaster_folder, load_forecaster, load_provenance
+from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.models.references import REFERENCES, reference_forecaster
 from triton_earth.workflow.forecasting.masks import require_same_mask
 
@@ -31,8 +32,10 @@ class Opened:
     origin: dict[str, Any]
 
 
-def is_reference(model: str | Path) -> bool:
-    """Return whether a model is the name of a reference forecast; a folder of that name goes before."""
+def is_reference(model: str | Path | Forecaster) -> bool:
+    """Return whether a model is a reference forecast, by name or loaded; a folder of that name goes before."""
+    if isinstance(model, Forecaster):
+        return not isinstance(model, NetworkForecaster)
     return str(model) in REFERENCES and not Path(model).exists()
 
 
@@ -46,12 +49,16 @@ def model_folders(model: str | Path) -> list[Path]:
 
 
 def open_model(
-    model: str | Path, store: TrainingStore, steps: int | None, device: torch.device
+    model: str | Path | Forecaster,
+    store: TrainingStore,
+    steps: int | None,
+    device: torch.device,
 ) -> Opened:
     """Load a model, or fit the reference forecast of that name to the training split of the store.
 
     Args:
-        model: Run folder, forecaster folder, name of a shipped model or a reference forecast, or address on the Hub.
+        model: Run folder, forecaster folder, name of a shipped model or a reference forecast, address on the Hub, or a
+            forecaster, which stays on its device.
         store: Training store with the initial conditions.
         steps: Number of leads, if they are known.
         device: Where the weights shall be.
@@ -59,6 +66,12 @@ def open_model(
     Raises:
         UserError: if there is no such model, or it does not fit the store.
     """
+    if isinstance(model, Forecaster):
+        parameters = 0
+        if isinstance(model, NetworkForecaster):
+            require_same_mask(model, store)
+            parameters = model.parameter_count
+        return Opened(model, parameters, {"training": {}})
     if not is_reference(model):
         forecaster = load_forecaster(model, device)
         require_same_mask(forecaster, store)
