@@ -24,7 +24,7 @@ _HOMES = {
     "forecasts_from_xarray": "triton_earth.evaluation.foreign.forecasts",
     "load_forecaster": "triton_earth.models.checkpoint",
     "export": "triton_earth.exchange.export_model",
-    "verdict": "triton_earth.evaluation.verdict",
+    "verdict": "triton_earth.evaluation.verdict.verdict",
     "rollout": "triton_earth.rollout.rollout",
     "register_network": "triton_earth.models.registry:register",
     "State": "triton_earth.core.state",
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from triton_earth.core.state import State
     from triton_earth.core.variables import Variable, Variables
     from triton_earth.evaluation.foreign.forecasts import forecasts_from_xarray
-    from triton_earth.evaluation.verdict import verdict
+    from triton_earth.evaluation.verdict.verdict import verdict
     from triton_earth.exchange.export_model import export
     from triton_earth.models.base import Forecaster
     from triton_earth.models.checkpoint import load_forecaster

@@ -421,7 +421,7 @@ def main() -> None:
 
 def _show(scores: "xr.Dataset", folder: Path | None) -> None:
     """Print the score table, the verdict and where the report is."""
-    from triton_earth.evaluation.summary import summary
+    from triton_earth.evaluation.verdict.summary import summary
 
     where = [] if folder is None else [f"report: {folder / 'report.html'}"]
     typer.echo("\n".join([*summary(scores), *where]))

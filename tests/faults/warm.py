@@ -22,7 +22,7 @@ IMPORTED = (
     "triton_earth.cli", "triton_earth.data.preparation.gridded", "triton_earth.workflow.prepare",
     "triton_earth.workflow.train", "triton_earth.workflow.forecast", "triton_earth.workflow.evaluate",
     "triton_earth.workflow.plan", "triton_earth.workflow.inspect", "triton_earth.bench.bench",
-    "triton_earth.evaluation.summary", "triton_earth.exchange.convert", "triton_earth.exchange.export_forecast",
+    "triton_earth.evaluation.verdict.summary", "triton_earth.exchange.convert", "triton_earth.exchange.export_forecast",
     "triton_earth.exchange.push", "torch.distributed", "netCDF4", "xarray.backends.zarr", "matplotlib.pyplot",
     "matplotlib.backends.backend_svg", "PIL.Image", "dask.array", "click", "concurrent.futures.process",
 )  # fmt: skip

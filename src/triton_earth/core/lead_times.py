@@ -12,6 +12,15 @@ from triton_earth.core.wording import pretty_units, shortened
 _CALENDAR_UNITS = (("days", "D", 2), ("hours", "h", 2), ("minutes", "m", 2), ("seconds", "s", 0))
 _MODEL_UNITS = {"d": "days"}
 _SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_NAMED = ("years", "months", "days", "hours", "minutes", "seconds")
+_RHYTHMS = {
+    ("years", 1.0): "yearly",
+    ("months", 1.0): "monthly",
+    ("days", 1.0): "daily",
+    ("days", 0.5): "12-hourly",
+    ("days", 0.25): "6-hourly",
+    ("hours", 1.0): "hourly",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,40 @@ class LeadTimes:
         return f"{value:.4g} {self.units[:-1] if singular else self.units}"
 
     def title(self, index: int) -> str:
-        """Return step and lead time, for example ``step 25 · 1.38 time units``."""
+        """Return which lead it is, ``day 25`` of a calendar, ``step 25 · 1.38 time units`` of model time."""
+        if self.units in _NAMED:
+            return f"{self.units[:-1]} {self.values[index]:.4g}"
         return f"step {self.steps[index]} · {self.at(index)}"
+
+    def brief(self, index: int) -> str:
+        """Return which lead it is in two words, ``day 25`` or ``step 25``."""
+        return self.title(index).partition(" · ")[0]
+
+    def of_step(self, step: float) -> str:
+        """Return which lead a step is, stored or not, as `title` does: ``day 25`` or ``step 25 · 1.38 time units``."""
+        if self.units in _NAMED:
+            return f"{self.units[:-1]} {self.length(step)}"
+        whole = round(step)
+        return self.title(self.steps.index(whole)) if whole in self.steps else f"step {step:g}"
+
+    def length(self, step: float) -> str:
+        """Return a step as a number of `units`, of model time as it is."""
+        last = self.steps[-1]
+        scale = float(self.values[-1]) / last if self.units in _NAMED and last else 1.0
+        return f"{step * scale:.4g}"
+
+    @property
+    def summary(self) -> str:
+        """How many leads there are and how far they reach: ``30 daily leads``, ``99 leads to 5.445 time units``."""
+        count, first = len(self.values), float(self.values[0])
+        if count == 1:
+            return f"one lead of {self.at(0)}"
+        equal = np.allclose(np.diff(self.values, prepend=0.0), first, rtol=1e-6)
+        rhythm = _RHYTHMS.get((self.units, first)) if equal else None
+        if rhythm is None:
+            return f"{count} leads to {self.at(-1)}"
+        reach = f" to {self.at(-1)}" if first != 1.0 else ""
+        return f"{count} {rhythm} leads{reach}"
 
     def chosen(self, steps: tuple[int, ...] | None = None) -> list[int]:
         """Return the indices of up to four telling leads: the first, a quarter, half and the whole way.
@@ -91,6 +132,9 @@ def _calendar_units(seconds: Float64[np.ndarray, " lead_time"]) -> tuple[str, fl
         if seconds.any() and np.allclose(seconds / unit, (seconds / unit).round(), atol=1e-4):
             return name, unit
     longest = float(seconds.max(initial=0.0))
+    day = _SECONDS["D"]
+    if longest >= day and not (seconds % day).any():
+        return "days", day
     for name, code, at_least in _CALENDAR_UNITS:
         if longest >= at_least * _SECONDS[code]:
             return name, _SECONDS[code]

@@ -54,6 +54,20 @@ def variable_names(data: xr.Dataset | xr.DataArray) -> list[str]:
     return [str(name) for name in data["variable"].values]
 
 
+LONG_NAMES = "variable_long_name"
+"""Coordinate along ``variable`` that says in words what the variables are."""
+
+
+def variable_title(data: xr.Dataset | xr.DataArray, variable: str) -> str:
+    """Return a variable in words with a capital: its long name where `LONG_NAMES` has one, else its name."""
+    words = ""
+    if LONG_NAMES in data.coords:
+        named = dict(zip(variable_names(data), data[LONG_NAMES].values, strict=True))
+        words = str(named.get(variable, ""))
+    words = words or variable.replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def long_name(array: xr.DataArray) -> str:
     """Return what an array is in words: its ``long_name``, else its name with spaces."""
     return str(array.attrs.get("long_name") or str(array.name or "").replace("_", " "))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import describe_duration
+from triton_earth.core.time import MEAN_YEAR, describe_duration, describe_time
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth
 from triton_earth.models.climatology import TRAIN, Climatology
@@ -40,12 +40,14 @@ class Baselines:
         climatology: Climatology of the training split, or None where there is none.
         definition: What they are, in words.
         remarks: What a reader must know about them, in sentences.
+        record: What they are fitted to: how many states, from when to when.
     """
 
     references: tuple[Reference, ...]
     climatology: Climatology | None
     definition: str
     remarks: tuple[str, ...] = ()
+    record: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +101,23 @@ def fit_baselines(
     definition = "; ".join(
         f"{one.name}: {words[name]}" for one, name in zip(fitted, chosen, strict=True)
     )
-    return Baselines(fitted, climatology, definition, remarks)
+    return Baselines(fitted, climatology, definition, remarks, training_record(source))
+
+
+def training_record(store: TrainingStore) -> str:
+    """Return what a training split holds: ``1096 states from 2002-01-01 to 2004-12-31 (3 years)``."""
+    segments = store.segments(TRAIN)
+    count = sum(len(one) for one in segments)
+    begin = min(store.times[one.start] for one in segments)
+    end = max(store.times[one.stop - 1] for one in segments)
+    words = f"{count} states from {describe_time(begin)} to {describe_time(end)}"
+    trajectories = len({one.trajectory for one in segments})
+    if trajectories > 1:
+        return f"{words} of {trajectories} trajectories"
+    if not isinstance(store.time_step, np.timedelta64):
+        return words
+    span = float(count * store.time_step / MEAN_YEAR)
+    return f"{words} ({span:.2g} year{'' if f'{span:.2g}' == '1' else 's'})"
 
 
 def _in_order(names: Sequence[str] | None) -> list[str]:

@@ -13,7 +13,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.processes.tasks import tasks
 from triton_earth.core.time import describe_duration
-from triton_earth.core.wording import is_baseline
+from triton_earth.core.wording import LONG_NAMES, is_baseline
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import TRUTH_NAME, Always, Case, Family, Finished
 from triton_earth.evaluation.alignment import Forecasts, Truth, align
@@ -48,7 +48,8 @@ from triton_earth.evaluation.remarks import REMARKS, coverage
 from triton_earth.evaluation.spectra.degree import is_globe
 from triton_earth.evaluation.spectra.family import spectra
 from triton_earth.evaluation.streaming import aggregate
-from triton_earth.evaluation.verdict import FINDINGS, findings_attribute
+from triton_earth.evaluation.verdict.scored_period import CLIMATOLOGY_RECORD
+from triton_earth.evaluation.verdict.verdict import FINDINGS, findings_attribute
 
 FAMILIES: tuple[Family, ...] = (
     Always(Errors),
@@ -226,6 +227,7 @@ def _attributes(finished: Finished, bands: LeadBands, said: list[str]) -> dict[s
         **surface_attribute(case.region),
         "weights": case.weights_name,
         "baselines": case.baselines.definition,
+        **({CLIMATOLOGY_RECORD: case.baselines.record} if case.baselines.record else {}),
         "stability_bands": json.dumps(bands.to_dict(case.variables.names)),
         "time_step": describe_duration(case.forecast.time_step),
         "evaluated_leads": len(case.alignment.leads),
@@ -264,6 +266,7 @@ def _coordinates(case: Case) -> dict[str, Any]:
         "forecast": ("forecast", names, {"long_name": "forecast"}),
         "source": ("source", [*names, TRUTH_NAME], {"long_name": "forecast or truth"}),
         "variable": ("variable", forecast.variables.names, {"long_name": "variable"}),
+        LONG_NAMES: ("variable", [variable.long_name for variable in forecast.variables]),
         "lead_time": ("lead_time", lead_times, {"long_name": "lead time", **units}),
         "lead": (
             "lead_time",

@@ -1,11 +1,17 @@
 """Remarks: what a reader of the scores must know about what was scored, in sentences."""
 
 import numpy as np
+import xarray as xr
 
 from triton_earth.evaluation.alignment import Alignment, Forecasts
 
 REMARKS = "remarks"
 """Attribute of the scores that holds them, one a line."""
+
+
+def remarks(scores: xr.Dataset) -> list[str]:
+    """Return the sentences on what was scored, and what was not."""
+    return str(scores.attrs.get(REMARKS, "")).splitlines()
 
 
 def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:

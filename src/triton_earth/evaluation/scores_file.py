@@ -13,7 +13,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.outputs.files import write_text
 from triton_earth.core.time import describe_duration
 from triton_earth.evaluation.remarks import REMARKS
-from triton_earth.evaluation.verdict import FINDINGS
+from triton_earth.evaluation.verdict.headline import headline
+from triton_earth.evaluation.verdict.verdict import FINDINGS
 
 NETCDF = "scores.nc"
 JSON = "scores.json"
@@ -83,6 +84,7 @@ def scores_as_json(scores: xr.Dataset) -> dict[str, Any]:
     return {
         "title": scores.attrs["title"],
         "note": NOTE,
+        "headline": headline(scores).to_dict(),
         "forecasts": {
             name: {
                 **{score: _one(scores, score, forecast=name) for score in by_forecast},

@@ -10,7 +10,8 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.outputs.files import write_text
 from triton_earth.core.wording import variable_names
-from triton_earth.evaluation.verdict import cases, models
+from triton_earth.evaluation.verdict.comparison import models
+from triton_earth.evaluation.verdict.scored_period import scored_period
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.page import MOST_VARIABLES, Section, page
 from triton_earth.plots.sections.beyond import beyond_sections
@@ -26,7 +27,7 @@ from triton_earth.plots.sections.regions import region_sections
 from triton_earth.plots.sections.scales import scale_sections
 from triton_earth.plots.sections.scores import SCORES, score_sections, scorecard_sections
 from triton_earth.plots.sections.totals import total_sections
-from triton_earth.plots.sections.verdict import verdict_sections
+from triton_earth.plots.sections.verdict import headline_sections, verdict_sections
 
 ANIMATION_NAME = "animation.gif"
 """Name of the animation's own file, beside the report."""
@@ -90,6 +91,7 @@ def write_report(
     names = models(scores)
     examples = {names[0]: example, **(others or {})}
     sections = [
+        *headline_sections(scores, examples),
         *verdict_sections(scores, examples),
         *about_rollout,
         *(
@@ -126,11 +128,9 @@ def _subtitle(scores: xr.Dataset, variables: list[str]) -> str:
     leads = lead_times(scores["lead_time"])
     parts = [
         f"{_listed(models(scores))} judged on {_shortened(variables)}",
-        f"{leads.steps[-1]} steps to {leads.at(-1)}",
+        leads.summary,
+        *(sentence.removesuffix(".") for sentence in scored_period(scores)),
     ]
-    count = cases(scores)
-    if count is not None:
-        parts.append(f"{count} initial condition{'' if count == 1 else 's'}")
     return " · ".join(parts)
 
 

@@ -14,10 +14,14 @@ from triton_earth.core.wording import (
     number,
     one_variable,
 )
+from triton_earth.evaluation.verdict.predictability import is_relative
 from triton_earth.plots.page import Cell, table
 
 SCORES = ("rmse", "relative_l2", "correlation", "acc", "ssim", "bias")
 """Scores that the table has columns for; the curves show more."""
+
+RELATIVE = "relative_l2"
+"""The error that is relative to the size of the truth."""
 
 
 def score_table(scores: xr.Dataset, variable: str) -> Markup:
@@ -34,6 +38,7 @@ def score_table(scores: xr.Dataset, variable: str) -> Markup:
         KeyError: if the variable is not in `scores`.
     """
     names = [name for name in SCORES if name in scores]
+    names = [name for name in names if name != RELATIVE or is_relative(scores, variable)]
     columns = [
         Column(axis_title(one_variable(scores[name], variable)), name, {"variable": variable})
         for name in names
@@ -69,7 +74,8 @@ def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> Markup:
     forecasts = [str(name) for name in scores["forecast"].values]
     rows = []
     for index in leads.chosen():
-        step = Cell(f"step {leads.steps[index]}", leads.at(index), "", "rowgroup", len(forecasts))
+        lead, _, length = leads.title(index).partition(" · ")
+        step = Cell(lead, length, "", "rowgroup", len(forecasts))
         for order, forecast in enumerate(forecasts):
             cells = [_cell(scores, column, forecast, index) for column in columns]
             rows.append([*([step] if order == 0 else []), Cell(forecast, scope="row"), *cells])

@@ -20,7 +20,7 @@ def test_model_time_has_its_own_units():
     assert leads.words(1.0) == "1 time unit"
     assert axis([0.5, 1.0], units="s").axis_title == "Lead time (s)"
     days = axis([1.0, 60.0], units="d")
-    assert [days.title(0), days.title(1)] == ["step 1 · 1 day", "step 2 · 60 days"]
+    assert [days.title(0), days.title(1)] == ["day 1", "day 60"]
 
 
 def test_calendar_time_in_the_unit_that_reads_best():
@@ -60,3 +60,28 @@ def test_steps_of_a_mean_month_are_months():
     leads = axis((np.arange(1, 13) * month).astype("timedelta64[ns]"))
     assert leads.axis_title == "Lead time (months)"
     assert (leads.at(0), leads.at(11)) == ("1 month", "12 months")
+
+
+def test_a_lead_has_one_wording():
+    quarters = axis(hours(*range(6, 121, 6)))
+    assert (quarters.title(3), quarters.brief(0)) == ("day 1", "day 0.25")
+    assert (quarters.of_step(10.0), quarters.length(10.0)) == ("day 2.5", "2.5")
+    assert axis(hours(24)).title(0) == "day 1"
+    assert axis(hours(6)).title(0) == "hour 6"
+    model = axis([0.055, 0.11])
+    assert (model.brief(1), model.length(2.0)) == ("step 2", "2")
+    assert (model.of_step(2.0), model.of_step(7.0)) == ("step 2 · 0.11 time units", "step 7")
+
+
+@pytest.mark.parametrize(
+    ("leads", "words"),
+    [
+        (axis(hours(*range(24, 721, 24))), "30 daily leads"),
+        (axis(hours(*range(6, 121, 6))), "20 6-hourly leads to 5 days"),
+        (axis(hours(24, 120, 240)), "3 leads to 10 days"),
+        (axis(hours(24)), "one lead of 1 day"),
+        (axis(np.arange(1, 100) * 0.055), "99 leads to 5.445 time units"),
+    ],
+)
+def test_leads_are_counted_in_a_few_words(leads, words):
+    assert leads.summary == words

@@ -7,7 +7,7 @@ from tests.builders import tiny_forecaster
 from triton_earth.evaluation.alignment import align
 from triton_earth.evaluation.baselines import fit_baselines
 from triton_earth.evaluation.evaluate import evaluate_forecast
-from triton_earth.evaluation.verdict import verdict
+from triton_earth.evaluation.verdict.verdict import verdict
 from triton_earth.models.climatology import fit_climatology
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.storage.writer import write_forecast

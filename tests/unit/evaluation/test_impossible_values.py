@@ -9,7 +9,7 @@ from triton_earth.core.variables import Variable, Variables
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.metrics.possible_ranges import PossibleRanges
 from triton_earth.evaluation.streaming import stream
-from triton_earth.evaluation.verdict import verdict
+from triton_earth.evaluation.verdict.verdict import verdict
 
 GRID = LatLonGrid((-45.0, -15.0, 15.0, 45.0), tuple(np.arange(0.0, 360.0, 30.0)))
 BOTH = Variables(
@@ -71,14 +71,14 @@ def test_a_forecast_and_the_truth_with_impossible_values(fields, score):
     scores = score(forecast, truth)
     found, of_truth = said(scores)
     assert found == (
-        "bad: sea_surface_temperature of net reaches from -40 to 80 degC: 3 values are outside -18.15 to 46.85 degC, "
-        "which is impossible on Earth, the first at step 3."
+        "bad: All values are possible on Earth: no. sea_surface_temperature of net reaches from -40 to 80 degC: "
+        "3 values are outside -18.15 to 46.85 degC, which is impossible on Earth, the first at step 3."
     )
-    assert of_truth.startswith("note: sea_surface_temperature of the truth reaches from 15")
+    assert of_truth.startswith("note: All values are possible on Earth, those of the truth: no. sea_surface_temperature of the truth reaches from 15")
     assert "to 9999 degC: 1 values are outside" in of_truth
     assert of_truth.endswith("the first at step 2.")
     for sentence in said(scores):
-        assert sentence.partition(": ")[2] in scores.attrs["remarks"].splitlines()
+        assert sentence.partition(": no. ")[2] in scores.attrs["remarks"].splitlines()
 
 
 def test_parts_of_the_initial_conditions_are_the_whole(fields, forecasts_of, truth_of):

@@ -1,5 +1,4 @@
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.evaluation.evaluate import evaluate_forecast
 from triton_earth.evaluation.scores_file import save_scores, scores_as_json
-from triton_earth.evaluation.verdict import verdict
+from triton_earth.evaluation.verdict.verdict import verdict
 
 
 @pytest.fixture
@@ -80,20 +79,32 @@ def test_json_is_readable(scores, tmp_path):
     save_scores(scores, tmp_path)
     lines = (tmp_path / "scores.json").read_text().splitlines()
     assert ' "lead": [ 1, 2, 3, 4, 5, 6, 7 ],' in lines
-    assert len(lines) < 560
+    assert len(lines) < 600
 
 
 def test_the_verdict_is_data(scores, tmp_path):
     save_scores(scores, tmp_path)
-    said = {name: [asdict(finding) for finding in found] for name, found in verdict(scores).items()}
+    said = {name: [finding.to_dict() for finding in found] for name, found in verdict(scores).items()}
     assert json.loads((tmp_path / "scores.json").read_text())["findings"] == said
     with xr.open_dataset(tmp_path / "scores.nc") as stored:
         assert json.loads(stored.attrs["findings"]) == said
+    assert all(finding["text"].startswith(finding["question"]) for finding in said["triton"])
     assert {finding["subject"] for finding in said["triton"]} >= {
         "stability",
         "rmse",
         "correlation",
     }
+
+
+def test_the_table_to_quote_is_among_them(scores, tmp_path):
+    save_scores(scores, tmp_path)
+    table = json.loads((tmp_path / "scores.json").read_text())["headline"]
+    assert table["columns"][0] == "RMSE, step 1"
+    row = table["rows"][1]
+    assert (row["variable"], row["forecast"]) == ("vorticity", "persistence")
+    rmse = scores["rmse"].sel(forecast="persistence", variable="vorticity")
+    assert row["value"][0] == float(rmse[0])
+    assert table["markdown"].startswith("| Variable | Forecast | RMSE, step 1 |")
 
 
 def test_saving_again_replaces(scores, tmp_path):

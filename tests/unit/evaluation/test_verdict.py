@@ -3,7 +3,8 @@ import pytest
 from tests.plausible import build_scores
 
 from triton_earth.core.wording import number
-from triton_earth.evaluation.verdict import cases, models, verdict
+from triton_earth.evaluation.verdict.comparison import cases, models
+from triton_earth.evaluation.verdict.verdict import verdict
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def one(scores, words, forecast="triton"):
 
 
 def test_stable_to_the_end(scores):
-    assert "good: Stable for all 99 steps in 16 of 16 cases (persistence in 16)." in said(scores)
+    expected = "good: Stable up to step 99 · 5.445 time units: in 16 of 16 cases. Persistence in 16."
+    assert expected in said(scores)
 
 
 def test_unstable_names_horizon_interval_and_criterion(scores):
@@ -38,8 +40,9 @@ def test_unstable_names_horizon_interval_and_criterion(scores):
     finding = one(scores, "Stable")
     assert finding.kind == "bad"
     assert finding.text == (
-        "Stable for all 99 steps in 3 of 16 cases (persistence in 16); the median forecast leaves the reference band "
-        "at step 40 · 2.2 time units [30 to beyond the end]; first outside the reference band: small scale enstrophy."
+        "Stable up to step 99 · 5.445 time units: in 3 of 16 cases. Persistence in 16. The median forecast leaves the "
+        "band around the truth at step 40 · 2.2 time units [30 to beyond the end]. First outside the band: small scale "
+        "enstrophy."
     )
 
 
@@ -59,7 +62,7 @@ def test_correlation_is_that_of_anomalies_where_a_mean_gradient_flatters(make_sc
     scores["correlation"].loc[{"forecast": "climatology", "variable": "t"}] = 0.77
     scores["correlation"].loc[{"forecast": "climatology", "variable": "v"}] = 0.1
     texts = said(scores)
-    assert not [text for text in texts if "Useful skill" in text]
+    assert not [text for text in texts if "Pattern correlation above 0.5" in text]
     ends = {
         name: float(scores["correlation"].sel(forecast="triton", variable=name)[-1])
         for name in "tv"
@@ -73,7 +76,7 @@ def test_correlation_is_that_of_anomalies_where_a_mean_gradient_flatters(make_sc
         for text in texts
     )
     scores["correlation"].loc[{"forecast": "climatology", "variable": "t"}] = 0.2
-    assert [text for text in said(scores) if "Useful skill" in text]
+    assert [text for text in said(scores) if "Pattern correlation above 0.5" in text]
 
 
 def test_better_than_persistence_everywhere(scores):
@@ -87,17 +90,49 @@ def test_better_than_persistence_everywhere(scores):
 
 def test_worse_than_persistence_somewhere(scores):
     scores["rmse"].loc[{"forecast": "triton"}][:, 79] = 100.0
+    scores["mse_minus_persistence_interval"].loc[{"forecast": "triton"}][:, 79] = [1.0, 2.0]
     finding = one(scores, "Beats persistence")
     assert finding.kind == "bad"
     assert (
-        "no. RMSE is smaller at 98 of 99 leads, first not at step 80 · 4.4 time units (100 against"
+        "no. Loses at 1 of 99 leads, first at step 80 · 4.4 time units (RMSE 100 against"
         in finding.text
     )
 
 
+def test_what_may_be_chance_speaks_neither_way(scores):
+    """A smaller error of which no lead has an interval below zero is no tick, a larger one no cross."""
+    bounds = scores["mse_minus_persistence_interval"]
+    bounds.loc[{"forecast": "triton", "bound": "upper"}] = 1.0
+    bounds.loc[{"forecast": "triton"}][:, 12:] = np.nan
+    finding = one(scores, "Beats persistence")
+    assert (finding.kind, finding.answer) == ("note", "yes, but within chance")
+    assert finding.text.endswith("is below zero at 0 of the 12 of 99 leads that have one.")
+    scores["rmse"].loc[{"forecast": "triton"}][:, 5] = 100.0
+    finding = one(scores, "Beats persistence")
+    assert (finding.kind, finding.answer) == ("note", "no, but within chance")
+    bounds.loc[{"forecast": "triton"}][:] = np.nan
+    assert one(scores, "Beats persistence").kind == "bad"
+    scores["rmse"].loc[{"forecast": "triton"}][:, 5] = 0.0
+    finding = one(scores, "Beats persistence")
+    assert (finding.kind, finding.answer) == ("note", "yes")
+    assert finding.text.endswith("there are too few independent cases for an interval.")
+
+
+def test_a_forecast_that_loses_to_the_end_says_from_where(make_scores):
+    scores = make_scores(leads=30, calendar=True, turbulence=False)
+    scores["lead_time"] = scores["lead_time"] * 4
+    scores["rmse"].loc[{"forecast": "triton"}][:, 21:] = 100.0
+    bounds = scores["mse_minus_persistence_interval"]
+    bounds.loc[{"forecast": "triton"}][:, 21:] = [1.0, 2.0]
+    finding = one(scores, "Beats persistence")
+    assert (finding.kind, finding.answer) == ("bad", "until day 21")
+    assert "Loses from day 22 on (RMSE 100 against" in finding.text
+    assert finding.text.endswith("is below zero at 21 of 30 leads, above zero at 9.")
+
+
 def test_equal_is_not_better(scores):
     scores["rmse"].loc[{"forecast": "triton"}] = scores["rmse"].sel(forecast="persistence")
-    assert "smaller at 0 of 99 leads" in one(scores, "Beats persistence").text
+    assert "Loses at all 99 leads (RMSE" in one(scores, "Beats persistence").text
 
 
 def test_a_blow_up_is_said_first(scores):
@@ -107,7 +142,8 @@ def test_a_blow_up_is_said_first(scores):
     assert findings[0].kind == "bad"
     assert (
         findings[0].text
-        == "In at least one case the forecast is not finite, first at step 61 · 3.355 time units."
+        == "All values are finite: no. In at least one case the forecast is not finite, first at step 61 · 3.355 time "
+        "units."
     )
     assert one(scores, "Beats persistence").kind == "bad"
     assert "vorticity undefined" in one(scores, "Correlation").text
@@ -123,18 +159,17 @@ def test_small_scales_within_a_factor_two(scores, factor, kind):
 
 
 def test_skill_horizon_or_none(scores):
-    assert one(scores, "Useful skill").text.startswith(
-        "Useful skill is lost at step 49 · 2.695 time units [49 to 49]"
-    )
+    words = "Pattern correlation above 0.5"
+    assert one(scores, words).text == f"{words}: lost at step 49 · 2.695 time units [49 to 49]."
     scores["skill_horizon"][:] = np.nan
-    assert one(scores, "Useful skill").text.startswith("Useful skill lasts to the end")
+    assert one(scores, words).text == f"{words}: to the end."
 
 
 def test_several_variables_are_named_and_many_are_counted(make_scores):
     few = make_scores(leads=4, variables=("t", "u"), turbulence=False)
     few["rmse"].loc[{"forecast": "triton", "variable": "u"}][:] = 99.0
     text = one(few, "Beats persistence").text
-    assert "u: RMSE is smaller at 0 of 4 leads" in text
+    assert "u: loses at all 4 leads (RMSE 99.0 against" in text
     assert "t: " not in text
     many = make_scores(leads=4, variables=tuple("abcdefg"), turbulence=False)
     assert "smaller at every lead for 7 of 7 variables" in one(many, "Beats persistence").text

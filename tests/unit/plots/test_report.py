@@ -97,8 +97,11 @@ def test_says_what_it_must(ordinary):
     words = ordinary.words
     for expected in (
         "Decaying turbulence",
-        "Stable for all 99 steps in 16 of 16 cases (persistence in 16).",
-        "Beats persistence at every lead: yes",
+        "99 leads to 5.445 time units · 16 starts",
+        "RMSE, step 25",
+        "| Vorticity (s⁻¹) | triton | 0.0470 [0.0423 to 0.0516]",
+        "Stable up to step 99 · 5.445 time units✓ in 16 of 16 casesPersistence in 16.",
+        "Beats persistence at every lead✓ yes",
         "0.055 time units",
         "Definition of relative_l2.",
         "triton-earth evaluate forecast.zarr store.zarr --out scores",
@@ -179,7 +182,7 @@ def test_a_forecast_that_blew_up(report, scores, example):
     example["error"][:] = example["forecast"] - example["truth"]
     words = report(scores, example).words
     assert "In at least one case the forecast is not finite, first at step 51" in words
-    assert "Stable for all 99 steps in 0 of 16 cases" in words
+    assert "✗ in 0 of 16 cases" in words
     assert "not finite" in words
 
 
@@ -189,14 +192,13 @@ def test_nothing_finite_at_all(report, scores, example):
             array[:] = np.nan
     for name in example:
         example[name][:] = np.nan
-    assert "Stability could not be judged." in report(scores, example).words
+    assert "• could not be judged" in report(scores, example).words
 
 
 @pytest.mark.parametrize("leads", [1, 2])
 def test_few_leads(report, make_scores, make_example, leads):
-    assert f"{leads} steps" in report(
-        make_scores(leads=leads), make_example(leads=leads, size=8)
-    ).words.replace("1 step ", "1 steps ")
+    words = report(make_scores(leads=leads), make_example(leads=leads, size=8)).words
+    assert {1: "one lead of 0.055 time units", 2: "2 leads to 0.11 time units"}[leads] in words
 
 
 def test_several_variables_on_a_map_with_calendar_leads(report, make_scores, make_example):

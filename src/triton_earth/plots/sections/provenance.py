@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup
 
-from triton_earth.evaluation.verdict import FINDINGS
+from triton_earth.evaluation.verdict.verdict import FINDINGS
 from triton_earth.plots.page import (
     Section,
     paragraph,

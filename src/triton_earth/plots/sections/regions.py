@@ -18,7 +18,7 @@ from triton_earth.core.wording import (
     with_units,
 )
 from triton_earth.evaluation.metrics.by_region import SUFFIX
-from triton_earth.evaluation.verdict import against_baselines
+from triton_earth.evaluation.verdict.comparison import against_baselines
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import (

@@ -29,7 +29,7 @@ from triton_earth.evaluation.spectra.names import (
     ISOTROPIC_ENERGY,
     SpectrumNames,
 )
-from triton_earth.evaluation.verdict import models
+from triton_earth.evaluation.verdict.comparison import models
 from triton_earth.plots.drawing import curves_of, draw_curve, edges, ratio_bar
 from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.page import (

@@ -19,7 +19,8 @@ from triton_earth.core.wording import (
     variable_names,
 )
 from triton_earth.evaluation.results import REPORT
-from triton_earth.evaluation.verdict import beyond_chance, models, relative_difference
+from triton_earth.evaluation.verdict.comparison import beyond_chance, models, relative_difference
+from triton_earth.evaluation.verdict.predictability import is_relative
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import (
@@ -33,7 +34,7 @@ from triton_earth.plots.page import (
     together,
 )
 from triton_earth.plots.style import error_colours, looks, style
-from triton_earth.plots.tables import score_table
+from triton_earth.plots.tables import RELATIVE, score_table
 
 SCORES = (
     "rmse",
@@ -91,6 +92,7 @@ def score_curves(scores: xr.Dataset, variable: str) -> Figure:
         KeyError: if the variable is not in `scores`.
     """
     names = [name for name in SCORES if name in scores]
+    names = [name for name in names if name != RELATIVE or is_relative(scores, variable)]
     names += [str(name) for name, score in scores.items() if score.attrs.get(REPORT) == "curves"]
     leads = lead_times(scores["lead_time"])
 

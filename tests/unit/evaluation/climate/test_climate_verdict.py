@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from triton_earth.core.wording import number
 from triton_earth.evaluation.climate.stability import FAILURES
-from triton_earth.evaluation.predictability import predictable
-from triton_earth.evaluation.verdict import verdict
+from triton_earth.evaluation.verdict.predictability import predictable
+from triton_earth.evaluation.verdict.verdict import verdict
 
 STEPS = 100
 
@@ -52,7 +53,7 @@ def test_runs_that_stay_are_praised_with_their_skill():
     (finding,) = sentences(scores_of([None, None]), "climate")
     assert finding.kind == "good"
     assert finding.text.startswith(
-        "Stays in the training climate in all 2 runs; climate skill 0.93"
+        "Stays in the training climate: in all 2 runs. Climate skill 0.93"
     )
     assert "of the worst run 0.88" in finding.text
 
@@ -60,7 +61,7 @@ def test_runs_that_stay_are_praised_with_their_skill():
 def test_runs_that_leave_are_counted_by_how_they_leave():
     (finding,) = sentences(scores_of(["drift", "drift", "frozen", None]), "climate")
     assert finding.kind == "bad"
-    assert "in 3 of 4 runs (drift in 2, frozen in 1), the first by step 60" in finding.text
+    assert "in 1 of 4 runs. The others leave it (drift in 2, frozen in 1), the first by day 60." in finding.text
 
 
 def test_single_leads_do_not_judge_the_stability_of_a_long_run():
@@ -73,8 +74,32 @@ def test_single_leads_do_not_judge_the_stability_of_a_long_run():
 def test_errors_are_compared_as_far_as_anything_is_better_than_climatology(skilful):
     scores = scores_of([None], skilful=skilful)
     assert predictable(scores) == skilful
-    for finding in sentences(scores, "rmse"):
-        assert f"up to step {skilful}, as far as the truth is predictable: yes" in finding.text
+    first, *others = sentences(scores, "rmse")
+    assert first.text.startswith(f"The truth can be predicted: up to day {skilful}. Later no forecast")
+    assert len(others) == 2
+    for finding in others:
+        assert f"up to day {skilful}: yes" in finding.text
+
+
+@pytest.mark.parametrize(("kept", "kind"), [(0.9, "good"), (0.4, "bad"), (1.6, "bad")])
+def test_a_run_without_climate_scores_is_judged_by_its_variance_beyond(kept, kind):
+    """Thirty days are no long run, but nothing is predictable on the last of them either."""
+    scores = scores_of([None]).drop_vars("climate_failure").isel(lead_time=slice(0, 30))
+    dims = ("forecast", "variable", "lead_time")
+    scores["activity"] = (dims, np.full((3, 1, 30), kept))
+    (finding,) = sentences(scores, "variance")
+    assert finding.kind == kind
+    assert finding.text.startswith(
+        f"Variance of anomalies at day 30, over that of the truth: temperature {number(kept)}."
+    )
+    assert not sentences(scores.isel(lead_time=slice(0, 5)), "variance")
+    scores["ensemble_spread"] = scores["rmse"].sel(forecast=["triton"])
+    assert not sentences(scores, "variance")
+
+
+def test_each_finding_belongs_to_a_part():
+    parts = [finding.part for finding in verdict(scores_of(["drift"]))["triton"]]
+    assert parts == ["skill", "skill", "skill", "climate"]
 
 
 def test_without_climatology_all_leads_count():

@@ -6,6 +6,9 @@ import xarray as xr
 TELLS_MORE = 0.98
 """Part of the error of the climatology below which a forecast tells more than it."""
 
+RELATIVE = 0.5
+"""Standard deviation over root mean square of the truth below which its mean is most of it."""
+
 FLATTERS = 0.5
 """Pattern correlation of the climatology above which that of a forecast says little."""
 
@@ -26,6 +29,23 @@ def predictable(scores: xr.Dataset) -> int:
         better = np.any(ratio < TELLS_MORE, axis=0)
     lost = np.flatnonzero(~better)
     return max(1, int(lost[0])) if lost.size else scores.sizes["lead_time"]
+
+
+def is_relative(scores: xr.Dataset, variable: str) -> bool:
+    """Return whether errors relative to the size of the truth tell anything of a variable.
+
+    Of a temperature in K they do not: the truth is 280 K large, whatever varies in it. They do where the standard
+    deviation of the truth is at least half of its root mean square, as the errors relative to both tell.
+    """
+    if not {"relative_l2", "vrmse"} <= set(scores):
+        return True
+    of_size, of_deviation = (
+        scores[name].sel(variable=variable).values for name in ("relative_l2", "vrmse")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = of_size / of_deviation
+    known = part[np.isfinite(part)]
+    return not known.size or bool(np.median(known) >= RELATIVE)
 
 
 def flattered_by_climatology(scores: xr.Dataset) -> list[str]:

@@ -1,0 +1,1 @@
+"""What scores mean: findings on each model, a table to quote, and both in words."""
