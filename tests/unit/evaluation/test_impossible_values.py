@@ -74,7 +74,10 @@ def test_a_forecast_and_the_truth_with_impossible_values(fields, score):
         "bad: All values are possible on Earth: no. sea_surface_temperature of net reaches from -40 to 80 degC: "
         "3 values are outside -18.15 to 46.85 degC, which is impossible on Earth, the first at step 3."
     )
-    assert of_truth.startswith("note: All values are possible on Earth, those of the truth: no. sea_surface_temperature of the truth reaches from 15")
+    assert of_truth.startswith(
+        "note: All values are possible on Earth, those of the truth: no. sea_surface_temperature of the truth "
+        "reaches from 15"
+    )
     assert "to 9999 degC: 1 values are outside" in of_truth
     assert of_truth.endswith("the first at step 2.")
     for sentence in said(scores):

@@ -84,7 +84,9 @@ def test_json_is_readable(scores, tmp_path):
 
 def test_the_verdict_is_data(scores, tmp_path):
     save_scores(scores, tmp_path)
-    said = {name: [finding.to_dict() for finding in found] for name, found in verdict(scores).items()}
+    said = {
+        name: [finding.to_dict() for finding in found] for name, found in verdict(scores).items()
+    }
     assert json.loads((tmp_path / "scores.json").read_text())["findings"] == said
     with xr.open_dataset(tmp_path / "scores.nc") as stored:
         assert json.loads(stored.attrs["findings"]) == said

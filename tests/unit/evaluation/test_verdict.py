@@ -27,7 +27,9 @@ def one(scores, words, forecast="triton"):
 
 
 def test_stable_to_the_end(scores):
-    expected = "good: Stable up to step 99 · 5.445 time units: in 16 of 16 cases. Persistence in 16."
+    expected = (
+        "good: Stable up to step 99 · 5.445 time units: in 16 of 16 cases. Persistence in 16."
+    )
     assert expected in said(scores)
 
 

@@ -16,7 +16,7 @@ PARTS: dict[Part, tuple[Subject, ...]] = {
     "skill": ("rmse", "correlation"),
     "climate": ("climate", "stability", "variance", "small scales"),
 }
-"""The parts of a verdict, in order: whether values are sound, what is forecast of the truth, and the climate of runs."""
+"""The parts of a verdict, in order: whether values are sound, skill, and the climate of runs."""
 
 
 @dataclass(frozen=True)

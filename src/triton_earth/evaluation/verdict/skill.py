@@ -174,9 +174,7 @@ def _of_variable(
     )
 
 
-def _correlation(
-    scores: xr.Dataset, forecast: str, leads: LeadTimes, told: int
-) -> list[Finding]:
+def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes, told: int) -> list[Finding]:
     """Return up to which lead correlations last, and what they are at the last lead that can be predicted."""
     flattered = flattered_by_climatology(scores)
     horizons = {"acc_horizon": "Anomaly correlation above 0.6"}

@@ -41,6 +41,8 @@ def _rows(scores: xr.Dataset) -> list[tuple[str, ...]]:
             cases = str(int(scores["initial_conditions"][lead]))
             for forecast in map(str, scores["forecast"].values):
                 where = {"forecast": forecast, "variable": variable}
-                cells = (str(estimate(scores, name, lead, where)) for name in headline_scores(scores))
+                cells = (
+                    str(estimate(scores, name, lead, where)) for name in headline_scores(scores)
+                )
                 rows.append((variable, leads.brief(lead), forecast, cases, *cells))
     return rows

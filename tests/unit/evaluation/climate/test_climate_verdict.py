@@ -61,7 +61,10 @@ def test_runs_that_stay_are_praised_with_their_skill():
 def test_runs_that_leave_are_counted_by_how_they_leave():
     (finding,) = sentences(scores_of(["drift", "drift", "frozen", None]), "climate")
     assert finding.kind == "bad"
-    assert "in 1 of 4 runs. The others leave it (drift in 2, frozen in 1), the first by day 60." in finding.text
+    assert (
+        "in 1 of 4 runs. The others leave it (drift in 2, frozen in 1), the first by day 60."
+        in finding.text
+    )
 
 
 def test_single_leads_do_not_judge_the_stability_of_a_long_run():
@@ -75,7 +78,9 @@ def test_errors_are_compared_as_far_as_anything_is_better_than_climatology(skilf
     scores = scores_of([None], skilful=skilful)
     assert predictable(scores) == skilful
     first, *others = sentences(scores, "rmse")
-    assert first.text.startswith(f"The truth can be predicted: up to day {skilful}. Later no forecast")
+    assert first.text.startswith(
+        f"The truth can be predicted: up to day {skilful}. Later no forecast"
+    )
     assert len(others) == 2
     for finding in others:
         assert f"up to day {skilful}: yes" in finding.text
