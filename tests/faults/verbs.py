@@ -33,7 +33,7 @@ SMALL_BENCH = {
     "store": STORE,
     "variants": {"plain": {"model.network": {"name": "resnet", "width": 4, "blocks": 1}}},
     "seeds": [0],
-    "budget": {"samples": 16},
+    "budget": {"samples": 40},
     "leads": [1],
 }
 
