@@ -11,6 +11,7 @@ from triton_earth.data.inspection.field_checks import FieldSummary
 from triton_earth.data.inspection.file_checks import FileSummary
 from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.time_checks import are_months, describe_period
+from triton_earth.data.inspection.turned_maps import TurnedMaps, check_files
 from triton_earth.data.sources.names import known_in_file
 from triton_earth.data.sources.places.coordinates import same_longitudes
 from triton_earth.data.sources.values.units import conversion
@@ -36,6 +37,7 @@ def check_between(inspection: Inspection, files: list[FileSummary]) -> None:
         _check_units(inspection, name, fields)
         _check_levels(inspection, name, fields)
         _check_masks(inspection, name, having)
+        _check_directions(inspection, name, having)
 
 
 def _check_grid(inspection: Inspection, files: list[FileSummary]) -> None:
@@ -219,6 +221,25 @@ def _check_masks(inspection: Inspection, name: str, files: list[FileSummary]) ->
                     name if level is None else f"{name}_{level:g}",
                 )
                 return
+
+
+def _check_directions(inspection: Inspection, name: str, files: list[FileSummary]) -> None:
+    """Look for maps that lie upside down, or half a turn off, against those of other files."""
+    by_level: dict[float | None, list[tuple[str, TurnedMaps, bool, bool]]] = {}
+    dated = [
+        one for one in files if one.times is not None and one.times.size and len(one.axes) == 2
+    ]
+    dated.sort(key=lambda file: _times(file)[0])
+    for file in dated:
+        rows, columns = file.axes["latitude"], file.axes["longitude"]
+        first = dated[0].axes["longitude"]
+        southward = bool(rows.order[0] > rows.order[-1])
+        alike = np.array_equal(columns.order, first.order)
+        if file.fields[name].has_time:
+            for level, maps in file.fields[name].directions.items():
+                by_level.setdefault(level, []).append((file.source, maps, southward, alike))
+    for level, several in by_level.items():
+        check_files(inspection, name if level is None else f"{name}_{level:g}", several)
 
 
 def _groups(

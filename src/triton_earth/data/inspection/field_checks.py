@@ -40,6 +40,7 @@ class FieldSummary:
         has_time: Whether it changes in time.
         valid: Cells of each level that have a value at the first time, in the order of the file; none for a variable
             with other axes than these.
+        directions: Which way the maps of each level lie.
     """
 
     units: str | None
@@ -47,6 +48,7 @@ class FieldSummary:
     level_units: str | None
     has_time: bool
     valid: dict[float | None, Bool[np.ndarray, "row column"]]
+    directions: dict[float | None, TurnedMaps]
 
 
 def is_map(dataset: xr.Dataset, array: xr.DataArray) -> bool:
@@ -112,13 +114,13 @@ def inspect_variable(
     labels: list[str] = []
     try:
         for block, indices in blocks(array, dimension, chosen, order):
-            when = [times[index] for index in indices] if dimension else ["constant"]
+            only = times if len(times) == 1 else ["constant"]
+            when = [times[index] for index in indices] if dimension else only
             labels += when
             for number, (one, scan) in enumerate(scans.items()):
                 fields = block if level is None else block[:, number]
                 scan.add(fields, when, follows=successive)
-                if dimension:
-                    directions[one].add(fields, when)
+                directions[one].add(fields, when)
     except READ_ERRORS as error:
         inspection.add(
             "unreadable", Severity.FATAL, f"its values cannot be read ({first_line(error)}).",
@@ -140,7 +142,8 @@ def inspect_variable(
             changes=dimension is not None,
             successive=successive,
         )
-        directions[one].check(inspection, names[one])
+        if dimension:
+            directions[one].check(inspection, names[one])
         if dimension and successive and not channel:
             check_accumulations(inspection, source, dataset, array, scan.means, names[one])
     shape = tuple(array.sizes[one] for one in rows if one is not None)
@@ -149,7 +152,7 @@ def inspect_variable(
         for one, scan in scans.items()
         if scan.valid is not None and len(shape) == 2 and scan.valid.size == np.prod(shape)
     }
-    return FieldSummary(units, levels, level_units, dimension is not None, valid)
+    return FieldSummary(units, levels, level_units, dimension is not None, valid, directions)
 
 
 def describe(

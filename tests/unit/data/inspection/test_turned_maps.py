@@ -55,6 +55,50 @@ def test_weather_and_seasons_are_not_turned(season, seed):
     assert found(weather(120, seed=seed, season=season)) == []
 
 
+def test_a_map_upside_down_among_seasons_that_turn_them_too():
+    fields = weather(120, season=10.0) - 5 * np.sin(LATITUDE)[:, None]
+    fields[55] = fields[55, ::-1]
+    ((_, message),) = found(fields)
+    assert message == "a map is unlike those before and after, but like them upside down, at 55."
+
+
+@pytest.fixture
+def series():
+    """A month of temperatures that are higher in the north."""
+    data = dataset()
+    values = data["t2m"].values + 20 * np.sin(np.deg2rad(data["latitude"].values))[:, None]
+    data["t2m"] = (data["t2m"].dims, values, {"units": "K"})
+    return data[["t2m"]]
+
+
+def turned_in(tmp_path):
+    found = inspect_files(str(tmp_path / "*.nc")).findings
+    return [one.message for one in found if one.kind == "turned-map"]
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_map_upside_down_that_is_a_file(tmp_path, series, single):
+    for number in range(20):
+        one = series.isel(time=number if single else [number])
+        if number == 7:
+            one["t2m"] = one["t2m"].copy(data=one["t2m"].values[..., ::-1, :])
+        write(tmp_path / f"{number:02d}.nc", one)
+    (message,) = turned_in(tmp_path)
+    assert f"upside down, at 2001-01-08 in {tmp_path / '07.nc'}" in message
+
+
+def test_a_whole_file_upside_down(tmp_path, series):
+    write(tmp_path / "a.nc", series.isel(time=slice(0, 25)))
+    rest = series.isel(time=slice(25, 40))
+    write(tmp_path / "b.nc", rest.isel(latitude=slice(None, None, -1)))
+    assert turned_in(tmp_path) == []  # its latitudes say so
+    wrong = rest.assign(t2m=rest["t2m"].copy(data=rest["t2m"].values[:, ::-1]))
+    write(tmp_path / "b.nc", wrong)
+    (message,) = turned_in(tmp_path)
+    assert "15 maps are unlike those before and after" in message
+    assert f"first at 2001-01-26 in {tmp_path / 'b.nc'}" in message
+
+
 def test_inspect_says_it(tmp_path):
     data = dataset()
     values = data["t2m"].values + 20 * np.sin(np.deg2rad(data["latitude"].values))[:, None]
