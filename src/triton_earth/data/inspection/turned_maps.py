@@ -59,7 +59,7 @@ class TurnedMaps:
             inspection: Where findings are written down.
             name: The variable.
         """
-        for axis in _WAYS:
+        for axis in _WAYS if self.times else ():
             turned = np.flatnonzero(_turned(np.array(self.means[axis]), axis))
             _say(inspection, name, axis, [self.times[number] for number in turned])
 
