@@ -12,6 +12,7 @@ from triton_earth.data.inspection.findings import Inspection
 from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.inspection.store_checks import inspect_store
 from triton_earth.data.sources.hub import HUB
+from triton_earth.data.sources.paths import in_full
 from triton_earth.data.sources.shipped import SHIPPED
 from triton_earth.data.store.training_store import FORMAT
 
@@ -40,9 +41,9 @@ def inspect(path: str | Path, times: int | None = None) -> Inspection:
         return inspect_archive(path, times)
     if "://" in path or path.startswith(SHIPPED):
         return inspect_files(path, times)
-    local = Path(path)
+    local = Path(in_full(path))
     if local.is_file() and local.suffix in (".pt", ".npy"):
-        return inspect_archive(path, times)
+        return inspect_archive(str(local), times)
     if _is_store(local):
         if times is not None:
             raise UserError(
@@ -53,7 +54,7 @@ def inspect(path: str | Path, times: int | None = None) -> Inspection:
         return inspect_files(path, times)
     if local.with_name(local.name + ".partial").exists():
         raise UserError(f"{path} is unfinished; run the same `triton-earth prepare` with --resume.")
-    if not any(character in path for character in "*?["):
+    if not any(character in path for character in "*?[~$"):
         raise UserError(f"{path}: there is no such file or store.")
     return inspect_files(path, times)
 

@@ -3,7 +3,6 @@
 Source: CF conventions 1.11, sections 2.5 (missing data, valid range), 3.5 (flags) and 8.1 (packed data).
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.data.formats.declared import Declared, MergedVersions, declared_by, lazily
+from triton_earth.data.sources.attributes import direction_of
 
 _FILLS = ("_FillValue", "missing_value")
-_OF_A_PLACE = re.compile(r"degrees?_?(north|east|south|west|[nesw])")
 EXPVER = "expver"
 """Dimension of ERA5 files that hold final data (1) and preliminary data (5) side by side."""
 
@@ -88,7 +87,7 @@ def _as_declared(variable: xr.Variable, raw: xr.Variable) -> xr.Variable:
     """Return a field with what its attributes declare as no value missing."""
     if variable.ndim < 2 or variable.dtype.kind not in "iuf":
         return variable
-    if _OF_A_PLACE.fullmatch(str(variable.attrs.get("units", "")).lower()):
+    if direction_of(variable) is not None:
         return variable
     declared = declared_by(raw)
     if declared is None:

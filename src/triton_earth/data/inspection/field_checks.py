@@ -18,12 +18,13 @@ from triton_earth.data.sources.attributes import packing_of, text_of
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.files import require_chunks
 from triton_earth.data.sources.names import known_in_file, known_variable
-from triton_earth.data.sources.places.coordinates import (
-    NEAR_GROUND,
-    find_axis,
+from triton_earth.data.sources.places.coordinates import find_axis
+from triton_earth.data.sources.places.levels import (
+    is_near_ground,
     lies_under_water,
     single_level,
 )
+from triton_earth.data.sources.places.other_dimensions import what_to_do_with
 from triton_earth.data.sources.times.axis import find_time
 from triton_earth.data.sources.values.possible_values import Possible, possible_values
 from triton_earth.data.sources.values.units import canonical_units, conversion
@@ -103,7 +104,9 @@ def inspect_variable(
         names = {one: f"{name}[{one:g}]" for one in levels}
     rows = [_dimension(dataset, kind) for kind in ("latitude", "longitude")]
     order = [one for one in (level, *rows) if one is not None]
-    _check_dimensions(inspection, name, array, [*order, *([dimension] if dimension else [])])
+    _check_dimensions(
+        inspection, dataset, name, array, [*order, *([dimension] if dimension else [])]
+    )
     possible = None if channel else _possible(dataset, array, units)
     scans = {
         one: Scan(place=_places(dataset), possible=possible, packing=packing_of(array))
@@ -240,8 +243,8 @@ def _levels(
     name = find_axis(dataset, "level", array.dims)
     if name is None:
         only = single_level(dataset, array, str(array.name))
-        # Models have the air near the ground at 1.5, 2 or 2.5 m, or do not say where.
-        return None, (None if only is None or abs(only) <= NEAR_GROUND else only,), None
+        # Not all models say where the air near the ground is.
+        return None, (None if is_near_ground(dataset, array, str(array.name)) else only,), None
     dimension = str(dataset.variables[name].dims[0])
     values = dataset.variables[name].values
     if dimension not in array.dims or values.dtype.kind not in "iuf":
@@ -265,7 +268,7 @@ def _dimension(dataset: xr.Dataset, kind: str) -> str | None:
 
 
 def _check_dimensions(
-    inspection: Inspection, name: str, array: xr.DataArray, known: list[str]
+    inspection: Inspection, dataset: xr.Dataset, name: str, array: xr.DataArray, known: list[str]
 ) -> None:
     others = [str(one) for one in array.dims if one not in known and array.sizes[one] > 1]
     if others and len(known) > 2:
@@ -273,7 +276,7 @@ def _check_dimensions(
             "other-dimension",
             Severity.WARNING,
             f"it also depends on {others}.",
-            f"Choose one of each (xarray: ds.isel({others[0]}=0)) and write a new file.",
+            what_to_do_with(others, dataset),
             name,
         )
 

@@ -9,12 +9,12 @@ import xarray as xr
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.inspection.findings import Inspection, Severity
-from triton_earth.data.sources.places.coordinates import only_other_dimension
+from triton_earth.data.sources.places.other_dimensions import only_other_dimension
 from triton_earth.data.sources.times.axis import (
     FileTimes,
     bare_time,
     find_time,
-    first_moments_of_months,
+    first_moments,
     no_times,
     read_times,
     without_coordinate,
@@ -80,14 +80,14 @@ def _only_other(dataset: xr.Dataset) -> str | None:
 
 
 def _told(inspection: Inspection, source: str, dataset: xr.Dataset, name: str) -> FileTimes | None:
-    """Read the times; months of another calendar are told by year and month alone."""
+    """Read the times; months and years of another calendar are told by year and month alone."""
     try:
         return read_times(dataset, name, source)
     except UserError as error:
         months = None
         if "which has other days than ours" in str(error):
             months = read_times(dataset, name, source, months=True)
-        if months is not None and are_months(months.within):
+        if months is not None and (are_months(months.within) or are_years(months.within)):
             inspection.facts["calendar"] = str(dataset.variables[name].attrs.get("calendar"))
             return months
         kind = "calendar" if "is in the calendar" in str(error) else "time-units"
@@ -101,13 +101,15 @@ def _check_order(inspection: Inspection, told: FileTimes) -> None:
     if (steps == 0).any():
         where = times[int(np.flatnonzero(steps == 0)[0])]
         inspection.add(
-            "time-repeated", Severity.FATAL, f"{int((steps == 0).sum())} times occur twice, first {where}.",
+            "time-repeated",
+            Severity.FATAL,
+            f"{int((steps == 0).sum())} times occur twice, first {describe_time(where)}.",
             "Leave out one of the two (xarray: ds.drop_duplicates('time')).",
-        )  # fmt: skip
+        )
     if (steps < 0).any():
         where = times[int(np.flatnonzero(steps < 0)[0]) + 1]
         inspection.add(
-            "time-order", Severity.FATAL, f"times do not ascend: {where} comes too late.",
+            "time-order", Severity.FATAL, f"times do not ascend: {describe_time(where)} comes too late.",
             "Sort them (xarray: ds.sortby('time')).",
         )  # fmt: skip
     elif steps.size and not (steps == 0).any():
@@ -128,7 +130,8 @@ def _check_steps(inspection: Inspection, told: FileTimes) -> None:
         inspection.add(
             "time-gaps",
             Severity.FATAL,
-            f"{uneven.size} steps are not the usual one, first from {times[uneven[0]]} to {times[uneven[0] + 1]}.",
+            f"{uneven.size} steps are not the usual one, first from {describe_time(times[uneven[0]])} to "
+            f"{describe_time(times[uneven[0] + 1])}.",
             "Fill the gap, or choose periods without it, or say data.gaps=split: no window then crosses it.",
         )
 
@@ -149,12 +152,13 @@ def _check_meaning(inspection: Inspection, told: FileTimes) -> None:
             f"times lie at the end of their intervals: {describe_time(told.stamps[0])} is {_interval(told)}.",
             "`prepare` takes the middle of each interval, as the bounds say it.",
         )
-    if told.position is None and first_moments_of_months(told.stamps):
+    unit, name = ("Y", "year") if are_years(told.stamps) else ("M", "month")
+    if told.position is None and first_moments(told.stamps, unit):
         inspection.add(
             "month-ambiguous",
             Severity.WARNING,
-            f"every time is the first moment of a month, from {describe_time(told.stamps[0])} on, and there are no "
-            "bounds: it may be the month that begins there or the one that ends.",
+            f"every time is the first moment of a {name}, from {describe_time(told.stamps[0])} on, and there are no "
+            f"bounds: it may be the {name} that begins there or the one that ends.",
             "`prepare` takes the one that begins; if it is the other, say data.stamps=end.",
         )
 
@@ -168,6 +172,11 @@ def _interval(told: FileTimes) -> str:
 def are_months(times: np.ndarray) -> bool:
     """Return whether there is one time in each of three or more consecutive months."""
     return _one_in_each(times, "M")
+
+
+def are_years(times: np.ndarray) -> bool:
+    """Return whether there is one time in each of three or more consecutive years."""
+    return _one_in_each(times, "Y")
 
 
 def _one_in_each(times: np.ndarray, unit: str) -> bool:

@@ -114,10 +114,11 @@ def _check_range(
     margin = MARGIN * (known.highest - known.lowest)
     if known.lowest - margin <= mean <= known.highest + margin:
         return False
+    own, theirs = ("" if one == "1" else f" {one}" for one in (units, known.units))
     inspection.add(
         "units-implausible",
         Severity.FATAL,
-        f"the mean is {scan.mean:.5g} {units}, outside {known.lowest:g} to {known.highest:g} {known.units}, what "
+        f"the mean is {scan.mean:.5g}{own}, outside {known.lowest:g} to {known.highest:g}{theirs}, what "
         f"{known.long_name} can have on Earth.{units_hint(known, mean)}",
         "Correct the attribute `units`, or say `source_units:` in the recipe.",
         name,

@@ -1,7 +1,18 @@
 """Attributes of files: text where the conventions ask for text, whatever somebody wrote."""
 
+import re
+
 import numpy as np
 import xarray as xr
+
+_DEGREES = r"(?:deg(?:ree)?s?|°)[ _.]*"
+_DIRECTIONS = {
+    "north": re.compile(rf"{_DEGREES}n(?:orth)?"),
+    "east": re.compile(rf"{_DEGREES}e(?:ast)?"),
+    "west": re.compile(rf"{_DEGREES}w(?:est)?"),
+    # "degrees" and "degs" themselves say no direction.
+    "south": re.compile(rf"{_DEGREES}south|(?:deg(?:ree)?(?:s|s?[ _.]+)|°[ _.]*)s"),
+}
 
 
 def text_of(variable: xr.Variable | xr.DataArray, name: str) -> str | None:
@@ -21,6 +32,12 @@ def text_of(variable: xr.Variable | xr.DataArray, name: str) -> str | None:
         return value
     only = np.ravel(value)[0]
     return f"{only:g}" if np.issubdtype(type(only), np.number) else str(only)
+
+
+def direction_of(variable: xr.Variable | xr.DataArray) -> str | None:
+    """Return where an angle counts to by its units, ``degreeN`` to the north; None where they say nothing."""
+    units = (text_of(variable, "units") or "").strip().lower()
+    return next((name for name, form in _DIRECTIONS.items() if form.fullmatch(units)), None)
 
 
 def packing_of(array: xr.DataArray) -> tuple[float, float] | None:

@@ -15,15 +15,17 @@ from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.known_variables import BY_NAME, KnownVariable
 from triton_earth.data.sources.names import fields_of, known_variable
-from triton_earth.data.sources.places.coordinates import (
+from triton_earth.data.sources.places.coordinates import Axis, find_axis
+from triton_earth.data.sources.places.levels import (
     NEAR_GROUND,
-    Axis,
-    find_axis,
     level_indices,
     level_values,
-    only_other_dimension,
-    rotated_axes,
     single_level,
+)
+from triton_earth.data.sources.places.other_dimensions import (
+    only_other_dimension,
+    other_dimensions,
+    what_to_do_with,
 )
 from triton_earth.data.sources.times.axis import (
     bare_time,
@@ -293,10 +295,14 @@ def _layout(
         if bare is not None:
             raise no_times(what, bare, dataset.variables[bare])
         raise UserError(
-            f"{what} has dimensions {array.dims} without time. Give it `role: static`, or choose another variable."
+            f"{what} has dimensions {array.dims} without time. Give it `role: static` if it never changes; else give "
+            "the file its time (xarray: ds.expand_dims(time=[DATE]))."
         )
-    level, indices, only = _levels(levels, dataset, array, what)
-    _require_no_other_dimension(dataset, array, level, time, what)
+    others = other_dimensions(dataset, array, time)
+    level, indices, only = _levels(levels, dataset, array, others, what)
+    others = [one for one in others if one != level]
+    if others:
+        raise UserError(f"{what} also depends on {others}. {what_to_do_with(others, dataset)}")
     scale, offset = _units(choice, array, known, units, what)
     stated = choice.source_units if choice.source_units is not None else text_of(array, "units")
     in_percent = canonical_units(stated or "") == "%"
@@ -335,7 +341,11 @@ def _require_map(dataset: xr.Dataset, array: xr.DataArray, what: str) -> None:
 
 
 def _levels(
-    asked: tuple[float, ...] | None, dataset: xr.Dataset, array: xr.DataArray, what: str
+    asked: tuple[float, ...] | None,
+    dataset: xr.Dataset,
+    array: xr.DataArray,
+    others: list[str],
+    what: str,
 ) -> tuple[str | None, tuple[int, ...], float | None]:
     """Return the level dimension, the index of each level, and the only level of a variable that is asked for none."""
     name = find_axis(dataset, "level", array.dims)
@@ -343,6 +353,13 @@ def _levels(
         single = single_level(dataset, array, what)
         if asked is None:
             return None, (), single
+        bare = next((one for one in others if one not in dataset.variables), None)
+        if single is None and bare is not None:
+            raise UserError(
+                f"{what} has the dimension '{bare}' of {array.sizes[bare]} fields, but the file has no coordinate of "
+                f"that name, so nobody can tell which levels these are. Give it one in hPa or m (xarray: "
+                f"ds.assign_coords({bare}=[…]), with the attribute `units`)."
+            )
         if single is None:
             raise UserError(
                 f"{what} has no levels (dimensions {array.dims}). Leave out `levels`, or the file."
@@ -359,23 +376,6 @@ def _levels(
         known = ", ".join(f"{value:g}" for value in values[:40])
         raise UserError(f"{what} has levels {known}; choose some with `levels: [...]`.")
     return dimension, tuple(level_indices(dataset, name, asked, what)), None
-
-
-def _require_no_other_dimension(
-    dataset: xr.Dataset, array: xr.DataArray, level: str | None, time: str | None, what: str
-) -> None:
-    horizontal = (
-        find_axis(dataset, kind, array.dims) or find_axis(dataset, kind)
-        for kind in ("latitude", "longitude")
-    )
-    names = [name for name in (time, *horizontal, *rotated_axes(dataset)) if name is not None]
-    expected = {level, *(one for name in names for one in dataset.variables[name].dims)}
-    others = [d for d in array.dims if d not in expected and array.sizes[d] > 1]
-    if others:
-        raise UserError(
-            f"{what} also depends on {others}. Choose one of each (xarray: ds.isel({others[0]}=0)) and write a new "
-            "file."
-        )
 
 
 def _units(

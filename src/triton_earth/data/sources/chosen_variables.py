@@ -9,7 +9,7 @@ from triton_earth.data.sources.attributes import text_of
 from triton_earth.data.sources.config import VariableChoice
 from triton_earth.data.sources.known_variables import KnownVariable
 from triton_earth.data.sources.names import fields_of, is_vague, known_in_file, known_variable
-from triton_earth.data.sources.places.coordinates import lies_under_water
+from triton_earth.data.sources.places.levels import lies_under_water
 
 
 def find_variable(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tuple[str, str]:

@@ -1,14 +1,11 @@
 """Names: which variables of a file are fields, and what archives call them; the table is in `known_variables.py`."""
 
-import re
-
 import xarray as xr
 
-from triton_earth.data.sources.attributes import text_of
+from triton_earth.data.sources.attributes import direction_of, text_of
 from triton_earth.data.sources.known_variables import BY_NAME, KNOWN, KnownVariable
 from triton_earth.data.sources.places.coordinates import find_axis
 
-_OF_A_PLACE = re.compile(r"degrees?_?(north|east|south|west|[nesw])|.* since .*")
 _BY_ALIAS = {alias: known for known in KNOWN for alias in known.aliases}
 _UNDER_WATER = {
     "u": "eastward_sea_water_velocity",
@@ -69,7 +66,7 @@ def fields_of(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
     Such are also those that another variable names as its coordinates, as ocean models have it with masks and depths,
     unless they are places, levels or bounds of cells.
     """
-    axes = {find_axis(dataset, kind) for kind in ("latitude", "longitude", "level")}
+    axes = {find_axis(dataset, kind) for kind in ("latitude", "longitude")}
     bounds = {text_of(variable, "bounds") for variable in dataset.variables.values()}
     named = {
         str(name)
@@ -87,8 +84,11 @@ def fields_of(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def _is_place(variable: xr.DataArray) -> bool:
+    """Whether a variable of several dimensions says where or when others are; a map of depths does not."""
     if text_of(variable, "standard_name") in ("latitude", "longitude", "time"):
         return True
-    if text_of(variable, "axis") is not None or text_of(variable, "positive") is not None:
+    if text_of(variable, "axis") is not None or direction_of(variable) is not None:
         return True
-    return bool(_OF_A_PLACE.fullmatch((text_of(variable, "units") or "").lower()))
+    if variable.ndim > 2 and text_of(variable, "positive") is not None:
+        return True
+    return " since " in (text_of(variable, "units") or "")

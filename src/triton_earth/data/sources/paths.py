@@ -36,9 +36,7 @@ def matching(path: str, storage_options: dict[str, Any]) -> list[str]:
         return [path]
     if "://" in path:
         return matching_files(path, storage_options) if "*" in path else [path]
-    if Path(path).exists():
-        return [path]
-    expanded = os.path.expandvars(os.path.expanduser(path))
+    expanded = in_full(path)
     if Path(expanded).exists():
         return [expanded]
     unset = re.search(r"\$\w+|\$\{\w+\}", expanded)
@@ -56,6 +54,13 @@ def matching(path: str, storage_options: dict[str, Any]) -> list[str]:
     raise UserError(
         f"{path}: there is no such file or folder{_seen_as(path, expanded)} (from {Path.cwd()}). Correct data.path."
     )
+
+
+def in_full(path: str) -> str:
+    """Return a path with the home folder for ``~`` and variables of the environment, unless one is called so."""
+    if Path(path).exists():
+        return path
+    return os.path.expandvars(os.path.expanduser(path))
 
 
 def _pattern(path: str) -> str:

@@ -17,10 +17,9 @@ from triton_earth.data.sources.places.coordinates import (
     Axis,
     find_axis,
     latitude_axis,
-    level_values,
-    lies_under_water,
     longitude_axis,
 )
+from triton_earth.data.sources.places.levels import level_values, lies_under_water
 from triton_earth.data.sources.values.units import canonical_units
 
 _MAPPING = "THEIRS=OURS, for example t2m=2m_temperature"

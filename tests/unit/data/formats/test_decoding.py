@@ -211,11 +211,14 @@ def test_final_and_preliminary_data(tmp_path, versions):
     assert "versions" in inspected.kinds
 
 
-def test_other_versions_are_to_be_chosen(tmp_path):
+def test_other_versions_are_to_be_put_together(tmp_path):
     data = dataset()[["t2m"]].expand_dims(expver=[3, 4])
     data.to_netcdf(tmp_path / "a.nc")
-    with pytest.raises(UserError, match=r"also depends on \['expver'\]\. Choose one of each"):
+    with pytest.raises(UserError, match=r"\['expver'\]\. Put .*together.*combine_first"):
         source(tmp_path / "a.nc", variables=["2m_temperature"])
+    assert any(
+        "combine_first" in one.remedy for one in inspect_files(str(tmp_path / "a.nc")).findings
+    )
 
 
 def test_fields_are_read_in_parts(tmp_path):

@@ -36,6 +36,7 @@ def since(start, unit="D"):
         (since("2000-01-01"), "days since 2000-01-01", "Proleptic Gregorian"),
         (since("2000-01-01"), "days since 2000-01-01", "GREGORIAN"),
         (since("1600-01-01"), "days since 1600-01-01", "gregorian"),
+        (since("2000-01-01"), "Days Since 2000-01-01", None),
         (since("0001-01-01"), "days since 0001-01-01", "proleptic_gregorian"),
         (since("0001-01-01", "h") + 48, "hours since 1-1-1 00:00:0.0", None),
         (np.arange(40.0), "days since 2001-01-01", "365 days"),
@@ -85,6 +86,11 @@ def test_texts_are_times():
         (np.array([0, 12000.0]), {"units": "months since 2001-01-01"}, "which reach from 1678 to 2262"),
         (np.array([20010230.0]), {"units": "day as %Y%m%d.%f"}, "20010230 is no such date within"),
         (np.array([20010101], "f4"), {"units": "day as %Y%m%d.%f"}, "dates as numbers in single precision"),
+        (np.arange(3.0), {"units": "days since 01-01-2001"}, "'01-01-2001' is no date such as 1900-01-01"),
+        (np.arange(3.0), {"units": "days since 0000-01-01"}, "'standard' has no date '0000-01-01' .* Correct"),
+        (np.arange(3.0), {"units": "days since 2001-02-30"}, "has no date '2001-02-30' .* Correct"),
+        (np.array([20010101, 20010131]), {"units": "days since 1-1-1"},
+         "its numbers look like dates: 20010101. Say so: 'day as %Y%m%d.%f'"),
         (np.array([20010101]), {}, "has units None .* for dates such as 20000131 'day as %Y%m%d.%f'"),
     ],
 )  # fmt: skip
@@ -139,8 +145,24 @@ def test_years(tmp_path):
     assert (np.diff(opened.times) == MEAN_YEAR).all()
     np.testing.assert_array_equal(opened.times.astype("datetime64[Y]"), years)
     assert inspect_files(str(path)).facts["step"] == "year"
+    others = stamped(360.0 * np.arange(40) + 180, "days since 1950-01-01", "360_day")
+    opened = source(write(tmp_path / "b.nc", others), variables=T2M, step="year", splits=splits)
+    np.testing.assert_array_equal(opened.times.astype("datetime64[Y]"), years)
+    assert not inspect_files(str(tmp_path / "b.nc")).is_fatal
     with pytest.raises(UserError, match=r"Calendar years need `data\.step: year`"):
         source(path, variables=T2M, splits=splits)
+
+
+@pytest.mark.parametrize(("month", "said"), [("01", True), ("07", False)])
+def test_only_the_first_moment_of_a_year_may_be_of_either(tmp_path, caplog, month, said):
+    years = np.arange("1950", "1990", dtype="datetime64[Y]").astype(str)
+    stamps = np.array([f"{year}-{month}-01" for year in years], dtype="datetime64[ns]")
+    path = write(tmp_path / "a.nc", dataset().assign_coords(time=stamps))
+    splits = {"train": [1950, 1969], "valid": [1973, 1976], "test": [1980, 1989]}
+    source(path, variables=T2M, step="year", splits=splits)
+    assert ("the first moment of a year" in caplog.text) is said
+    found = [one.message for one in inspect_files(str(path)).findings if "ambig" in one.kind]
+    assert [("first moment of a year" in one) for one in found] == [True] * said
 
 
 @given(
@@ -283,6 +305,21 @@ def test_days_stamped_at_their_end_lie_on_their_date(tmp_path):
         opened.times, (DAYS + np.timedelta64(12, "h"))[: len(opened.times)]
     )
     np.testing.assert_allclose(opened.read(slice(0, 1))[0, 0], dataset()["t2m"][0], rtol=1e-6)
+
+
+def test_days_stamped_at_their_end_in_a_calendar_without_leap_days(tmp_path):
+    """The interval of 28 February ends on 1 March, and is a day all the same."""
+    number = 365.0 * 4 + 50 + np.arange(40)
+    data = stamped(number + 1, "days since 2000-01-01", "noleap", bounds="time_bnds")
+    data["time_bnds"] = (("time", "nv"), np.stack([number, number + 1], axis=1))
+    splits = {
+        "train": ["2004-02-21", "2004-03-08"],
+        "valid": ["2004-03-12", "2004-03-18"],
+        "test": ["2004-03-22", "2004-03-30"],
+    }
+    path = write(tmp_path / "a.nc", data)
+    opened = source(path, variables=T2M, gaps="split", splits=splits)
+    assert [str(one)[:13] for one in opened.times[~opened.recorded]] == ["2004-02-29T12"]
 
 
 def test_a_dimension_without_coordinate_is_named(tmp_path):

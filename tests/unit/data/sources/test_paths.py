@@ -6,6 +6,7 @@ import pytest
 from tests.gridded import dataset, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.paths import matching
+from triton_earth.workflow.inspect import inspect
 
 ONLY = {"variables": ["2m_temperature"]}
 
@@ -22,6 +23,11 @@ def folder(tmp_path, monkeypatch):
 def test_home_and_environment(folder, path):
     opened = source(path, **ONLY)
     assert opened.files == [str(folder / "a.nc")]
+
+
+@pytest.mark.parametrize("path", ["~/a.nc", "$ARCHIVE/a.nc", "~/*.nc"])
+def test_the_data_doctor_goes_the_same_way(folder, path):
+    assert not inspect(path).is_fatal
 
 
 def test_a_variable_that_is_not_set(monkeypatch):

@@ -7,6 +7,7 @@ import xarray as xr
 from tests.gridded import dataset, source, write
 from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.source_checks import inspect_files
+from triton_earth.data.sources.attributes import direction_of
 from triton_earth.data.sources.places.coordinates import find_axis, latitude_axis, longitude_axis
 
 T2M = ["2m_temperature"]
@@ -29,6 +30,35 @@ def test_degrees_west_and_south_are_turned(tmp_path):
     )
     opened = source(write(tmp_path / "a.nc", backwards), variables=T2M)
     np.testing.assert_allclose(opened.grid.x, data["longitude"])
+    np.testing.assert_allclose(opened.read(slice(0, 1))[0, 0], data["t2m"][0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("units", "direction"),
+    [
+        ("degrees_north", "north"), ("degreeN", "north"), ("Degrees North", "north"), ("deg_n", "north"),
+        ("°N", "north"), ("degree_east", "east"), ("degE", "east"), ("degrees west", "west"), ("degW", "west"),
+        ("° W", "west"),
+        ("degrees_W", "west"), ("degreesS", "south"), ("degrees south", "south"), ("degree_S", "south"),
+        ("degrees", None), ("degree", None), ("degs", None), ("deg", None), ("radians", None), ("", None), ("s", None),
+    ],
+)  # fmt: skip
+def test_units_say_where_angles_count_to(units, direction):
+    assert direction_of(xr.Variable((), 0.0, {"units": units})) == direction
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"units": "degrees west"},
+        {"units": "degW"},
+        {"units": "degrees", "long_name": "Longitude (positive west)"},
+    ],
+)
+def test_a_map_is_not_mirrored(tmp_path, attributes):
+    data = dataset()
+    west = data.assign_coords(longitude=("longitude", -data["longitude"].values % 360, attributes))
+    opened = source(write(tmp_path / "a.nc", west), variables=T2M)
     np.testing.assert_allclose(opened.read(slice(0, 1))[0, 0], data["t2m"][0], rtol=1e-6)
 
 
@@ -141,6 +171,70 @@ def test_levels_are_known_by_units_of_pressure():
         {"a": ("lev", [0.0, 1.0], {"units": "Pa"})}, coords={"lev": ("lev", [1.0, 2.0])}
     )
     assert find_axis(coefficients, "level", ("lev",)) == "lev"
+
+
+def stack(name, coordinate=None):
+    """Temperatures of two levels along a dimension of this name."""
+    data = dataset()
+    fields = xr.concat([data["t2m"], data["t2m"] - 30], name).transpose("time", name, ...)
+    stacked = fields.assign_attrs(units="K").to_dataset(name="t")
+    return stacked if coordinate is None else stacked.assign_coords({name: coordinate})
+
+
+@pytest.mark.parametrize("units", ["m", "cm", "km", "dbar", "hPa"])
+def test_levels_are_known_by_their_units_only(tmp_path, units):
+    path = write(tmp_path / "a.nc", stack("k", ("k", [10.0, 500.0], {"units": units})))
+    height = {"cm": 0.01, "km": 1000.0}.get(units, 1.0)
+    opened = source(path, variables=[{"name": "t", "levels": [500 * height], "units": "K"}])
+    np.testing.assert_allclose(opened.read(slice(0, 1))[0, 0], dataset()["t2m"][0] - 30, rtol=1e-6)
+
+
+def test_distances_on_a_map_are_no_levels():
+    data = dataset().rename(latitude="row", longitude="column")
+    metres = {"units": "m"}
+    flat = xr.Dataset(
+        {"t2m": data["t2m"]},
+        coords={
+            "row": ("row", 1000.0 * np.arange(8), metres),
+            "column": ("column", 1000.0 * np.arange(12), {**metres, "axis": "X"}),
+            "lat": (("row", "column"), np.zeros((8, 12)), {"units": "degrees_north"}),
+        },
+    )
+    assert find_axis(flat, "level", flat["t2m"].dims) is None
+    assert find_axis(flat.drop_vars("lat"), "level", ("row",)) == "row"
+    assert find_axis(flat.drop_vars("lat").rename(row="y"), "level", ("y",)) is None
+
+
+def test_levels_without_coordinate_are_named(tmp_path):
+    path = write(tmp_path / "a.nc", stack("lev"))
+    with pytest.raises(
+        UserError, match=r"'lev' of 2 fields, but the file has no coordinate .*lev="
+    ):
+        source(path, variables=[{"name": "temperature", "levels": [500, 850]}])
+
+
+def test_the_surface_is_a_level_of_the_sea(tmp_path):
+    for depth in (0.0, 10.0):
+        attributes = {"units": "m", "positive": "down"}
+        one = (dataset()[["sst"]] - depth / 10).assign_coords(depth=((), depth, attributes))
+        one["sst"].attrs["units"] = "degC"
+        write(tmp_path / f"sst{depth:g}.nc", one.rename(sst="thetao"))
+    found = inspect_files(str(tmp_path / "*.nc"))
+    assert not found.is_fatal
+    assert [row["level"] for row in found.variables] == [0.0, 10.0]
+    levels = [{"name": "potential_temperature", "levels": [0, 10]}]
+    opened = source(tmp_path / "*.nc", variables=levels)
+    np.testing.assert_allclose(
+        np.diff(opened.read(slice(0, 1)), axis=1)[..., 0, :, 0], -1, atol=1e-4
+    )
+
+
+def test_a_map_of_depths_that_others_name_is_a_field(tmp_path):
+    data = dataset()
+    data["depth"] = data["lsm"].assign_attrs(units="m", positive="down")
+    path = write(tmp_path / "a.nc", data.set_coords("depth"))
+    opened = source(path, variables=[*T2M, {"name": "depth", "role": "static"}])
+    np.testing.assert_allclose(opened.read(slice(0, 1))[0, 1], data["lsm"])
 
 
 @pytest.mark.parametrize("method", ["bilinear", "conservative"])

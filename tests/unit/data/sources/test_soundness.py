@@ -109,7 +109,9 @@ def test_a_variable_allowed_by_mistake_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["f8", "f4", "f2"])
-@pytest.mark.parametrize("value", [999.0, 999.9, 9999.0, 9999.9, 32767.0, 99999.0, -1000.0, 1e4])
+@pytest.mark.parametrize(
+    "value", [999.0, 999.9, 9999.0, 9999.9, 32767.0, 99999.0, -1000.0, 1e4, -9.99e8]
+)
 def test_stand_ins_of_either_sign_and_any_precision(tmp_path, kind, value):
     with np.errstate(over="ignore"):
         stored = float(np.asarray(value).astype(kind))

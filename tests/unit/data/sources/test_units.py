@@ -42,6 +42,10 @@ def test_spellings(text, expected):
         ("newton meter-2", "N m-2"), ("pascal/second", "Pa s-1"), ("meter2 second-2", "m2 s-2"),
         ("percentage", "%"), ("Percent", "%"), ("0-1", "1"), ("(0-1)", "1"), ("[0-1]", "1"), ("proportion", "1"),
         ("gpdm", "dam"), ("centimeters", "cm"), ("Hectopascals", "hPa"), ("m of water equivalent", "m"),
+        ("inches", "inch"), ("feet", "ft"), ("ft", "ft"), ("in/hr", "inch h-1"), ("gm/kg", "g kg-1"), ("bar", "bar"),
+        ("m s^(-1)", "m s-1"), ("kg m^(-2) s^(-1)", "kg m-2 s-1"), ("m water equivalent", "m"), ("mg/m3", "mg m-3"),
+        ("geopotential meters", "m"), ("fraction (0-1)", "1"), ("K m**2 kg**-1 s**-1", "K m2 kg-1 s-1"),
+        ("m**3 m**-3", "m3 m-3"), ("m^3/m^3", "m3 m-3"), ("milligram m-3", "mg m-3"),
         ("Mm", "Mm"), ("m s", "m s"), ("s m-1", "s m-1"), ("mm/month", "mm/month"), ("S", "S"),
     ],
 )  # fmt: skip
@@ -184,3 +188,10 @@ def test_names_of_the_archives(name, expected):
 
 def test_an_unknown_name_is_nothing():
     assert known_variable("gremlins", None) is None
+
+
+def test_units_that_nobody_knows_are_the_same_in_two_spellings():
+    assert conversion("furlong/fortnight", "furlong fortnight-1") == (1.0, 0.0)
+    assert conversion("furlong/fortnight", "furlong") is None
+    assert conversion("mg m-3", "kg m-3") == (1e-6, 0.0)
+    assert conversion("PVU", "K m**2 kg**-1 s**-1") == (1e-6, 0.0)

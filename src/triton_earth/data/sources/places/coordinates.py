@@ -1,5 +1,6 @@
 """Coordinates of files: which ones are latitude, longitude and level, and the way they have to be turned."""
 
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from jaxtyping import Float64, Int64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
-from triton_earth.data.sources.attributes import text_of
+from triton_earth.data.sources.attributes import direction_of, text_of
 from triton_earth.data.sources.config import Region
 from triton_earth.data.sources.values.units import canonical_units, conversion
 
@@ -23,6 +24,8 @@ _NAMES = {
         "pres", "z_t", "z_l", "zl", "zc", "z", "s_rho", "nav_lev",
     ),
 }  # fmt: skip
+LEVEL_NAMES = _NAMES["level"]
+"""Usual names of levels."""
 _STANDARD_NAMES = {
     "latitude": ("latitude",),
     "longitude": ("longitude",),
@@ -31,46 +34,15 @@ _STANDARD_NAMES = {
         "atmosphere_hybrid_sigma_pressure_coordinate", "ocean_sigma_coordinate", "ocean_s_coordinate",
     ),
 }  # fmt: skip
-_BACKWARDS = {
-    "latitude": (
-        "degrees_south",
-        "degree_south",
-        "degrees_s",
-        "degree_s",
-        "degreess",
-        "degreesouth",
-    ),
-    "longitude": ("degrees_west", "degree_west", "degrees_w", "degree_w", "degreesw", "degreew"),
-    "level": (),
-}
-"""Units of angles that count to the south or to the west."""
-_UNITS = {
-    "latitude": ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"),
-    "longitude": ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
-    "level": (),
-}
 _BOUNDS = ("_bnds", "_bounds", "_bnd", "_vertices", "_corners")
-_DEPTHS = (
-    "depth",
-    "deptht",
-    "depthu",
-    "depthv",
-    "depthw",
-    "olevel",
-    "st_ocean",
-    "zt",
-    "z_t",
-    "z_l",
-    "zl",
-)
-_PRESSURES = ("Pa", "hPa", "kPa")
-_LEVEL_UNITS = {"hPa": ("Pa", "kPa"), "m": ("cm", "km")}
-"""Units of levels, and what is converted to them."""
+_PROJECTED = ("x", "y", "xc", "yc", "easting", "northing")
+"""Names of distances on a map, in units that levels have, too."""
+_DIRECTIONS = {"latitude": ("north", "south"), "longitude": ("east", "west")}
+"""Where angles count to, and where those that count backwards do."""
+_PRESSURES = ("Pa", "hPa", "kPa", "dbar")
 _RADIANS = ("radian", "radians", "rad")
 _RANK = {1: 0, 0: 2}
 """One dimension, then several, then none."""
-NEAR_GROUND = 3.0
-"""Metres up to which heights of one variable may differ between files: models have it at 1.5, 2 or 2.5."""
 _ROUNDING = 1e-3
 """Part of a step by which angles in single precision, or made by adding up steps, may be off."""
 
@@ -126,9 +98,8 @@ def find_axis(
         if dimensions is not None and (variable.ndim != 1 or variable.dims[0] not in dimensions):
             continue
         own = variable.dims == (name,)
-        # The conventions know a vertical axis by units of pressure alone.
         described = is_described(variable, kind) or (
-            kind == "level" and own and _is_pressure(variable)
+            kind == "level" and own and (is_pressure(variable) or _is_height(dataset, name))
         )
         if described or name.lower() in _NAMES[kind]:
             usual = _NAMES[kind].index(name.lower()) if name.lower() in _NAMES[kind] else 99
@@ -140,35 +111,46 @@ def is_described(variable: xr.Variable, kind: str) -> bool:
     """Return whether attributes say that a variable is latitude, longitude or level."""
     if text_of(variable, "standard_name") in _STANDARD_NAMES[kind]:
         return True
-    units = text_of(variable, "units") or ""
     if kind == "level":
         return text_of(variable, "axis") == "Z" or text_of(variable, "positive") in ("up", "down")
-    return units.strip().lower() in (*_UNITS[kind], *_BACKWARDS[kind])
+    return direction_of(variable) in _DIRECTIONS[kind]
 
 
 def counts_backwards(variable: xr.Variable, kind: str) -> bool:
     """Return whether a latitude counts degrees south, or a longitude degrees west."""
-    return (text_of(variable, "units") or "").strip().lower() in _BACKWARDS[kind]
+    _, backwards = _DIRECTIONS[kind]
+    return direction_of(variable) == backwards or bool(
+        re.search(
+            rf"\bpositive[ _-]?{backwards}", text_of(variable, "long_name") or "", re.IGNORECASE
+        )
+    )
 
 
-def _is_pressure(variable: xr.Variable) -> bool:
+def is_pressure(variable: xr.Variable) -> bool:
+    """Return whether units of pressure say that a coordinate is vertical, as the conventions have it."""
     return canonical_units(text_of(variable, "units") or "") in _PRESSURES
 
 
-def single_level(dataset: xr.Dataset, array: xr.DataArray, what: str) -> float | None:
-    """Return the level of a variable that the file says as a single value, in hPa or m, or None."""
-    named = (text_of(array, "coordinates") or str(array.encoding.get("coordinates", ""))).split()
-    for key in [*named, *map(str, array.coords)]:
-        variable = dataset.variables.get(key)
-        if variable is None or variable.ndim or variable.dtype.kind not in "iuf":
-            continue
-        if (
-            key.lower() in _NAMES["level"]
-            or _is_pressure(variable)
-            or is_described(variable, "level")
-        ):
-            return float(level_values(dataset, key, what)[0])
-    return None
+def _is_height(dataset: xr.Dataset, name: str) -> bool:
+    """Whether a dimension's coordinate is a height or depth by its units alone, and no distance on a map."""
+    variable = dataset.variables[name]
+    if conversion(text_of(variable, "units") or "", "m") is None or name.lower() in _PROJECTED:
+        return False
+    if text_of(variable, "axis") in ("X", "Y") or "projection" in str(
+        text_of(variable, "standard_name")
+    ):
+        return False
+    return not any(
+        name in other.dims and str(key) != name and _is_place(str(key), other)
+        for key, other in dataset.variables.items()
+    )
+
+
+def _is_place(name: str, variable: xr.Variable) -> bool:
+    return any(
+        is_described(variable, kind) or name.lower() in _NAMES[kind]
+        for kind in ("latitude", "longitude")
+    )
 
 
 def latitude_axis(
@@ -282,59 +264,6 @@ def same_longitudes(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.all(apart <= 1e-4))
 
 
-def level_indices(
-    dataset: xr.Dataset, name: str, levels: tuple[float, ...], what: str
-) -> list[int]:
-    """Return the index of each level in a file's level coordinate, to a thousandth.
-
-    Raises:
-        UserError: naming the levels that there are, if one is missing.
-    """
-    values = level_values(dataset, name, what)
-    indices = []
-    for level in levels:
-        distance = np.abs(np.abs(values) - abs(level))
-        index = int(np.argmin(distance))
-        if distance[index] > 1e-3 * max(abs(level), 1.0):
-            known = ", ".join(f"{value:g}" for value in values[:40])
-            raise UserError(f"{what}: level {level:g} is not there; '{name}' has {known}.")
-        indices.append(index)
-    return indices
-
-
-def level_values(dataset: xr.Dataset, name: str, what: str) -> Float64[np.ndarray, " level"]:
-    """Return the levels of a file, pressures in hPa and lengths in m.
-
-    Raises:
-        UserError: if they are no numbers.
-    """
-    variable = dataset.variables[name]
-    if variable.dtype.kind not in "iuf":
-        raise UserError(
-            f"{what}: level '{name}' holds {variable.values[:2].tolist()} and no numbers, so nobody can tell how high "
-            "they are. Give it numbers in hPa or m (xarray: ds.assign_coords)."
-        )
-    values = np.atleast_1d(variable.values.astype(np.float64))
-    units = canonical_units(text_of(variable, "units") or "")
-    for wanted, others in _LEVEL_UNITS.items():
-        if units in others:
-            scale, _ = conversion(units, wanted) or (1.0, 0.0)
-            return scale * values
-    return values
-
-
-def lies_under_water(dataset: xr.Dataset, dimensions: Iterable[Hashable]) -> bool:
-    """Return whether the levels of a variable of these dimensions are depths."""
-    name = find_axis(dataset, "level", dimensions)
-    if name is None:
-        return False
-    variable = dataset.variables[name]
-    if name.lower() in _DEPTHS or text_of(variable, "standard_name") == "depth":
-        return True
-    length = conversion(text_of(variable, "units") or "", "m") is not None
-    return length and text_of(variable, "positive") == "down"
-
-
 def rotated_axes(dataset: xr.Dataset) -> list[str]:
     """Return the coordinates of one dimension that are latitude and longitude of a rotated pole, in this order."""
     found = {
@@ -344,16 +273,6 @@ def rotated_axes(dataset: xr.Dataset) -> list[str]:
     }
     names = [found.get("grid_latitude"), found.get("grid_longitude")]
     return [name for name in names if name is not None] if all(names) else []
-
-
-def only_other_dimension(dataset: xr.Dataset, array: xr.DataArray) -> str | None:
-    """Return the dimension of several fields that is no place and no level, if a variable has exactly one, or None."""
-    axes = (find_axis(dataset, kind, array.dims) for kind in ("latitude", "longitude", "level"))
-    flat = (find_axis(dataset, kind) for kind in ("latitude", "longitude"))
-    names = [name for name in (*axes, *flat, *rotated_axes(dataset)) if name is not None]
-    taken = {one for name in names for one in dataset.variables[name].dims}
-    others = [str(one) for one in array.dims if one not in taken and array.sizes[one] > 1]
-    return others[0] if len(others) == 1 else None
 
 
 def require_places(

@@ -10,7 +10,7 @@ import xarray as xr
 
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.attributes import text_of
-from triton_earth.data.sources.times.calendars import decode, rounding
+from triton_earth.data.sources.times.calendars import decode, rounding, since
 
 TIME_NAMES = (
     "time", "t", "valid_time", "time_counter", "date", "Time", "Times", "ocean_time", "XTIME", "xtime",
@@ -91,7 +91,10 @@ class FileTimes:
             return self.stamps
         assert self.starts is not None
         assert self.ends is not None
-        return self.starts + (self.ends - self.starts) // 2
+        lengths = self.ends - self.starts
+        usual = np.sort(lengths)[len(lengths) // 2]
+        # The day before one that another calendar has not is as long as the others.
+        return self.starts + (np.minimum(lengths, usual) if usual <= DAY else lengths) // 2
 
 
 def find_time(dataset: xr.Dataset, dimensions: Iterable[Hashable] | None = None) -> str | None:
@@ -147,6 +150,11 @@ def is_reference(name: str, variable: xr.Variable) -> bool:
     if name.lower() in _REFERENCE_NAMES:
         return True
     return _REFERENCE_WORDS.search(text_of(variable, "long_name") or "") is not None
+
+
+def is_lead(name: str, variable: xr.Variable) -> bool:
+    """Return whether a coordinate counts from the start of a forecast."""
+    return name.lower() in _LEADS or text_of(variable, "standard_name") == "forecast_period"
 
 
 def bare_time(dataset: xr.Dataset, dimensions: Iterable[Hashable]) -> str | None:
@@ -234,7 +242,7 @@ def joined(several: list[FileTimes], stamps: Stamp | None) -> FileTimes:
 
 def _assumed(times: np.ndarray, stamps: Stamp) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return the intervals of stamps that lie at their start, middle or end, each from one to the next."""
-    if first_moments_of_months(times) and stamps != "middle":
+    if first_moments(times, "M") and stamps != "middle":
         month = times.astype("datetime64[M]")
         before, after = (each.astype("datetime64[ns]") for each in (month - 1, month + 1))
         return (times, after) if stamps == "start" else (before, times)
@@ -245,13 +253,13 @@ def _assumed(times: np.ndarray, stamps: Stamp) -> tuple[np.ndarray | None, np.nd
     return times - shift, times - shift + step
 
 
-def first_moments_of_months(times: np.ndarray) -> bool:
-    """Return whether times are the first moments of three or more months, each another one."""
-    months = times.astype("datetime64[M]")
+def first_moments(times: np.ndarray, unit: str) -> bool:
+    """Return whether times are the first moments of three or more months (``M``) or years (``Y``), each another one."""
+    numbers = times.astype(f"datetime64[{unit}]")
     return (
         len(times) > 2
-        and bool((months.astype(times.dtype) == times).all())
-        and bool((np.diff(months.astype(np.int64)) > 0).all())
+        and bool((numbers.astype(times.dtype) == times).all())
+        and bool((np.diff(numbers.astype(np.int64)) > 0).all())
     )
 
 
@@ -260,21 +268,19 @@ def _is_described(variable: xr.Variable) -> bool:
     units = text_of(variable, "units") or ""
     return (
         text_of(variable, "axis") == "T"
-        or " since " in units
+        or since(units) is not None
         or "as %Y" in units
         or np.issubdtype(variable.dtype, np.datetime64)
     )
 
 
 def _lead(dataset: xr.Dataset, reference: xr.Variable) -> np.ndarray | np.timedelta64 | None:
-    """Return how long after the start of the forecast the fields are valid, where the file says it."""
+    """Return how long after the start of a forecast fields are valid, if the file says it for all or for each."""
     for key, variable in dataset.variables.items():
-        name = str(key)
-        if (
-            name.lower() not in _LEADS and text_of(variable, "standard_name") != "forecast_period"
-        ) or variable.dims not in ((), reference.dims):
+        along = variable.dims == reference.dims
+        if not is_lead(str(key), variable) or not (along or variable.size == 1):
             continue
-        values = variable.values
+        values = variable.values if along else np.ravel(variable.values)[0]
         if np.issubdtype(values.dtype, np.timedelta64):
             return values.astype("timedelta64[ns]")
         unit = (text_of(variable, "units") or "").strip().lower().rstrip("s")

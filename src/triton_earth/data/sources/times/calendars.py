@@ -1,6 +1,7 @@
 """Calendars: the numbers, dates and words of time coordinates as moments of our calendar."""
 
 import re
+import warnings
 
 import cftime
 import numpy as np
@@ -89,7 +90,8 @@ def decode(
     units = text_of(described, "units")
     if units is not None and (numbered := _NUMBERED.search(units)):
         return _numbered(values, numbered, name, source)
-    if units is None or " since " not in units:
+    counted = None if units is None else since(units)
+    if counted is None:
         raise UserError(
             f"{source}: time '{name}' has units {units!r} and not 'UNIT since DATE', so nobody can tell what day it "
             "is. Say them (NCO: ncatted -a units,"
@@ -97,7 +99,7 @@ def decode(
             "'year as %Y.%f')."
         )
     calendar = _calendar(described, name, source)
-    unit, _, start = (part.strip() for part in units.partition(" since "))
+    unit, start = counted
     try:
         if unit.lower() in _MONTHS:
             times = _calendar_months(values, unit, start, calendar, name, source)
@@ -113,24 +115,70 @@ def decode(
         ):
             coder = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns")
             coded = variable.copy(deep=False)
-            coded.attrs = {**variable.attrs, "units": units, "calendar": calendar}
+            coded.attrs = {
+                **variable.attrs,
+                "units": f"{unit.lower()} since {start}",
+                "calendar": calendar,
+            }
             times = np.asarray(coder.decode(coded, name).values).astype("datetime64[ns]")
         else:
             times = _labels(values, unit, start, calendar, name, source, months=months)
     except UserError:
         raise
     except (ValueError, OverflowError, TypeError) as error:
-        if re.match(r"[+-]?\d", start) is None:
-            raise UserError(
-                f"{source}: time '{name}' has units '{units}', but '{start}' is no date such as 1900-01-01. Correct "
-                "the attribute (NCO: ncatted)."
-            ) from error
-        raise UserError(
-            f"{source}: time '{name}' with units '{units}' holds times that cannot be counted in nanoseconds, which "
-            f"reach from {FIRST_YEAR} to {LAST_YEAR + 1} ({first_line(error)}). Correct the attribute, or leave out "
-            "the years beyond."
-        ) from error
+        raise _uncounted(values, units or "", start, calendar, name, source, error) from error
     return _complete(times, name, source)
+
+
+def since(units: str) -> tuple[str, str] | None:
+    """Return the unit and the date of ``UNIT since DATE``, in any case; None of other texts."""
+    found = re.fullmatch(r"\s*(\S+)\s+since\s+(.*\S)\s*", units, re.IGNORECASE)
+    return None if found is None else (found[1], found[2])
+
+
+def _uncounted(
+    values: np.ndarray,
+    units: str,
+    start: str,
+    calendar: str,
+    name: str,
+    source: str,
+    error: Exception,
+) -> UserError:
+    """Return the refusal of times that cannot be counted: their date, or they themselves, are none."""
+    what = f"{source}: time '{name}' has units '{units}'"
+    if re.match(r"[+-]?\d+(-\d|$|\s|T)", start) is None or re.match(r"\d\d?-\d\d?-\d{4}", start):
+        return UserError(
+            f"{what}, but '{start}' is no date such as 1900-01-01. Correct the attribute (NCO: ncatted)."
+        )
+    try:
+        cftime.num2date(0, f"days since {start}", calendar, only_use_cftime_datetimes=True)
+    except ValueError as wrong:
+        return UserError(
+            f"{what}, but the calendar '{calendar}' has no date '{start}' ({first_line(wrong)}), and programs count "
+            "differently from there. Correct the attribute to a date that it has (NCO: ncatted; `cdo "
+            "setreftime,1900-01-01,00:00:00 IN OUT`, if the times that `cdo showdate IN` says are the right ones)."
+        )
+    if np.all(np.char.isdigit(dates := np.char.mod("%.0f", values))) and not np.any(
+        np.isnat(_dates_in(dates))
+    ):
+        return UserError(
+            f"{what}, but its numbers look like dates: {dates.flat[0]}. Say so: 'day as %Y%m%d.%f' (NCO: ncatted -a "
+            f"units,{name},o,c,'day as %Y%m%d.%f' FILE)."
+        )
+    return UserError(
+        f"{source}: time '{name}' with units '{units}' holds times that cannot be counted in nanoseconds, which "
+        f"reach from {FIRST_YEAR} to {LAST_YEAR + 1} ({first_line(error)}). Correct the attribute, or leave out "
+        "the years beyond."
+    )
+
+
+def _dates_in(texts: np.ndarray) -> np.ndarray:
+    """Return the dates that texts such as ``20000131`` write out, NaT where they write none."""
+    if not np.all(np.char.str_len(texts) == 8):
+        return np.array([np.datetime64("NaT", "ns")])
+    whole = texts.astype(np.int64)
+    return _date(whole // 10000, whole // 100 % 100, whole % 100, np.zeros_like(whole))
 
 
 def rounding(variable: xr.Variable) -> np.timedelta64:
@@ -140,7 +188,8 @@ def rounding(variable: xr.Variable) -> np.timedelta64:
     distance of two such numbers.
     """
     values = variable.values
-    unit = (text_of(variable, "units") or "").partition(" since ")[0].strip().lower()
+    unit, _ = since(text_of(variable, "units") or "") or ("", "")
+    unit = unit.lower()
     if values.dtype.kind != "f" or unit not in _SECONDS or not values.size:
         return np.timedelta64(0, "ns")
     if not np.isfinite(values).all():
@@ -193,9 +242,15 @@ def _labels(
     exact = values.astype(np.float64) if values.dtype.kind == "f" else values
     if unit.lower().startswith("w"):
         exact, unit = 7 * exact, "days"
-    moments = np.ravel(
-        cftime.num2date(exact, f"{unit} since {start}", calendar, only_use_cftime_datetimes=True)
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", cftime.CFWarning
+        )  # of years before 0, where only dates count from
+        moments = np.ravel(
+            cftime.num2date(
+                exact, f"{unit} since {start}", calendar, only_use_cftime_datetimes=True
+            )
+        )
     if moments.size and not (
         min(moment.year for moment in moments) >= FIRST_YEAR
         and max(moment.year for moment in moments) <= LAST_YEAR
@@ -218,8 +273,8 @@ def _labels(
         raise UserError(
             f"{source}: time '{name}' is in the calendar '{calendar}', which has other days than ours from "
             f"{moments[foreign[0]].isoformat()[:10]} on. Interpolate to ours first (xarray: ds.interp_calendar("
-            "xr.date_range(START, END, freq='D'))), after opening the file with its times decoded; for monthly fields "
-            "say data.step=month."
+            "xr.date_range(START, END, freq='D'))), after opening the file with its times decoded; for monthly or "
+            "yearly fields say data.step=month or year."
         )
     within = [
         ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 10**6 + moment.microsecond

@@ -20,7 +20,7 @@ from triton_earth.data.sources.times.axis import (
     DAY,
     FileTimes,
     Stamp,
-    first_moments_of_months,
+    first_moments,
     joined,
 )
 from triton_earth.data.sources.times.cell_methods import (
@@ -383,11 +383,13 @@ def _say_what_is_meant(
         )
     if data.stamps is not None or step is None or not is_calendar_step(step):
         return
-    if any(one.told.position is None for one in timed) and first_moments_of_months(timed[0].times):
-        name, _ = CALENDAR_STEPS[np.datetime_data(step.dtype)[0]]
+    unit = np.datetime_data(step.dtype)[0]
+    if any(one.told.position is None for one in timed) and first_moments(timed[0].times, unit):
+        name, _ = CALENDAR_STEPS[unit]
         logger.warning(
-            "prepare: every time is the first moment of a month, and the files do not say whether it begins or ends "
-            "its %s; it is taken as the start. Say data.stamps=start or end.",
+            "prepare: every time is the first moment of a %s, and the files do not say whether it begins or ends its "
+            "%s; it is taken as the start. Say data.stamps=start or end.",
+            name,
             name,
         )
 

@@ -22,8 +22,11 @@ MARGIN = 1e-3
 _NINES = tuple(
     10.0**digits - part for digits in range(3, 9) for part in (1.0, 0.1, 0.01)
 )  # 999, 999.9, 999.99, 9999 …
+_SHORT_NINES = tuple(nines * 10.0**power for nines in (9.9, 9.99, 9.999) for power in range(5, 15))
+"""9.99e8 and the like, as texts have them."""
 _STAND_INS = np.array(
-    [*_NINES, 777.0, 7777.0, 888.0, 8888.0, 32766.0, 32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0]
+    [*_NINES, *_SHORT_NINES, 777.0, 7777.0, 888.0, 8888.0, 32766.0, 32767.0, 32768.0, 65535.0, 2147483647.0,
+     2147483648.0]
 )  # fmt: skip
 _ROUND = 10.0 ** np.arange(3, 16)
 _OF_BYTES = np.array([127.0, 128.0, 254.0, 255.0])

@@ -11,11 +11,16 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "hPa": ("pressure", 100.0, 0.0),
     "kPa": ("pressure", 1000.0, 0.0),
     "dbar": ("pressure", 10000.0, 0.0),
+    "bar": ("pressure", 100000.0, 0.0),
+    "atm": ("pressure", 101325.0, 0.0),
+    "inHg": ("pressure", 3386.389, 0.0),
     "m": ("length", 1.0, 0.0),
     "cm": ("length", 0.01, 0.0),
     "mm": ("length", 0.001, 0.0),
     "km": ("length", 1000.0, 0.0),
     "dam": ("length", 10.0, 0.0),
+    "inch": ("length", 0.0254, 0.0),
+    "ft": ("length", 0.3048, 0.0),
     "m s-1": ("speed", 1.0, 0.0),
     "cm s-1": ("speed", 0.01, 0.0),
     "km h-1": ("speed", 1 / 3.6, 0.0),
@@ -24,6 +29,10 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "mm s-1": ("speed", 0.001, 0.0),
     "mm h-1": ("speed", 0.001 / 3600, 0.0),
     "mm d-1": ("speed", 0.001 / 86400, 0.0),
+    "inch h-1": ("speed", 0.0254 / 3600, 0.0),
+    "inch d-1": ("speed", 0.0254 / 86400, 0.0),
+    "ft s-1": ("speed", 0.3048, 0.0),
+    "cm d-1": ("speed", 0.01 / 86400, 0.0),
     "m d-1": ("speed", 1 / 86400, 0.0),
     "1": ("ratio", 1.0, 0.0),
     "kg kg-1": ("ratio", 1.0, 0.0),
@@ -39,20 +48,30 @@ _LINEAR: dict[str, tuple[str, float, float]] = {
     "J m-2": ("energy", 1.0, 0.0),
     "Pa s-1": ("pressure tendency", 1.0, 0.0),
     "kg m-2": ("mass per area", 1.0, 0.0),
+    "g m-2": ("mass per area", 0.001, 0.0),
+    "kg m-3": ("density", 1.0, 0.0),
+    "g m-3": ("density", 0.001, 0.0),
+    "mg m-3": ("density", 1e-6, 0.0),
+    "m3 m-3": ("water content", 1.0, 0.0),
+    "K m2 kg-1 s-1": ("potential vorticity", 1.0, 0.0),
+    "PVU": ("potential vorticity", 1e-6, 0.0),
 }
 
 _SPELLINGS = {
     "hPa": ("mb", "mbar", "mbars", "millibar", "millibars", "hpa"),
     "Pa": ("pa",),
     "kPa": ("kpa",),
-    "m": ("gpm", "m of water", "m of water equivalent", "metre of water equivalent", "m we", "m w.e."),
+    "m": (
+        "gpm", "m of water", "m of water equivalent", "metre of water equivalent", "m water equivalent", "m we",
+        "m w.e.", "geopotential meter", "geopotential meters", "geopotential metre", "geopotential metres",
+    ),
     "dam": ("gpdm", "dagpm"),
     "m s-1": ("ms-1", "mps"),
     "km h-1": ("kmh", "kph"),
     "mile h-1": ("mph",),
     "1": (
         "", "none", "dimensionless", "unitless", "fraction", "fractional", "proportion", "ratio", "-", "0-1", "0 - 1",
-        "0 to 1", "0..1", "m m-1", "g g-1",
+        "0 to 1", "0..1", "fraction (0-1)", "fraction (0 - 1)", "m m-1", "g g-1",
     ),
     "1e-3": (
         "psu", "ppt", "pss", "pss-78", "pss78", "0.001", "1.e-3", "practical_salinity_unit", "practical salinity unit",
@@ -71,7 +90,11 @@ _WORDS = {
     "h": ("hr", "hrs", "hour", "hours"),
     "d": ("day", "days"),
     "kg": ("kilogram", "kilograms", "kilogramme", "kilogrammes"),
-    "g": ("gram", "grams", "gramme", "grammes"),
+    "g": ("gm", "gram", "grams", "gramme", "grammes"),
+    "mg": ("milligram", "milligrams", "milligramme", "milligrammes"),
+    "inch": ("in", "inches"),
+    "ft": ("foot", "feet"),
+    "PVU": ("pvu",),
     "K": ("kelvin", "kelvins"),
     "Pa": ("pa", "pascal", "pascals"),
     "hPa": ("hectopascal", "hectopascals"),
@@ -117,7 +140,8 @@ def canonical_units(text: str) -> str:
 
 def _joined(text: str) -> str:
     """Return a unit as symbols with exponents, as in ``kg m-2 s-1``."""
-    spaced = re.sub(r"\*\*|\^|[{}$]", "", text.translate(_SUPERSCRIPTS))
+    spaced = re.sub(r"\((-?\d+)\)", r"\1", text.translate(_SUPERSCRIPTS))
+    spaced = re.sub(r"\*\*|\^|[{}$]", "", spaced)
     spaced = re.sub(r"[·⋅*]", " ", spaced)
     spaced = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", spaced)
     spaced = re.sub(r"\bper\b", "/", spaced)
@@ -143,7 +167,7 @@ def conversion(source: str, target: str) -> tuple[float, float] | None:
         target: Units wanted.
     """
     source, target = canonical_units(source), canonical_units(target)
-    if source == target:
+    if source == target or _joined(source) == _joined(target):
         return 1.0, 0.0
     if source not in _LINEAR or target not in _LINEAR:
         return None
