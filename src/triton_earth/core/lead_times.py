@@ -19,6 +19,8 @@ _RHYTHMS = {
     ("days", 1.0): "daily",
     ("days", 0.5): "12-hourly",
     ("days", 0.25): "6-hourly",
+    ("hours", 12.0): "12-hourly",
+    ("hours", 6.0): "6-hourly",
     ("hours", 1.0): "hourly",
 }
 

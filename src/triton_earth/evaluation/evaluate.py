@@ -28,6 +28,7 @@ from triton_earth.evaluation.metrics.by_region import ByRegion
 from triton_earth.evaluation.metrics.drift import drift
 from triton_earth.evaluation.metrics.eddies.scores import Eddies
 from triton_earth.evaluation.metrics.ensembles import ensembles
+from triton_earth.evaluation.metrics.error_maps import ErrorMaps
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.extremes import Extremes
 from triton_earth.evaluation.metrics.heat_waves.scores import HeatWaves
@@ -54,6 +55,7 @@ from triton_earth.evaluation.verdict.verdict import FINDINGS, findings_attribute
 FAMILIES: tuple[Family, ...] = (
     Always(Errors),
     Always(Similarity),
+    Always(ErrorMaps),
     Always(spectra),
     Always(Extremes),
     Always(ensembles),

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.processes.tasks import Tasks
+from triton_earth.core.wording import LONG_NAMES
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
 from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, TruthReader, align
 from triton_earth.evaluation.metrics.eddies.sea_level import detect_sea_level_eddies
@@ -194,6 +195,7 @@ def _dataset(
     units = {} if lead_times.dtype.kind == "m" else {"units": truth.time_units}
     coordinates = {
         "variable": ("variable", forecast.variables.names),
+        LONG_NAMES: ("variable", [variable.long_name for variable in forecast.variables]),
         "units": ("variable", [variable.units for variable in forecast.variables]),
         "lead_time": ("lead_time", np.concatenate([lead_times[:1] * 0, lead_times]), units),
         "lead": ("lead_time", np.concatenate([[0], alignment.numbers[leads]])),

@@ -24,7 +24,7 @@ PACKED_BYTES = 2**20
 
 NOTE = (
     "null is a value that does not exist: a forecast that is not finite, a horizon that is not reached, an interval of "
-    "a single trajectory. Spectra are in scores.nc only."
+    "a single trajectory. Spectra, maps and errors of single starts are in scores.nc only."
 )
 
 

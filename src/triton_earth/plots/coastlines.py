@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
@@ -45,6 +45,34 @@ def draw_coastlines(axes: Axes, extent: Extent) -> None:
         coastlines_within(extent), colors=COAST_COLOUR, linewidths=0.6, zorder=2.0
     )
     axes.add_collection(lines, autolim=False)
+
+
+def draw_outline(axes: Axes, undefined: Bool[np.ndarray, "y x"], extent: Extent) -> None:
+    """Draw the border between cells in which a variable is undefined and others.
+
+    Args:
+        axes: The map.
+        undefined: The cells, south first.
+        extent: Outer borders of the map.
+    """
+    lines = LineCollection(
+        outline(undefined, extent), colors=COAST_COLOUR, linewidths=0.6, zorder=2.0
+    )
+    axes.add_collection(lines, autolim=False)
+
+
+def outline(undefined: Bool[np.ndarray, "y x"], extent: Extent) -> list[Line]:
+    """Return the sides of cells that part undefined cells from others, each as two points (x, y)."""
+    west, east, south, north = extent
+    rows, columns = undefined.shape
+    x = west + (east - west) * np.arange(columns + 1) / columns
+    y = south + (north - south) * np.arange(rows + 1) / rows
+    upright = np.argwhere(undefined[:, 1:] != undefined[:, :-1])
+    level = np.argwhere(undefined[1:] != undefined[:-1])
+    return [
+        *(np.array([[x[j + 1], y[i]], [x[j + 1], y[i + 1]]]) for i, j in upright),
+        *(np.array([[x[j], y[i + 1]], [x[j + 1], y[i + 1]]]) for i, j in level),
+    ]
 
 
 def is_geographic(field: xr.DataArray) -> bool:

@@ -7,10 +7,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from triton_earth.core.wording import shortened
+from triton_earth.core.wording import axis_title, shortened
+from triton_earth.evaluation.spectra.names import WAVELENGTH
 from triton_earth.plots.style import INTERVAL_OPACITY, Look
 
 _ROOM = 1.06
@@ -140,6 +143,30 @@ def _bounds(dataset: xr.Dataset, name: str, where: dict[str, object]) -> np.ndar
         return None
     array = dataset[f"{name}_interval"].sel({**where, "bound": ["lower", "upper"]})
     return np.asarray(array.transpose(..., "bound").values, dtype=np.float64)
+
+
+def scale_axis(axis: Axis, scale: xr.DataArray) -> None:
+    """Label a logarithmic axis of wavenumbers or degrees, by wavelengths in km where waves have one length.
+
+    Args:
+        axis: The axis.
+        scale: Wavenumbers or degrees, with the attribute `WAVELENGTH` where there is one length to each.
+    """
+    axis.set_minor_locator(NullLocator())
+    one = scale.attrs.get(WAVELENGTH)
+    if one is None:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_label_text(axis_title(scale))
+        return
+    numbers = scale.values[scale.values > 0]
+    shortest, longest = one / float(numbers.max()), one / float(numbers.min())
+    powers = 10.0 ** np.arange(np.floor(np.log10(shortest)), np.ceil(np.log10(longest)) + 1)
+    lengths = np.outer(powers, (1.0, 2.0, 5.0)).ravel()
+    lengths = lengths[(lengths >= 0.999 * shortest) & (lengths <= 1.001 * longest)]
+    axis.set_major_locator(FixedLocator((one / lengths[::-1]).tolist()))
+    axis.set_major_formatter(lambda value, _: f"{one / value:.4g}")
+    axis.set_label_text("Wavelength (km)")
 
 
 def ratio_bar(figure: Figure, heat: ScalarMappable, axes: list[Axes]) -> None:

@@ -7,6 +7,10 @@ from matplotlib.figure import Figure
 
 from triton_earth.plots.style import style
 
+DPI = 130
+PAGE_WIDTH = 10.4
+"""Width of the page in inches, as figures count them."""
+
 
 def svg_uri(figure: Figure) -> str:
     """Return a figure as a data URI of an SVG with its letters as outlines, sharp on paper."""
@@ -15,9 +19,22 @@ def svg_uri(figure: Figure) -> str:
     )
 
 
-def png_uri(figure: Figure, dpi: int = 130) -> str:
+def png_uri(figure: Figure, dpi: int = DPI) -> str:
     """Return a figure as a data URI of a PNG, for figures that hold fields."""
     return data_uri(_saved(figure, "png", dpi=dpi, metadata={"Software": None}), "image/png")
+
+
+def part_of_page(uri: str) -> float:
+    """Return how much of the width of the page a picture takes: one that holds few cells is not blown up.
+
+    Args:
+        uri: Data URI; only of those of `png_uri` less than all is taken.
+    """
+    kind, _, content = uri.partition(";base64,")
+    if kind != "data:image/png":
+        return 1.0
+    head = base64.b64decode(content[:32])
+    return min(1.0, int.from_bytes(head[16:20], "big") / (DPI * PAGE_WIDTH))
 
 
 def data_uri(content: bytes, media_type: str) -> str:

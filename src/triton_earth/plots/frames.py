@@ -25,7 +25,7 @@ _MISSING, _UNDEFINED = _GREYS, _GREYS + 1
 _FIRST_COLOUR = _GREYS + 2
 _COAST = 7
 _DPI = 100
-_WIDTH, _NARROWEST_MAP, _WIDEST_MAP = 1035, 110, 330
+_WIDTH, _NARROWEST_MAP, _WIDEST_MAP, _WIDEST_CELL = 1035, 110, 330, 9
 _BAR_LETTERS = 44
 _GAP, _LEAD, _TITLE, _BAR_GAP, _BAR, _BOTTOM = 18, 30, 24, 10, 12, 36
 
@@ -105,7 +105,7 @@ class Frames:
             shown: Indices of the leads.
         """
         background = self._background(levels)
-        coast = self._layout.coast(self._truth)
+        coasts = self._layout.coast(self._truth)
         leads = lead_times(self._truth["lead_time"])
         for index in shown:
             frame = background.copy()
@@ -120,7 +120,7 @@ class Frames:
                     numbers = _colour_numbers(tile.field.values[index], colours, levels, first)
                     numbers[undefined] = _UNDEFINED
                     pixels = self._layout.pixels(numbers)
-                    pixels[coast] = _COAST
+                    pixels[self._layout.outline(undefined) if undefined.any() else coasts] = _COAST
                     frame[self._layout.map(row, column)] = pixels
             yield frame
 
@@ -181,8 +181,9 @@ class _Layout:
     @classmethod
     def of(cls, truth: xr.DataArray, rows: int, columns: int, part: float = 1.0) -> "_Layout":
         room = (_WIDTH - (columns + 1) * _GAP) / columns
-        wanted = part * float(np.clip(room, _NARROWEST_MAP, _WIDEST_MAP))
         cells = truth.shape[-1]
+        widest = float(np.clip(_WIDEST_CELL * cells, _NARROWEST_MAP, _WIDEST_MAP))
+        wanted = part * float(np.clip(room, _NARROWEST_MAP, widest))
         # Whole pixels for each cell, so that all cells look alike; of very many cells some are left out.
         width = cells * max(1, round(wanted / cells)) if cells <= 1.5 * wanted else round(wanted)
         return cls(rows, columns, max(1, round(width * height_for_width(truth))), width)
@@ -220,6 +221,14 @@ class _Layout:
             for size, count in zip((self.height, self.width), cells.shape, strict=True)
         )
         return cells[::-1][np.ix_(y, x)]
+
+    def outline(self, undefined: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "height width"]:
+        """Return which pixels of a map lie on the border of undefined cells."""
+        pixels = self.pixels(undefined.astype(np.uint8)).astype(bool)
+        border = np.zeros_like(pixels)
+        border[:, 1:] |= pixels[:, 1:] != pixels[:, :-1]
+        border[1:] |= pixels[1:] != pixels[:-1]
+        return border
 
     def coast(self, field: xr.DataArray) -> Bool[np.ndarray, "height width"]:
         """Return which pixels of a map are coastline."""

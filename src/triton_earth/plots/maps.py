@@ -8,12 +8,16 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from triton_earth.core.wording import axis_title, shortened
-from triton_earth.plots.coastlines import draw_coastlines, extent_of, is_geographic
+from triton_earth.core.wording import axis_title, long_name, shortened
+from triton_earth.plots.coastlines import draw_coastlines, draw_outline, extent_of, is_geographic
 from triton_earth.plots.colour_range import ColourRange
 from triton_earth.plots.style import UNDEFINED_COLOUR
 
 _WIDEST_STRETCH = 2.5
+_KILOMETRES = 1e4
+"""Side of a box from which on its coordinates are metres, and its axes show km."""
+_WIDEST_CELL = 0.07
+_NARROWEST = 1.3
 _DEGREE_STEPS = [1, 1.5, 2, 3, 4.5, 5, 6, 9, 10]
 
 
@@ -23,7 +27,9 @@ def draw_map(
     colours: ColourRange,
     undefined: Bool[np.ndarray, "y x"] | None = None,
 ) -> None:
-    """Draw a field; on latitudes and longitudes with coastlines, in the middle as wide as on the ground.
+    """Draw a field; on latitudes and longitudes in the middle as wide as on the ground.
+
+    The coast is that of the field, the outline of its undefined cells; where all are defined, coastlines of the Earth.
 
     Args:
         axes: Where to draw.
@@ -51,7 +57,9 @@ def draw_map(
             extent=extent,
             interpolation="nearest",
         )
-    if is_geographic(field):
+    if undefined is not None and undefined.any():
+        draw_outline(axes, undefined, extent)
+    elif is_geographic(field):
         draw_coastlines(axes, extent)
     axes.grid(visible=False)
     axes.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[])
@@ -72,10 +80,18 @@ def label_axes(grid: np.ndarray, field: xr.DataArray) -> None:
     if is_geographic(field):
         label_degrees(grid)
         return
+    west, east, south, north = extent_of(field)
+    in_kilometres = max(east - west, north - south) >= _KILOMETRES
     for axes in grid[:, 0]:
         axes.yaxis.set_major_locator(MaxNLocator(3))
+        if in_kilometres:
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value / 1e3:g}")
     for axes in grid[-1]:
         axes.xaxis.set_major_locator(MaxNLocator(3))
+        if in_kilometres:
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e3:g}")
+            axes.set_xlabel(f"{long_name(field[field.dims[-1]])} (km)", fontsize=8)
+            continue
         # Without its coordinates: the scalar `units` among them are those of the field.
         axes.set_xlabel(
             axis_title(field[field.dims[-1]].drop_vars("units", errors="ignore")), fontsize=8
@@ -92,6 +108,11 @@ def height_of_degree(field: xr.DataArray) -> float:
         return 1.0
     middle = np.deg2rad(0.5 * (south + north))
     return float(min(1.0 / np.cos(middle), _WIDEST_STRETCH))
+
+
+def widest(field: xr.DataArray) -> float:
+    """Return how many inches wide a map is at most: maps of few cells are small."""
+    return max(_NARROWEST, _WIDEST_CELL * field.shape[-1])
 
 
 def height_for_width(field: xr.DataArray) -> float:

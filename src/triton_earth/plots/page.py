@@ -9,6 +9,8 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from triton_earth.plots.embedding import part_of_page
+
 MOST_VARIABLES = 8
 """How many variables have pictures."""
 
@@ -59,6 +61,12 @@ class Picture:
     alt: str
     caption: str
     moving: bool = False
+
+    @property
+    def width(self) -> str:
+        """Width in per cent of the page's; nothing where it takes all of it."""
+        part = part_of_page(self.uri)
+        return "" if part > 0.97 else f"{100 * part:.0f}%"
 
     def html(self) -> Markup:
         """Return the figure as HTML."""

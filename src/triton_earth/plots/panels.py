@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import shortened, units_of, with_units
+from triton_earth.core.wording import shortened, units_of, variable_title, with_units
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
-from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_axes
+from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_axes, widest
 from triton_earth.plots.style import style
 
 _WIDTH = 10.4
@@ -42,13 +42,13 @@ def panels(example: xr.Dataset, variable: str, steps: tuple[int, ...] | None = N
     shown = lead_times(example["lead_time"]).chosen(steps)
     field = field_range(chosen["truth"])
     error = error_range(chosen["error"].isel(lead_time=shown), field)
-    words = variable.replace("_", " ")
+    words = variable_title(example, variable)
     rows = [
-        _Row("Truth", chosen["truth"], field, words),
-        _Row("Forecast", chosen["forecast"], field, words),
-        _Row("Error", chosen["error"], error, "error"),
+        MapRow("Truth", chosen["truth"], field, words),
+        MapRow("Forecast", chosen["forecast"], field, words),
+        MapRow("Error", chosen["error"], error, "error"),
     ]
-    return _draw(rows, chosen["truth"], shown)
+    return draw_rows(rows, chosen["truth"], shown)
 
 
 def model_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
@@ -66,11 +66,11 @@ def model_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
     """
     truth = _first(examples)["truth"].sel(variable=variable)
     field = field_range(truth)
-    words = variable.replace("_", " ")
-    rows = [_Row("Truth", truth, field, words)]
+    words = variable_title(_first(examples), variable)
+    rows = [MapRow("Truth", truth, field, words)]
     for name, example in examples.items():
-        rows.append(_Row(name, example["forecast"].sel(variable=variable), field, words))
-    return _draw(rows, truth, lead_times(truth["lead_time"]).chosen())
+        rows.append(MapRow(name, example["forecast"].sel(variable=variable), field, words))
+    return draw_rows(rows, truth, lead_times(truth["lead_time"]).chosen())
 
 
 def error_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
@@ -80,8 +80,8 @@ def error_panels(examples: Mapping[str, xr.Dataset], variable: str) -> Figure:
     errors = {name: example["error"].sel(variable=variable) for name, example in examples.items()}
     together = xr.concat([error.isel(lead_time=shown) for error in errors.values()], dim="model")
     colours = error_range(together, field_range(truth))
-    rows = [_Row(name, error, colours, "error") for name, error in errors.items()]
-    return _draw(rows, truth, shown)
+    rows = [MapRow(name, error, colours, "error") for name, error in errors.items()]
+    return draw_rows(rows, truth, shown)
 
 
 def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
@@ -99,11 +99,11 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
     """
     leads = lead_times(example["lead_time"])
     index = halfway(example)
-    column = 2.15
+    column = min(2.15, widest(example["truth"]))
     height = max(column * height_for_width(example["truth"]), 0.7)
     with style():
         figure = Figure(
-            figsize=(_WIDTH, len(variables) * (height + 0.12) + 0.5),
+            figsize=(4 * (column + 0.45), len(variables) * (height + 0.12) + 0.5),
             layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.05),
         )
         grid = figure.subplots(len(variables), 4, squeeze=False)
@@ -117,7 +117,9 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
             error = error_range(now["error"], field)
             draw_map(line[3], now["error"], error, ~np.isfinite(now["truth"].values))
             letters = max(8, int(13 * height))
-            title = textwrap.fill(variable.replace("_", " "), letters, max_lines=2, placeholder="…")
+            title = textwrap.fill(
+                variable_title(example, variable), letters, max_lines=2, placeholder="…"
+            )
             line[0].set_ylabel(title, labelpad=4, fontsize=8)
             units = units_of(chosen["truth"])
             drawn = np.stack([values.values for values in maps])
@@ -143,10 +145,10 @@ def state_and_forecast_panels(
     """
     chosen = example.sel(variable=variable)
     shown = lead_times(example["lead_time"]).chosen()
-    field, words = field_range(chosen["truth"]), variable.replace("_", " ")
+    field, words = field_range(chosen["truth"]), variable_title(example, variable)
     rows = [
-        _Row("Truth", chosen["truth"], field, words),
-        _Row("Forecast", chosen["forecast"], field, words),
+        MapRow("Truth", chosen["truth"], field, words),
+        MapRow("Forecast", chosen["forecast"], field, words),
     ]
     figure, grid = _draw_with_axes(rows, chosen["truth"], shown)
     return figure, grid, shown
@@ -159,8 +161,11 @@ def halfway(example: xr.Dataset) -> int:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One row of maps: its title, its field (lead_time, y, x), its colours and what they are."""
+class MapRow:
+    """One row of maps: its title, its field (lead_time, y, x), its colours and what they are.
+
+    Rows that follow one another with the same words share a colour bar.
+    """
 
     title: str
     field: xr.DataArray
@@ -172,15 +177,22 @@ def _first(examples: Mapping[str, xr.Dataset]) -> xr.Dataset:
     return next(iter(examples.values()))
 
 
-def _draw(rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]) -> Figure:
+def draw_rows(rows: Sequence[MapRow], truth: xr.DataArray, shown: Sequence[int]) -> Figure:
+    """Draw rows of maps, one column per lead.
+
+    Args:
+        rows: The rows.
+        truth: Field (lead_time, y, x) that has no value where a variable is undefined; of it are leads and units.
+        shown: Indices of the leads.
+    """
     return _draw_with_axes(rows, truth, shown)[0]
 
 
 def _draw_with_axes(
-    rows: Sequence[_Row], truth: xr.DataArray, shown: Sequence[int]
+    rows: Sequence[MapRow], truth: xr.DataArray, shown: Sequence[int]
 ) -> tuple[Figure, np.ndarray]:
     leads = lead_times(truth["lead_time"])
-    column = min((_WIDTH - _MARGINS) / len(shown), 3.0)
+    column = min((_WIDTH - _MARGINS) / len(shown), 3.0, widest(truth))
     height = max(column * height_for_width(truth), 0.6)
     with style():
         figure = Figure(

@@ -16,13 +16,13 @@ from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.page import MOST_VARIABLES, Section, page
 from triton_earth.plots.sections.beyond import beyond_sections
 from triton_earth.plots.sections.climate import climate_sections
-from triton_earth.plots.sections.definitions import definition_sections
 from triton_earth.plots.sections.ensembles import ensemble_sections
+from triton_earth.plots.sections.error_maps import error_map_sections
 from triton_earth.plots.sections.events import event_sections
 from triton_earth.plots.sections.example import example_sections
 from triton_earth.plots.sections.indices import index_sections
 from triton_earth.plots.sections.long_runs import long_run_sections
-from triton_earth.plots.sections.provenance import provenance_sections
+from triton_earth.plots.sections.provenance import definition_sections, provenance_sections
 from triton_earth.plots.sections.regions import region_sections
 from triton_earth.plots.sections.scales import scale_sections
 from triton_earth.plots.sections.scores import SCORES, score_sections, scorecard_sections
@@ -39,6 +39,7 @@ SECTIONS: tuple[SectionsOf, ...] = (
     scorecard_sections,
     example_sections,
     score_sections,
+    error_map_sections,
     region_sections,
     climate_sections,
     long_run_sections,

@@ -20,8 +20,9 @@ def test_planted_errors():
     warmer = anomaly.copy()
     warmer[5], warmer[0] = 2.5, 9.0  # day 0 is no heat-wave day of the forecast
     sources = features(np.stack([forecast, truth, truth]), np.stack([warmer, anomaly, anomaly]))
-    weight, errors = heat_wave_errors(sources, np.array([[2.0, 1, 1]]))
+    count, weight, errors = heat_wave_errors(sources, np.array([[2.0, 1, 1]]))
     assert weight.tolist() == [2, 3]
+    assert count.tolist() == [1, 2]
     np.testing.assert_allclose(errors[0] / weight[0], [2, -1, 0.5])
     assert errors[1].tolist() == [0, 0, 0]
 
@@ -29,6 +30,7 @@ def test_planted_errors():
 def test_nothing_in_common():
     none = np.zeros((4, 2, 2), bool)
     found = features(np.stack([none, ~none]), np.zeros((2, 4, 2, 2)))
-    weight, errors = heat_wave_errors(found, np.ones((2, 2)))
+    count, weight, errors = heat_wave_errors(found, np.ones((2, 2)))
     assert weight.tolist() == [0]
+    assert count.tolist() == [0]
     assert errors.tolist() == [[0, 0, 0]]

@@ -29,9 +29,11 @@ class Described:
 def test_a_box_of_16_cells():
     model = Described(PeriodicGrid(4, 4), np.arange(3.0))
     needed = needs_of([model])
-    # Blocks of 2 forecasts: one member, 4 compared, each with a truth or a difference; 6 sums and 2 wavenumbers each.
-    assert needed.memory == 4 * 2 * 16 * (1 + 8) + 8 * 4 * 3 * 5 * (6 + 2)
-    assert needed.disk == pytest.approx(8 * 4 * 5 * (6 + 2) + 2e7)
+    # Blocks of 2 forecasts: one member, 4 compared, each with a truth or a difference; 6 sums and 2 wavenumbers each;
+    # maps of two sums at three leads.
+    maps = 2 * 8 * 3 * 16
+    assert needed.memory == 4 * 2 * 16 * (1 + 8) + 8 * 4 * 3 * 5 * (6 + 2) + maps
+    assert needed.disk == pytest.approx(8 * 4 * 5 * (6 + 2) + maps / 2 + 2e7)
 
 
 def test_a_globe_has_a_climatology_and_regions_take_more():

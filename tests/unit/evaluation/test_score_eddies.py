@@ -130,7 +130,7 @@ def test_scores_of_moving_eddies(scores):
     assert scores["eddy_survival"].sel(source="triton").values.tolist() == [1, 1, 0.5, 0.5]
     late = 0.25 * np.arange(1, 5) * 111.195e3
     distance = [*late[:2] * np.cos(np.deg2rad([37, 33])).mean(), *late[2:] * np.cos(np.deg2rad(37))]
-    np.testing.assert_allclose(one["eddy_centre_distance"], distance, rtol=1e-3)
+    np.testing.assert_allclose(one["eddy_centre_distance"], np.asarray(distance) / 1e3, rtol=1e-3)
     np.testing.assert_allclose(one["eddy_amplitude_ratio"], 1, rtol=0.1)
     np.testing.assert_allclose(one["eddy_radius_ratio"], 1, rtol=0.15)
 

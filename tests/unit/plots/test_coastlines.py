@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from triton_earth.core.coastlines import coastlines
-from triton_earth.plots.coastlines import coastlines_within, extent_of, is_geographic
+from triton_earth.plots.coastlines import coastlines_within, extent_of, is_geographic, outline
 from triton_earth.plots.colour_range import field_range
 from triton_earth.plots.maps import draw_map, height_for_width, height_of_degree, label_degrees
 from triton_earth.plots.style import style
@@ -75,8 +75,25 @@ def test_land_is_shaded_where_the_variable_does_not_exist():
     values, land = grid[0, 0].images
     assert values.get_array().shape == (8, 8)
     np.testing.assert_array_equal(np.isfinite(np.ma.filled(land.get_array(), np.nan)), undefined)
-    assert len(grid[0, 0].collections[0].get_segments()) > 3
+    assert (
+        len(grid[0, 0].collections) == 1
+    )  # the outline of the land, and no coastline through the sea
+    assert len(grid[0, 0].collections[0].get_segments()) == 4 + 4
     assert grid[0, 0].get_xlim() == extent_of(sea)[:2]
+
+
+def test_the_outline_of_undefined_cells():
+    undefined = np.zeros((3, 4), bool)
+    undefined[1, 2] = True
+    sides = outline(undefined, (0.0, 8.0, -3.0, 3.0))
+    ends = {tuple(sorted(map(tuple, side.tolist()))) for side in sides}
+    assert ends == {
+        ((4.0, -1.0), (4.0, 1.0)),
+        ((6.0, -1.0), (6.0, 1.0)),
+        ((4.0, -1.0), (6.0, -1.0)),
+        ((4.0, 1.0), (6.0, 1.0)),
+    }
+    assert outline(np.ones((3, 4), bool), (0.0, 8.0, -3.0, 3.0)) == []
 
 
 def test_the_date_line_has_no_side():

@@ -1,7 +1,9 @@
 """The page's templates: every text is escaped, only what is marked as HTML stays."""
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
+from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.page import (
     Cell,
     Picture,
@@ -42,3 +44,10 @@ def test_table():
         '<small>1 day</small></th><th scope="row">a</th><td>0.1</td></tr><tr><th scope="row">b</th>'
         '<td class="good">0.2<small>0.1 to 0.3</small></td></tr></tbody></table></div>'
     )
+
+
+def test_pictures_of_few_cells_are_not_blown_up():
+    wide, narrow = (Picture(png_uri(Figure(figsize=(width, 2))), "a", "c") for width in (10.4, 5.2))
+    assert "style" not in wide.html()
+    assert 'style="width:50%"' in narrow.html()
+    assert "style" not in Picture(svg_uri(Figure(figsize=(5, 2))), "a", "c").html()

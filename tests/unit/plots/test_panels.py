@@ -28,7 +28,7 @@ def test_truth_forecast_and_error_at_each_lead(make_example):
 
 def test_colour_bars_carry_units(example):
     labels = [axes.get_ylabel() for axes in panels(example, "vorticity").axes if not axes.images]
-    assert labels == ["vorticity (s⁻¹)", "error (s⁻¹)"]
+    assert labels == ["Vorticity (s⁻¹)", "error (s⁻¹)"]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -89,3 +89,27 @@ def test_the_axes_of_a_box_are_not_in_the_units_of_the_field(example):
     example = example.assign_coords(units=("variable", [units]))
     titles = {axes.get_xlabel() for axes in panels(example, "vorticity").axes}
     assert titles == {"", "X"}
+
+
+def test_a_box_in_metres_has_axes_in_km(example):
+    example = example.assign_coords(x=example["x"] * 1e6, y=example["y"] * 1e6)
+    figure = panels(example, "vorticity")
+    figure.savefig("/dev/null", format="svg")
+    corner = next(axes for axes in maps(figure) if axes.get_xlabel())
+    assert corner.get_xlabel() == "x (km)"
+    assert {"0", "2500", "5000"} <= {text.get_text() for text in corner.get_xticklabels()}
+
+
+def test_few_cells_have_small_maps(make_example):
+    large, small = (
+        panels(make_example(leads=4, size=size), "vorticity").get_size_inches() for size in (64, 8)
+    )
+    assert large[0] == pytest.approx(10.4)
+    assert small[0] < 0.7 * large[0]
+    assert small[1] < 0.7 * large[1]
+
+
+def test_long_names_stand_on_pictures(example):
+    named = example.assign_coords(variable_long_name=("variable", ["relative vorticity"]))
+    labels = [axes.get_ylabel() for axes in panels(named, "vorticity").axes if not axes.images]
+    assert labels == ["Relative vorticity (s⁻¹)", "error (s⁻¹)"]

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from triton_earth.plots import report
 from triton_earth.plots.page import Section
 from triton_earth.plots.sections import example as example_section
-from triton_earth.plots.sections.definitions import definitions_table
+from triton_earth.plots.sections.provenance import definitions_table
 from triton_earth.plots.sections.regions import region_curves, region_sections
 
 NAMES = ["triton", "persistence", "climatology"]

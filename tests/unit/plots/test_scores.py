@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from triton_earth.plots.sections.scores import SCORES, score_curves
+from triton_earth.plots.tables import score_table
 
 
 def line(axes, name):
@@ -86,3 +87,19 @@ def test_scores_are_left_as_they_are(scores):
 def test_unknown_variable(scores):
     with pytest.raises(KeyError):
         score_curves(scores, "salinity")
+
+
+def test_an_empty_panel_says_why(make_scores):
+    scores = make_scores(leads=4, turbulence=False)
+    scores["ssim"] = scores["correlation"] * np.nan
+    scores["acc"] = scores["correlation"] * np.nan
+    figure = score_curves(scores, "vorticity")
+    words = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert words == ["no values", "no values: no window of 11 x 11 cells\nholds scored cells only"]
+
+
+def test_errors_relative_to_the_size_of_kelvin_have_no_panel(scores):
+    scores["vrmse"] = (20 * scores["relative_l2"]).assign_attrs(long_name="VRMSE")
+    titles = [axes.get_title(loc="left") for axes in score_curves(scores, "vorticity").axes]
+    assert "Relative L2 error" not in titles
+    assert "Relative L2" not in score_table(scores, "vorticity")

@@ -11,12 +11,16 @@ from jaxtyping import Bool, Float64
 
 from triton_earth.core.variables import Variables
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
+from triton_earth.evaluation.alignment import spread_leads
 from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.metrics.error_metrics import METRICS, mean_square_error, truth_varies
 from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.results import Results
 
 DIMENSIONS = ("forecast", "lead_time", "variable")
+
+LEADS_OF_STARTS = 4
+"""Leads at which the errors of single initial conditions are told."""
 
 Sums = Float64[np.ndarray, "sum source init lead variable"]
 
@@ -89,7 +93,23 @@ class Errors(Aggregator):
                 units=score.units(case.variables),
                 definition=score.definition,
             )
-        return results.dataset()
+        shown = spread_leads(case.shape[1], LEADS_OF_STARTS)
+        with np.errstate(invalid="ignore"):
+            by_start = np.sqrt(
+                [mean_square_error(self.of(source))[:, shown] for source in case.forecasts]
+            )
+        results.add_plain(
+            "initial_rmse",
+            ("forecast", "init", "initial_lead_time", "variable"),
+            by_start,
+            long_name="root mean square error of each initial condition",
+            units=[variable.units for variable in case.variables],
+            definition="as rmse, of one initial condition, at some leads; missing where there is no truth",
+        )
+        title = {"long_name": "lead time of the errors of single initial conditions"}
+        return results.dataset(
+            {"initial_lead_time": ("initial_lead_time", case.lead_times[shown], title)}
+        )
 
     def remarks(self, finished: Finished) -> list[str]:
         """Return which variables have no correlation of some initial conditions, as rain on a dry day."""

@@ -136,8 +136,10 @@ class IsotropicSpectra:
     @property
     def scale(self) -> Scale:
         """Wavenumbers up to the corners of the spectral plane."""
-        units = "rad km-1" if isinstance(self.box.grid, LatLonGrid) else "rad m-1"
-        return Scale(self.box.wavenumbers, "wavenumber", units, self.box.nyquist)
+        numbers, largest = self.box.wavenumbers, self.box.nyquist
+        if isinstance(self.box.grid, LatLonGrid):
+            return Scale(numbers, "wavenumber", "rad km-1", largest, wavelength=2 * math.pi)
+        return Scale(numbers, "wavenumber", "rad m-1", largest, wavelength=2 * math.pi / 1e3)
 
     @property
     def velocities(self) -> list[tuple[int, int]]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+WAVELENGTH = "wavelength_of_one"
+"""Attribute of wavenumbers: wavelength of wavenumber 1 in km, where waves have one length."""
+
 
 @dataclass(frozen=True)
 class SpectrumNames:

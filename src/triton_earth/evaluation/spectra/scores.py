@@ -12,7 +12,7 @@ from triton_earth.evaluation.aggregator import TRUTH, Aggregator, Batch, Case, F
 from triton_earth.evaluation.alignment import spread_leads
 from triton_earth.evaluation.regions.places import box_of
 from triton_earth.evaluation.results import join_units
-from triton_earth.evaluation.spectra.names import SpectrumNames
+from triton_earth.evaluation.spectra.names import WAVELENGTH, SpectrumNames
 from triton_earth.evaluation.spectra.scales import (
     COHERENT,
     FACTOR,
@@ -261,7 +261,10 @@ def _coordinates(
     scale = kept.scale
     about = {"long_name": scale.title, "units": scale.units}
     resolved = {} if scale.largest is None else {"resolved_wavenumber": scale.largest}
-    found: dict[str, tuple] = {names.scale: (names.scale, scale.numbers, {**about, **resolved})}
+    length = {} if scale.wavelength is None else {WAVELENGTH: scale.wavelength}
+    found: dict[str, tuple] = {
+        names.scale: (names.scale, scale.numbers, {**about, **resolved, **length})
+    }
     if names.lead != "lead_time":
         title = {"long_name": f"lead time of the {names.title.removesuffix('um')}a"}
         found[names.lead] = (names.lead, lead_times[kept.leads], title)

@@ -27,6 +27,7 @@ class Scale:
         title: What they are in words.
         units: Their units.
         largest: The largest that is resolved in every direction; None: all are.
+        wavelength: Wavelength of wavenumber 1 in km, where waves have one length; None: on a sphere or without units.
         bands: Latitude bands with a spectrum each; empty where there is one of everything.
     """
 
@@ -35,6 +36,7 @@ class Scale:
     units: str = "1"
     largest: float | None = None
     bands: tuple[str, ...] = ()
+    wavelength: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from triton_earth.evaluation.spectra.transform import (
     SpectralQuantity,
     paired,
 )
+from triton_earth.physics.sphere import EARTH_RADIUS
 
 WIDTH = 30.0
 """Width of the latitude bands in degrees."""
@@ -175,7 +176,16 @@ class ZonalSpectra:
         }
         numbers = next(iter(self.bands.values())).wavenumbers
         ordered = tuple(names[edge] for edge in sorted(names))
-        return Scale(numbers, "zonal wavenumber", bands=ordered)
+        length = self._wavelength()
+        return Scale(numbers, "zonal wavenumber", bands=ordered, wavelength=length)
+
+    def _wavelength(self) -> float | None:
+        """Return the length in km of the circle of latitude in the middle of a region; None on the whole globe."""
+        grid = next(iter(self.bands.values())).grid
+        if grid.is_global_in_longitude:
+            return None
+        middle = np.deg2rad(0.5 * (grid.y[0] + grid.y[-1]))
+        return float(2 * np.pi * EARTH_RADIUS / 1e3 * np.cos(middle))
 
     @property
     def quantities(self) -> tuple[SpectralQuantity, ...]:

@@ -7,7 +7,14 @@ import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from triton_earth.core.wording import number, one_variable, shortened, units_of, variable_names
+from triton_earth.core.wording import (
+    number,
+    one_variable,
+    shortened,
+    units_of,
+    variable_names,
+    variable_title,
+)
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import (
     MOST_VARIABLES,
@@ -35,7 +42,7 @@ def climate_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> 
     parts: list[Markup] = [_failures(scores)]
     for variable in variables[:MOST_VARIABLES]:
         if len(variables) > 1:
-            parts.append(heading(variable))
+            parts.append(heading(variable_title(scores, variable)))
         picture = Picture(
             svg_uri(climate_curves(scores, variable)),
             f"Departure from the season and variance of {variable} in windows, every run.",

@@ -24,6 +24,8 @@ _ERRORS = {
     "heat_wave_intensity_error": "Intensity",
 }
 
+_SAMPLE = ("heat_wave_shared_cells", "heat_wave_shared_starts")
+
 
 def event_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
     """Return the sections for which there are scores.
@@ -73,10 +75,19 @@ def _errors(scores: xr.Dataset) -> Markup:
             lower, upper = np.asarray(bounds.values, dtype=np.float64)
             value = number(float(scores[name].sel(forecast=forecast)))
             cells.append(Cell(value, interval(float(lower), float(upper))))
-        rows.append([Cell(forecast, scope="row"), *cells])
+        rows.append([Cell(forecast, scope="row"), *cells, *_sample(scores, forecast)])
     columns = [with_units(_ERRORS[name], units_of(scores[name])) for name in names]
     words = "Errors of heat waves, forecast minus truth, where both have one:"
-    return paragraph(words) + table("scores", ["Forecast", *columns], rows)
+    sample = ["Cells in starts"] if _SAMPLE[0] in scores else []
+    return paragraph(words) + table("scores", ["Forecast", *columns, *sample], rows)
+
+
+def _sample(scores: xr.Dataset, forecast: str) -> list[Cell]:
+    """Return how many cells of how many starts the errors are a mean over."""
+    if _SAMPLE[0] not in scores:
+        return []
+    cells, starts = (int(scores[name].sel(forecast=forecast)) for name in _SAMPLE)
+    return [Cell(f"{cells} in {starts}")]
 
 
 HEAT_WAVES = (

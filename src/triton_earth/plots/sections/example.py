@@ -6,7 +6,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import variable_names
+from triton_earth.core.wording import variable_names, variable_title
 from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, together
@@ -47,7 +47,7 @@ def one_forecast(example: xr.Dataset) -> Markup:
             animation(example, variable),
             example.sizes["lead_time"],
             f"Animation of {variable}: truth, forecast and error side by side.",
-            f"{_titled(variable)}, {_started(example)}",
+            f"{variable_title(example, variable)}, {_started(example)}",
             f"Error: forecast minus truth. {_COLOURS}",
         )
         for variable in variables[:_MOST_MOVING]
@@ -57,7 +57,7 @@ def one_forecast(example: xr.Dataset) -> Markup:
             animation(_anomalies(example), variable),
             example.sizes["lead_time"],
             f"Animation of the anomaly of {variable}: truth, forecast and error side by side.",
-            f"{_titled(variable)}, anomaly from climatology, {_started(example)}",
+            f"{variable_title(example, variable)}, anomaly from climatology, {_started(example)}",
             f"Error: forecast minus truth. {_COLOURS}",
         )
         for variable in _with_anomalies(example)
@@ -75,7 +75,7 @@ def one_forecast(example: xr.Dataset) -> Markup:
         Picture(
             png_uri(panels(example, variable)),
             f"Maps of {variable}: truth, forecast and error at several leads.",
-            f"{_titled(variable)} at several leads. Arrows on a colour bar: values lie beyond it.",
+            f"{variable_title(example, variable)} at several leads. Arrows on a colour bar: values lie beyond it.",
         ).html()
         for variable in shown
     ]
@@ -98,7 +98,7 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
             comparison(examples, variable),
             first.sizes["lead_time"],
             f"Animation of {variable}: the truth, {names} side by side.",
-            f"{_titled(variable)}, {_started(first)}",
+            f"{variable_title(first, variable)}, {_started(first)}",
             f"Below each model its error, forecast minus truth. {_COLOURS}",
         )
         for variable in variables[:_MOST_MOVING]
@@ -109,7 +109,7 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
             comparison(anomalies, variable),
             first.sizes["lead_time"],
             f"Animation of the anomaly of {variable}: the truth, {names} side by side.",
-            f"{_titled(variable)}, anomaly from climatology, {_started(first)}",
+            f"{variable_title(first, variable)}, anomaly from climatology, {_started(first)}",
             f"Below each model its error, forecast minus truth. {_COLOURS}",
         )
         for variable in _with_anomalies(first)
@@ -119,12 +119,12 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
             Picture(
                 png_uri(model_panels(examples, variable)),
                 f"Maps of {variable} at several leads: the truth, {names}.",
-                f"{_titled(variable)} at several leads: the truth above, the models below it. {_COLOURS}",
+                f"{variable_title(first, variable)} at several leads: the truth above, the models below it. {_COLOURS}",
             ).html(),
             Picture(
                 png_uri(error_panels(examples, variable)),
                 f"Maps of the error of {variable} at several leads: {names}.",
-                f"{_titled(variable)}: errors, forecast minus truth, all in the same colours.",
+                f"{variable_title(first, variable)}: errors, forecast minus truth, all in the same colours.",
             ).html(),
         ]
     return together(parts)
@@ -153,8 +153,3 @@ def _started(example: xr.Dataset) -> str:
     time = str(example.attrs.get("init_time", ""))
     date = time[:16].replace("T", " ").removesuffix(" 00:00") if "T" in time else ""
     return f"forecast of {date}" if date else "one initial condition"
-
-
-def _titled(variable: str) -> str:
-    words = variable.replace("_", " ")
-    return words[:1].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""Where the scores come from, as HTML: command, seed, data, versions, configuration."""
+"""What the scores mean and where they come from: definitions, command, seed, data, versions, configuration."""
 
 import json
 from collections.abc import Hashable, Mapping
@@ -8,12 +8,9 @@ from typing import Any
 import xarray as xr
 from markupsafe import Markup
 
+from triton_earth.core.wording import long_name, units_of
 from triton_earth.evaluation.verdict.verdict import FINDINGS
-from triton_earth.plots.page import (
-    Section,
-    paragraph,
-    render,
-)
+from triton_earth.plots.page import Cell, Section, paragraph, render, table
 
 _LONGEST_LINE = 160
 _DEEPEST = 2
@@ -37,6 +34,34 @@ class Term:
     code: bool = False
     long: bool = False
     below: "list[Term]" = field(default_factory=list)
+
+
+def definition_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:
+    """Return the section that defines every score, folded."""
+    found = definitions_table(scores)
+    return [Section("Definitions", render("folded.html", title="of every score", body=found))]
+
+
+def definitions_table(scores: xr.Dataset) -> Markup:
+    """Return name, units and definition of every score that is there, as HTML of one table.
+
+    Those by region are defined as everywhere.
+    """
+    rows = []
+    for name, array in scores.data_vars.items():
+        definition = str(array.attrs.get("definition", ""))
+        if (
+            str(name).endswith("_interval")
+            or {"init", "region"} & set(array.dims)
+            or not definition
+        ):
+            continue
+        words = long_name(array)
+        title = Cell(
+            words[:1].upper() + words[1:], Markup("<code>{}</code>").format(str(name)), scope="row"
+        )
+        rows.append([title, Cell(units_of(array)), Cell(definition)])
+    return table("definitions", ["Score", "Units", "Definition"], rows)
 
 
 def provenance_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> list[Section]:

@@ -15,6 +15,7 @@ from triton_earth.core.wording import (
     shortened,
     units_of,
     variable_names,
+    variable_title,
     with_units,
 )
 from triton_earth.evaluation.metrics.by_region import SUFFIX
@@ -67,7 +68,7 @@ def region_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> l
     parts = [render("terms.html", terms=regions), paragraph(_MARKS)]
     for variable in variables[:MOST_VARIABLES]:
         if len(variables) > 1:
-            parts.append(heading(variable))
+            parts.append(heading(variable_title(scores, variable)))
         curves = Picture(
             svg_uri(region_curves(scores, variable)),
             f"Curves of the root mean square error of {variable} over lead time in each region, all forecasts.",

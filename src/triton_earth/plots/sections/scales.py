@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
@@ -17,6 +17,7 @@ from triton_earth.core.wording import (
     long_name,
     one_variable,
     variable_names,
+    variable_title,
 )
 from triton_earth.evaluation.spectra.names import (
     BOX,
@@ -30,7 +31,7 @@ from triton_earth.evaluation.spectra.names import (
     SpectrumNames,
 )
 from triton_earth.evaluation.verdict.comparison import models
-from triton_earth.plots.drawing import curves_of, draw_curve, edges, ratio_bar
+from triton_earth.plots.drawing import curves_of, draw_curve, edges, ratio_bar, scale_axis
 from triton_earth.plots.embedding import png_uri, svg_uri
 from triton_earth.plots.page import (
     MOST_VARIABLES,
@@ -58,7 +59,7 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     Returns:
         A figure with two heat maps.
     """
-    lead, scale = (str(dim) for dim in ratio.dims)
+    lead = str(ratio.dims[0])
     leads = lead_times(ratio[lead])
     with style():
         figure = Figure(figsize=(10.4, 3.4), layout="constrained")
@@ -71,7 +72,6 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
         bar_of_error = figure.colorbar(panels[1].collections[0], ax=panels[1], extend="max")
         for axes in panels:
             axes.set_xlabel(leads.axis_title)
-            axes.set_ylabel(axis_title(ratio[scale]))
             axes.grid(visible=False)
         bar_of_error.outline.set_visible(False)
     return figure
@@ -133,10 +133,9 @@ def _heat(
     )
     axes.set_yscale("log")
     ticks = [tick for tick in (1, 2, 4, 8, 16, 32, 64, 128, 256) if tick <= end]
-    whole = wavenumber[shown][0] == 1 and len(ticks) > 1
-    axes.yaxis.set_major_locator(FixedLocator(ticks) if whole else LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_locator(NullLocator())
+    scale_axis(axes.yaxis, scale)
+    if wavenumber[shown][0] == 1 and len(ticks) > 1:
+        axes.yaxis.set_major_locator(FixedLocator(ticks))
 
 
 def _positive(array: xr.DataArray) -> np.ndarray:
@@ -207,7 +206,7 @@ def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> Markup:
     parts = []
     for variable in having[:MOST_VARIABLES]:
         if len(variables) > 1:
-            parts.append(heading(variable))
+            parts.append(heading(variable_title(scores, variable)))
         spectrum = one_variable(scores[family.spectrum], variable)
         one = scores.sel(variable=variable).assign({family.spectrum: spectrum})
         of = f" of {variable}"

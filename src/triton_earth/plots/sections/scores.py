@@ -17,6 +17,7 @@ from triton_earth.core.wording import (
     power_of_ten,
     shortened,
     variable_names,
+    variable_title,
 )
 from triton_earth.evaluation.results import REPORT
 from triton_earth.evaluation.verdict.comparison import beyond_chance, models, relative_difference
@@ -67,7 +68,7 @@ def score_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> li
     parts = []
     for variable in shown:
         if len(variables) > 1:
-            parts.append(heading(variable))
+            parts.append(heading(variable_title(scores, variable)))
         curves = Picture(
             svg_uri(score_curves(scores, variable)),
             f"Curves of every score of {variable} over lead time, all forecasts.",
@@ -101,7 +102,9 @@ def score_curves(scores: xr.Dataset, variable: str) -> Figure:
         curves = curves_of(scores, name, "forecast", variable=variable)
         draw_forecasts(axes, curves, leads)
         axes.set_title(shortened(axis_title(one_variable(scores[name], variable))))
-        if name == "bias":
+        if not any(np.isfinite(curve.values).any() for curve in curves.values()):
+            _say_why(axes, name)
+        elif name == "bias":
             _bias_limits(axes, curves, scores, variable)
         else:
             _set_limits(axes, name, curves)
@@ -148,6 +151,16 @@ def error_limits(axes: Axes, curves: dict[str, Curve]) -> None:
     top = readable_top(curves, filter(is_baseline, curves), _TIMES_BASELINE)
     if top is not None:
         axes.set_ylim(0.0, top)
+
+
+_REASONS = {"ssim": "no window of 11 x 11 cells\nholds scored cells only"}
+
+
+def _say_why(axes: Axes, name: str) -> None:
+    """Say in an empty panel that there are no values, and why."""
+    words = f"no values: {_REASONS[name]}" if name in _REASONS else "no values"
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontsize=8)
+    axes.set_yticks([])
 
 
 def _set_limits(axes: Axes, name: str, curves: dict[str, Curve]) -> None:

@@ -4,11 +4,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
-    axis_title,
     long_name,
     power_of_ten,
     shortened,
@@ -16,7 +15,7 @@ from triton_earth.core.wording import (
     with_units,
 )
 from triton_earth.evaluation.spectra.names import SpectrumNames
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve, scale_axis
 from triton_earth.plots.style import looks, style
 
 _DECADES = 8.0
@@ -119,17 +118,14 @@ def _draw_lead(
 
 
 def _log_log(axes: Axes, scale: xr.DataArray) -> None:
-    """Make both axes logarithmic, that of the wavenumbers with plain numbers and the resolved range marked."""
+    """Make both axes logarithmic, that of the wavenumbers labelled by `scale_axis` and the resolved range marked."""
     wavenumber = np.asarray(scale.values, dtype=np.float64)
     end = wavenumber.max() * 1.05
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel(axis_title(scale))
     axes.set_xlim(wavenumber[wavenumber > 0].min(), end)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_locator(NullLocator())
+    scale_axis(axes.xaxis, scale)
+    axes.yaxis.set_minor_locator(NullLocator())
     resolved = scale.attrs.get("resolved_wavenumber")
     if resolved is not None:
         _mark_resolved(axes, float(resolved), end)

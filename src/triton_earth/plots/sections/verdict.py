@@ -31,8 +31,11 @@ def headline_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) ->
         rows.append([*head, Cell(row.forecast, scope="row"), *cells])
     body = table("scores", ["Variable", "Forecast", *found.columns], rows)
     body += paragraph(found.caption)
+    code = Markup("<pre>{}</pre>").format(found.markdown())
     return [
-        Section("Scores to quote", body + render("markdown.html", text=found.markdown())),
+        Section(
+            "Scores to quote", body + render("folded.html", title="as Markdown, to copy", body=code)
+        ),
     ]
 
 

@@ -4,11 +4,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
-    axis_title,
     long_name,
     one_variable,
     power_of_ten,
@@ -16,7 +15,7 @@ from triton_earth.core.wording import (
     units_of,
     with_units,
 )
-from triton_earth.plots.drawing import Curve, curves_of, draw_curve, edges, ratio_bar
+from triton_earth.plots.drawing import Curve, curves_of, draw_curve, edges, ratio_bar, scale_axis
 from triton_earth.plots.style import error_colours, looks, style
 
 _COLUMNS = 3
@@ -68,14 +67,13 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
                 axes.set_ylim(float(seen.min()) / 10, top * 10)
             axes.set_title(band.replace("-", " to "))
             axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_minor_locator(NullLocator())
+            axes.yaxis.set_minor_locator(NullLocator())
+            scale_axis(axes.xaxis, array["zonal_wavenumber"])
+            axes.set_xlabel("")
         for axes in panels[len(bands) :]:
             axes.set_axis_off()
         for axes in panels[max(len(bands) - _COLUMNS, 0) : len(bands)]:
-            axes.set_xlabel(axis_title(array["zonal_wavenumber"]))
+            scale_axis(axes.xaxis, array["zonal_wavenumber"])
             axes.tick_params(labelbottom=True)
         words = long_name(array).capitalize()
         panels[0].set_ylabel(shortened(with_units(words, units_of(array)), 30))
@@ -118,9 +116,8 @@ def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
                 rasterized=True,
             )
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_locator(NullLocator())
+            scale_axis(axes.yaxis, array["zonal_wavenumber"])
+            axes.set_ylabel("")
             axes.set_title(str(band["latitude_band"].values).replace("-", " to "))
             axes.grid(visible=False)
         for axes in panels[len(shown) :]:
@@ -128,7 +125,7 @@ def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
         for axes in panels[max(len(shown) - _COLUMNS, 0) : len(shown)]:
             axes.set_xlabel(leads.axis_title)
         for axes in grid[:, 0]:
-            axes.set_ylabel(axis_title(array["zonal_wavenumber"]))
+            scale_axis(axes.yaxis, array["zonal_wavenumber"])
         if shown:
             ratio_bar(figure, heat, list(panels[: len(shown)]))
     return figure

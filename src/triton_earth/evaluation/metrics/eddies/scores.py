@@ -38,7 +38,7 @@ _BY_LEAD = {
     ),
     "eddy_centre_distance": (
         "distance of eddy centres",
-        "m",
+        "km",
         "distance between the centres of an eddy and its hit, mean over all hits",
     ),
     "eddy_amplitude_ratio": (
@@ -242,7 +242,7 @@ class EddySums(Aggregator):
                 survival.append((mean["alive"] / mean["begun"])[0])
                 samples["eddy_hit_rate"].append(mean["hits"] / mean["true"])
                 samples["eddy_false_alarm_ratio"].append(1 - mean["hits"] / mean["found"])
-                samples["eddy_centre_distance"].append(mean["distance"] / mean["hits"])
+                samples["eddy_centre_distance"].append(mean["distance"] / mean["hits"] / 1e3)
                 samples["eddy_amplitude_ratio"].append(mean["amplitude"] / mean["hits"])
                 samples["eddy_radius_ratio"].append(mean["radius"] / mean["hits"])
         for name, (long_name, units, definition) in _BY_LEAD.items():

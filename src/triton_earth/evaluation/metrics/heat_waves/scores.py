@@ -83,7 +83,11 @@ class HeatWaveFeatures:
 
 def heat_wave_errors(
     features: HeatWaveFeatures, weights: Float64[np.ndarray, "y x"]
-) -> tuple[Float64[np.ndarray, " forecast"], Float64[np.ndarray, "forecast 3"]]:
+) -> tuple[
+    Int[np.ndarray, " forecast"],
+    Float64[np.ndarray, " forecast"],
+    Float64[np.ndarray, "forecast 3"],
+]:
     """Sum the errors of heat waves over the cells in which forecast and truth both have one.
 
     Args:
@@ -91,11 +95,11 @@ def heat_wave_errors(
         weights: Cell weights.
 
     Returns:
-        Of each forecast the weight of those cells, and the weighted sums of forecast − truth of onset (days), duration
-        (days) and intensity (units of the temperature).
+        Of each forecast the number and the weight of those cells, and the weighted sums of forecast − truth of onset
+        (days), duration (days) and intensity (units of the temperature).
     """
     there = features.duration > 0
-    weight, errors = [], []
+    count, weight, errors = [], [], []
     for forecast in range(len(there) - 1):
         both = there[forecast] & there[-1]
         chosen = weights[both]
@@ -103,9 +107,10 @@ def heat_wave_errors(
             values[forecast][both] - values[-1][both]
             for values in (features.onset, features.duration, features.intensity)
         ]
+        count.append(np.count_nonzero(chosen))
         weight.append(chosen.sum())
         errors.append([(one * chosen).sum() for one in difference])
-    return np.array(weight), np.array(errors, np.float64).reshape(-1, len(NAMES))
+    return np.array(count), np.array(weight), np.array(errors, np.float64).reshape(-1, len(NAMES))
 
 
 @dataclass(frozen=True)
@@ -166,11 +171,12 @@ class HeatWaveSums(Aggregator):
         decided: Where the forecast reaches far enough to tell.
         area: Part of the valid area under a heat wave; zero, as all that follow, where it is not decided.
         hits: Part that is under one in forecast and truth.
-        shared: Weight of the cells in which both have one.
+        cells: Number of cells in which both have one.
+        shared: Their weight.
         errors: Errors of onset, duration and intensity, added over those cells by weight.
     """
 
-    INIT_AXES: ClassVar = {"decided": 0, "area": 1, "hits": 1, "shared": 1, "errors": 1}
+    INIT_AXES: ClassVar = dict(decided=0, area=1, hits=1, cells=1, shared=1, errors=1)
 
     def __init__(self, case: Case, baseline: HeatWaveBaseline, climate: HeatWaveClimate) -> None:
         """Begin without days.
@@ -195,6 +201,7 @@ class HeatWaveSums(Aggregator):
         ) & case.alignment.available
         self.area: Float64[np.ndarray, "source init lead"] = np.zeros((case.sources, inits, leads))
         self.hits: Float64[np.ndarray, "forecast init lead"] = np.zeros((forecasts, inits, leads))
+        self.cells: Int[np.ndarray, "forecast init"] = np.zeros((forecasts, inits), np.int64)
         self.shared: Float64[np.ndarray, "forecast init"] = np.zeros((forecasts, inits))
         self.errors: Float64[np.ndarray, "forecast init name"] = np.zeros(
             (forecasts, inits, len(NAMES))
@@ -223,7 +230,7 @@ class HeatWaveSums(Aggregator):
             self._decide(row, series, inside)
         if last:
             found = heat_wave_errors(series.features, self._weights)
-            self.shared[:, row], self.errors[:, row] = found
+            self.cells[:, row], self.shared[:, row], self.errors[:, row] = found
             del self._growing[row]
 
     def _decide(self, row: int, series: _Growing, inside: Bool[np.ndarray, "source y x"]) -> None:
@@ -315,4 +322,17 @@ class HeatWaveSums(Aggregator):
                 units=units,
                 definition=f"forecast minus truth of the {feature}; area-weighted mean over cells in which both have a "
                 f"heat wave. {UNDECIDED}",
+            )
+        for name, values, counted in (
+            ("cells", self.cells.sum(axis=1), "pairs of a cell and an initial condition"),
+            ("starts", np.count_nonzero(self.cells, axis=1), "initial conditions with such a cell"),
+        ):
+            results.add_plain(
+                f"heat_wave_shared_{name}",
+                ("forecast",),
+                values,
+                long_name=f"{name} with a heat wave in forecast and truth",
+                units="1",
+                definition=f"number of {counted} in which forecast and truth have a heat wave: the sample of the "
+                "errors of onset, duration and intensity",
             )
