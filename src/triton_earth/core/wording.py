@@ -59,11 +59,17 @@ LONG_NAMES = "variable_long_name"
 
 
 def variable_title(data: xr.Dataset | xr.DataArray, variable: str) -> str:
-    """Return a variable in words with a capital: its long name where `LONG_NAMES` has one, else its name."""
+    """Return a variable in words with a capital: its long name where `LONG_NAMES` has one, else its name.
+
+    A level at the end of the name that the long name lacks is added in brackets.
+    """
     words = ""
     if LONG_NAMES in data.coords:
         named = dict(zip(variable_names(data), data[LONG_NAMES].values, strict=True))
         words = str(named.get(variable, ""))
+    level = variable.rpartition("_")[2]
+    if words and level not in words and any(letter.isdigit() for letter in level):
+        words = f"{words} ({level})"
     words = words or variable.replace("_", " ")
     return f"{words[:1].upper()}{words[1:]}"
 

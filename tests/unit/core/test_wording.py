@@ -3,12 +3,14 @@ import pytest
 import xarray as xr
 
 from triton_earth.core.wording import (
+    LONG_NAMES,
     axis_title,
     interval,
     number,
     one_variable,
     pretty_units,
     units_of,
+    variable_title,
 )
 
 
@@ -76,3 +78,17 @@ def test_units_from_the_coordinate_of_the_variable():
     coordinates = {"variable": ["t", "u"], "units": ("variable", ["K", "m s-1"])}
     array = xr.DataArray(np.zeros(2), dims="variable", coords=coordinates, name="truth")
     assert axis_title(array.sel(variable="t")) == "Truth (K)"
+
+
+def test_variables_in_words():
+    names = ["sst", "temperature_sigma835", "geopotential_500", "2m_temperature"]
+    data = xr.Dataset(coords={"variable": names})
+    assert variable_title(data, "2m_temperature") == "2m temperature"
+    words = ["sea surface temperature", "air temperature", "geopotential at 500 hPa", ""]
+    named = data.assign_coords({LONG_NAMES: ("variable", words)})
+    assert [variable_title(named, name) for name in names] == [
+        "Sea surface temperature",
+        "Air temperature (sigma835)",
+        "Geopotential at 500 hPa",
+        "2m temperature",
+    ]

@@ -82,6 +82,9 @@ def test_scores_in_a_region_of_a_globe(forecasts_of, truth_of):
         energy, 0.5 * scores["isotropic_spectrum"].sum("variable"), rtol=1e-12
     )
     assert scores["isotropic_wavenumber"].attrs["units"] == "rad km-1"
+    assert scores["isotropic_wavenumber"].attrs["wavelength_of_one"] == pytest.approx(2 * np.pi)
+    equator = 2 * np.pi * 6371  # km, which is the middle of the region
+    assert scores["zonal_wavenumber"].attrs["wavelength_of_one"] == pytest.approx(equator)
     assert "zonal_spectrum" in scores
     assert "degree_spectrum" not in scores
     interval = scores["isotropic_spectrum_interval"]

@@ -107,11 +107,11 @@ def test_what_may_be_chance_speaks_neither_way(scores):
     bounds.loc[{"forecast": "triton", "bound": "upper"}] = 1.0
     bounds.loc[{"forecast": "triton"}][:, 12:] = np.nan
     finding = one(scores, "Beats persistence")
-    assert (finding.kind, finding.answer) == ("note", "yes, but within chance")
+    assert (finding.kind, finding.answer) == ("note", "yes, but it may be chance")
     assert finding.text.endswith("is below zero at 0 of the 12 of 99 leads that have one.")
     scores["rmse"].loc[{"forecast": "triton"}][:, 5] = 100.0
     finding = one(scores, "Beats persistence")
-    assert (finding.kind, finding.answer) == ("note", "no, but within chance")
+    assert (finding.kind, finding.answer) == ("note", "no; it may be chance")
     bounds.loc[{"forecast": "triton"}][:] = np.nan
     assert one(scores, "Beats persistence").kind == "bad"
     scores["rmse"].loc[{"forecast": "triton"}][:, 5] = 0.0

@@ -56,7 +56,7 @@ def test_each_model_stands_beside_the_baselines_in_each_region(scores):
     assert section.title == "Regions"
     assert "<dt>land</dt><dd>where it is dry</dd>" in section.body
     assert "<dt>the &lt;sea&gt;</dt><dd>where it is &lt;wet&gt;</dd>" in section.body
-    assert "<h3>temperature</h3>" in section.body
+    assert "<h3>Temperature</h3>" in section.body
     assert "RMSE, the &lt;sea&gt; (K)</th>" in section.body
     assert "RMSE, the &lt;sea&gt; (g)</th>" in section.body
     assert "0.900 to 1.10" in section.body

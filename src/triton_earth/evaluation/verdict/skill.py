@@ -36,10 +36,10 @@ def skill(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
             Finding(
                 "note",
                 "rmse",
-                "The truth can be predicted",
+                "Errors can be compared",
                 where,
-                "Later no forecast here has an RMSE 2 % below that of the climatology: errors there say nothing of a "
-                "forecast, its climate does.",
+                "Later no forecast here has an RMSE 2 % below that of the climatology, and a perfect model loses to "
+                "it too: there the climate of a forecast counts.",
             )
         )
     if "rmse" in scores:
@@ -126,17 +126,17 @@ def _answer(
     smaller: np.ndarray, chance: _Chance, leads: LeadTimes, baseline: bool
 ) -> tuple[str, Kind]:
     """Return the answer and whether it speaks for the forecast; what may be chance speaks neither way."""
-    within = "within chance"
     if smaller.all():
         if chance.surely_better:
             return "yes", "good"
-        return (f"yes, but {within}" if chance.known.all(axis=0).any() else "yes"), "note"
+        known = chance.known.all(axis=0).any()
+        return ("yes, but it may be chance" if known else "yes"), "note"
     lost = ~smaller
     doubtful = bool(chance.known[lost].all() and not chance.worse[lost].any())
     first = int(np.flatnonzero(lost.any(axis=0))[0])
     to_the_end = bool(lost[:, first:].any(axis=0).all())
     answer = f"until {leads.brief(first - 1)}" if first and to_the_end else "no"
-    answer += f", but {within}" if doubtful else ""
+    answer += "; it may be chance" if doubtful else ""
     return answer, "bad" if baseline and not doubtful else "note"
 
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import (
-    axis_title,
     one_variable,
-    shortened,
+    units_of,
     variable_names,
     variable_title,
+    with_units,
 )
 from triton_earth.plots.colour_range import ColourRange, error_range
 from triton_earth.plots.drawing import Curve, draw_curve
@@ -141,7 +141,7 @@ def errors_by_start(scores: xr.Dataset, variable: str) -> Figure:
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(locator))
             error_limits(axes, curves)
-        panels[0].set_ylabel(shortened(axis_title(array.drop_vars("units", errors="ignore")), 40))
+        panels[0].set_ylabel(with_units("RMSE", units_of(array)))
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
     return figure

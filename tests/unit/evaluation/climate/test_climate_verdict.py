@@ -78,9 +78,7 @@ def test_errors_are_compared_as_far_as_anything_is_better_than_climatology(skilf
     scores = scores_of([None], skilful=skilful)
     assert predictable(scores) == skilful
     first, *others = sentences(scores, "rmse")
-    assert first.text.startswith(
-        f"The truth can be predicted: up to day {skilful}. Later no forecast"
-    )
+    assert first.text.startswith(f"Errors can be compared: up to day {skilful}. Later no forecast")
     assert len(others) == 2
     for finding in others:
         assert f"up to day {skilful}: yes" in finding.text
