@@ -56,6 +56,7 @@ from triton_earth.options import (
     Resamples,
     Resume,
     Scores,
+    Season,
     Sections,
     Seed,
     Split,
@@ -164,7 +165,10 @@ def prepare(
 @app.command()
 def inspect(
     path: Annotated[
-        str, typer.Argument(metavar="STORE_OR_FILE", help="Training store, file or pattern.")
+        str,
+        typer.Argument(
+            metavar="STORE_OR_FILE", help="Training store, stored forecast, file or pattern."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     times: Annotated[int | None, typer.Option(min=2, help="Look at so many times only.")] = None,
@@ -327,6 +331,7 @@ def evaluate(
     climatology: ClimatologyOption = None,
     climatology_period: ClimatologyPeriod = None,
     baselines: BaselinesOption = None,
+    season: Season = None,
     region: Region = None,
     surface: Surface = None,
     by_region: ByRegion = None,
@@ -341,7 +346,9 @@ def evaluate(
     title: Title = None,
     steps: StepsOfModel = None,
     length: Length = None,
-    split: Annotated[str | None, typer.Option(help="Split that the MODEL forecasts.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split that the MODEL's initial times belong to.")
+    ] = None,
     init: Init = None,
     members: MembersOrNone = None,
     perturb: PerturbOrNone = None,
@@ -377,6 +384,7 @@ def compare(
     climatology: ClimatologyOption = None,
     climatology_period: ClimatologyPeriod = None,
     baselines: BaselinesOption = None,
+    season: Season = None,
     region: Region = None,
     surface: Surface = None,
     by_region: ByRegion = None,

@@ -44,7 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "stabilize",
     ),
     "Members and chance": ("members", "perturb", "perturb_size", "drop_paths", "seed", "resamples"),
-    "Part of the fields": ("region", "surface", "variables", "levels", "leads"),
+    "Part of the fields": ("season", "region", "surface", "variables", "levels", "leads"),
     "What is scored": (
         "baselines",
         "by_region",
@@ -126,7 +126,8 @@ OutOrNone = Annotated[
 Names = Annotated[
     list[str] | None,
     typer.Option(
-        "--name", help="Name of each forecast, in order; those of the files if not given."
+        "--name",
+        help="Name of a forecast, in their order; repeatable. The name of its file if not given.",
     ),
 ]
 Rename = Annotated[
@@ -173,6 +174,10 @@ Region = Annotated[
         "southern_extratropics.",
     ),
 ]
+Season = Annotated[
+    Literal["DJF", "MAM", "JJA", "SON"] | None,
+    typer.Option(help="Score only forecasts that start in these three months."),
+]
 Surface = Annotated[
     Literal["land", "sea"] | None,
     typer.Option(
@@ -192,11 +197,12 @@ Weights = Annotated[
     Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-Split = Annotated[str, typer.Option(help="Split whose trajectories or periods are forecast.")]
+Split = Annotated[str, typer.Option(help="Split that the initial times belong to.")]
 Init = Annotated[
     list[str] | None,
     typer.Option(
-        help="Initial time, list A,B or range A..B/5D; repeatable. The first possible one if not given."
+        help="Initial time, list A,B or range A..B/5D; repeatable. If not given, the first possible time of each "
+        "period, and those that follow every forecast.init_every steps of the model's recipe."
     ),
 ]
 Forcings = Annotated[
@@ -219,7 +225,7 @@ _MEMBERS = typer.Option(
 )
 Members = Annotated[int, _MEMBERS]
 MembersOrNone = Annotated[int | None, _MEMBERS]
-_PERTURB = typer.Option(help="What is added to the initial state of each member.")
+_PERTURB = typer.Option(help="What makes the members differ at the start.")
 Perturb = Annotated[Literal["auto", "noise", "bred", "none"], _PERTURB]
 PerturbOrNone = Annotated[Literal["auto", "noise", "bred", "none"] | None, _PERTURB]
 _GUARD = typer.Option(
@@ -228,7 +234,11 @@ _GUARD = typer.Option(
 Guard = Annotated[Literal["warn", "stop", "record"], _GUARD]
 GuardOrNone = Annotated[Literal["warn", "stop", "record"] | None, _GUARD]
 Stabilize = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="As spectral_filter={}.")
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Correction of each state before it is fed back, as spectral_filter={}; repeatable.",
+    ),
 ]
 Network = Annotated[
     str | None,
@@ -303,12 +313,19 @@ DropPaths = Annotated[
     bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
 ]
 StatisticsOnly = Annotated[
-    bool, typer.Option("--statistics-only", help="Store means and variances, no fields.")
+    bool,
+    typer.Option(
+        "--statistics-only",
+        help="Store mean, variance, smallest and largest value of each field in place of the field.",
+    ),
 ]
 Every = Annotated[
     Literal["month"] | None,
     typer.Option(help="Store the means of calendar months in place of single steps."),
 ]
 MeanAndSpread = Annotated[
-    bool, typer.Option("--mean-and-spread", help="Store both over the members too.")
+    bool,
+    typer.Option(
+        "--mean-and-spread", help="Store mean and standard deviation over the members too."
+    ),
 ]

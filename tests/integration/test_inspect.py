@@ -81,3 +81,16 @@ def test_what_is_not_there(command, tmp_path):
     assert "is unfinished" in command("inspect", tmp_path / "a.zarr").err
     (tmp_path / "folder").mkdir()
     assert command("inspect", tmp_path / "folder").code == 1
+
+
+def test_a_stored_forecast_is_told_as_such(command, tiny_forecast):
+    found = command("inspect", tiny_forecast)
+    assert found.code == 0
+    assert "forecast of: triton" in found.out
+    assert "initial times: 2, " in found.out
+    assert "leads: 7, " in found.out
+    assert "guard: " in found.out
+    assert found.out.splitlines()[-2] == (
+        "note: forecast: this is a forecast, not data to train on. Judge it: `triton-earth evaluate "
+        f"{tiny_forecast} TRUTH --out REPORT`."
+    )

@@ -1,7 +1,7 @@
 """Several forecasts of the same things: what they have in common, and every reason why they cannot be compared."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -17,6 +17,16 @@ from triton_earth.evaluation.alignment import (
     lead_numbers,
 )
 from triton_earth.rollout.ensemble import mean_over_members
+
+Season = Literal["DJF", "MAM", "JJA", "SON"]
+"""Three months by their initials."""
+
+_MONTHS: dict[str, tuple[int, ...]] = {
+    "DJF": (12, 1, 2),
+    "MAM": (3, 4, 5),
+    "JJA": (6, 7, 8),
+    "SON": (9, 10, 11),
+}
 
 
 class Selected:
@@ -115,6 +125,31 @@ def match(forecasts: Sequence[Forecasts], names: Sequence[str]) -> list[Selected
         )
         for forecast, rows, own in zip(forecasts, keys, steps, strict=True)
     ]
+
+
+def in_season(forecasts: Sequence[Forecasts], season: Season) -> list[Selected]:
+    """Return the forecasts that start in a season.
+
+    Args:
+        forecasts: Forecasts of the same initial conditions.
+        season: Which one.
+
+    Raises:
+        UserError: if their times have no calendar, or none of them starts in it.
+    """
+    times = np.asarray(forecasts[0].init_times)
+    if times.dtype.kind != "M":
+        raise UserError(
+            "--season: the forecasts' times are numbers without a calendar. Leave it out."
+        )
+    months = times.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    rows = np.flatnonzero(np.isin(months, _MONTHS[season]))
+    if not rows.size:
+        raise UserError(
+            f"--season {season}: no forecast starts in months {_MONTHS[season]}; they start in months "
+            f"{sorted(set(months.tolist()))}. Choose another season."
+        )
+    return [Selected(one, rows, np.arange(len(one.lead_times)), one.variables) for one in forecasts]
 
 
 def describe_match(forecasts: Sequence[Forecasts], names: Sequence[str], matched: Forecasts) -> str:

@@ -34,11 +34,11 @@ class ShippedModel:
         """Return name, task, size and how much smaller its first step's errors are than persistence's, in a line."""
         first = [row for row in self.card["scores"] if row["name"] == "rmse" and row["step"] == 1]
         ratios = [row["value"] / row["persistence"] for row in first]
-        skill = (
-            f"RMSE of step 1 {min(ratios):.2f} to {max(ratios):.2f} of persistence's"
-            if ratios
-            else ""
-        )
+        skill = ""
+        if ratios:
+            least, most = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+            span = least if least == most else f"{least} to {most}"
+            skill = f"RMSE of step 1 is {span} of persistence's"
         size = f"{self.card['parameters']:,} parameters, {self.megabytes:.1f} MB"
         return f"{self.name:20s} {self.card['task']}, {size}; {skill}"
 

@@ -142,6 +142,7 @@ def judge(
         sources = paths_of(*forecasts, truth, config.climatology, model=config.is_rolled_out)
         require_apart(Path(out), sources)
     inputs = open_inputs(forecasts, truth, config)
+    config = config.with_names_of(inputs.models[0].variables.names)
     where = find_place(
         None if config.region is None else Region.parse(config.region), config.surface, inputs.truth
     )

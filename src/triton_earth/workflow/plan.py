@@ -48,6 +48,9 @@ ACTIVATIONS, WEIGHTS = 3000, 8
 under which nothing need be counted. Networks that are shipped hold up to 295 for each (docs/measurements.md, "What plan
 counts")."""
 
+GPU_FLOPS = 1e14
+"""Operations a second of matrix products on a GPU, where none is there to measure."""
+
 ADVICE = (
     "Take a smaller train.batch_size, train.accumulate parts of it, or train.recompute_steps=true."
 )
@@ -72,6 +75,7 @@ class Plan:
         store_disk: The training store.
         run_disk: The run folder.
         seconds: All steps, validation apart.
+        total_flops: Floating-point operations of all steps.
     """
 
     data: str
@@ -88,6 +92,7 @@ class Plan:
     store_disk: float
     run_disk: float
     seconds: float
+    total_flops: float
 
     @property
     def peak_memory(self) -> float:
@@ -266,7 +271,8 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
         process_memory=max(0.0, process_memory - (weights if measure else 0)),
         store_disk=float(field * sum(map(data.times, data.splits))),
         run_disk=2.0 * state_file + 2.0 * weights,
-        seconds=_seconds(config, costs) * config.accumulate,
+        seconds=_over_steps(config, [cost.seconds for cost in costs]) * config.accumulate,
+        total_flops=_over_steps(config, [cost.flops for cost in costs]) * config.accumulate,
     )
 
 
@@ -285,6 +291,20 @@ def rows(planned: Plan) -> list[tuple[str, str]]:
         ("disk: training store", in_bytes(planned.store_disk)),
         ("disk: run folder", in_bytes(planned.run_disk)),
         (f"hours on {planned.device.type}", f"{planned.seconds / 3600:.3g}"),
+        *_on_a_gpu(planned),
+    ]
+
+
+def _on_a_gpu(planned: Plan) -> list[tuple[str, str]]:
+    """Return the time on a GPU, of a training that takes days on the CPU."""
+    if planned.device.type != "cpu" or planned.seconds < 86400:
+        return []
+    hours = planned.total_flops / (RATE_SHARE * GPU_FLOPS) / 3600
+    return [
+        (
+            "hours on a GPU",
+            f"{hours:.3g}, if its matrix products reach {GPU_FLOPS:.0e} FLOPs a second",
+        )
     ]
 
 
@@ -341,13 +361,18 @@ def _costs(
     return costs
 
 
-def _seconds(config: TrainConfig, costs: list[StepCost]) -> float:
-    """Return the time of all steps, stage by stage; where horizons are drawn, in proportion to their mean."""
+def _over_steps(config: TrainConfig, each: list[float]) -> float:
+    """Return the sum over all steps, stage by stage; where horizons are drawn, in proportion to their mean.
+
+    Args:
+        config: The stages.
+        each: What a step of each stage takes at its longest horizon.
+    """
     total = 0.0
     ends = [stage.from_step for stage in config.stages[1:]] + [config.steps]
-    for stage, end, cost in zip(config.stages, ends, costs, strict=True):
+    for stage, end, amount in zip(config.stages, ends, each, strict=True):
         steps = max(0, min(end, config.steps) - stage.from_step)
-        total += steps * cost.seconds * stage.mean / stage.longest
+        total += steps * amount * stage.mean / stage.longest
     return total
 
 

@@ -7,6 +7,7 @@ import xarray as xr
 
 from tests.builders import files_below, tiny_forecaster, weather_store
 from triton_earth.core.errors import UserError
+from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.rollout import batch_size as batch_size_module
@@ -101,6 +102,12 @@ def test_what_holds_no_states_is_resumed_too(weather, tmp_path, monkeypatch, ask
             write_forecast(forecaster, weather, tmp_path / "cut.zarr", **request)
     write_forecast(forecaster, weather, tmp_path / "cut.zarr", **request, resume=True)
     assert files_below(tmp_path / "cut.zarr") == files_below(tmp_path / "whole.zarr")
+
+
+def test_a_usual_other_name_of_a_variable_is_known():
+    sst = Variable("sea_surface_temperature", "K")
+    chosen = OutputConfig(variables=("sst",)).build(Variables((sst,)), PeriodicGrid(2, 2), 3, None)
+    assert chosen.variables.names == ["sea_surface_temperature"]
 
 
 def test_variables_and_levels_by_name():

@@ -1,3 +1,4 @@
+import copy
 import warnings
 
 import numpy as np
@@ -14,6 +15,18 @@ def test_times_lists_and_ranges(weather):
     assert initial_times(["2000-01-01..2000-01-02/12h"], weather, 1) == [0, 2, 4, 6]
     assert initial_times(["2000-01-01..2000-01-03/1D"], weather, 1) == [0, 4, 8]
     assert initial_times(["2000-01-01T12..2000-01-02T00"], weather, 2) == [2, 3, 4]
+
+
+def test_a_range_passes_over_a_gap_of_the_record_and_says_so(weather, caplog):
+    gappy = copy.copy(weather)
+    gappy.recorded = np.arange(10) != 4
+    assert initial_times(["2000-01-01..2000-01-03/1D"], gappy, 1) == [0, 8]
+    assert (
+        "has no state at 1 of these 3 times, the first at 2000-01-02T00:00:00.000000000; they are"
+        in caplog.text
+    )
+    with pytest.raises(UserError, match="--init 2000-01-02: not a time of"):
+        initial_times(["2000-01-02"], gappy, 1)
 
 
 def test_ranges_of_model_time(waves):

@@ -1,5 +1,7 @@
 """What `plan` says: counts by hand, scaling by definition, and the memory of a real run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from benchmarks.training_memory import SHORT, peak, planned_peak, store_of
@@ -119,6 +121,15 @@ def test_a_plan_adds_up(tiny_store):
     assert named["disk: training store"] == "65.5 kB"
     with_store = plan("turbulence_small", TINY_RECIPE, tiny_store)
     assert with_store.store_disk == planned.store_disk
+
+
+def test_a_long_training_on_a_cpu_has_its_time_on_a_gpu_beside(tiny_store):
+    planned = plan("turbulence_small", TINY_RECIPE)
+    assert "hours on a GPU" not in dict(rows(planned))
+    long = replace(planned, seconds=2e5, total_flops=3.6e3 * 0.22 * 1e14)
+    assert (
+        dict(rows(long))["hours on a GPU"] == "1, if its matrix products reach 1e+14 FLOPs a second"
+    )
 
 
 def test_what_train_refuses_is_refused(tiny_store):

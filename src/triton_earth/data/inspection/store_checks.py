@@ -16,6 +16,7 @@ from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
 from triton_earth.data.preparation.periods import SPLITS, gaps_between_splits
 from triton_earth.data.sources.names import without_level
+from triton_earth.data.sources.values.derived import is_derived
 from triton_earth.data.sources.values.possible_values import Possible, possible_values_of
 from triton_earth.data.store.content_hash import content_hash
 from triton_earth.data.store.training_store import TrainingStore
@@ -69,11 +70,11 @@ def inspect_store(path: Path) -> Inspection:
         inspection.variables.append(
             describe(variable.name, variable.units, variable.level, None, str(variable.role), scan)
         )
-        check_values(
-            inspection, variable.name, scan, labels, units=variable.units, changes=variable.role is not Role.STATIC
-        )  # fmt: skip
+        # What follows from time and place changes as it must.
+        changes = variable.role is not Role.STATIC and not is_derived(variable.name)
+        check_values(inspection, variable.name, scan, labels, units=variable.units, changes=changes)
         _check_mask(inspection, store, channel, scan)
-        if variable.role is not Role.STATIC:
+        if changes:
             _check_drift(
                 inspection, variable.name, {name: by_split[name][channel] for name in by_split}
             )

@@ -1,5 +1,7 @@
 """Names: which variables of a file are fields, and what archives call them; the table is in `known_variables.py`."""
 
+from collections.abc import Collection
+
 import xarray as xr
 
 from triton_earth.data.sources.attributes import direction_of, text_of
@@ -25,6 +27,17 @@ def known_variable(*names: str | None) -> KnownVariable | None:
         if name.lower() in _BY_ALIAS:
             return _BY_ALIAS[name.lower()]
     return None
+
+
+def name_among(name: str, names: Collection[str]) -> str:
+    """Return the one of some names that a name means: itself, or its canonical name; ``sst`` finds the latter.
+
+    Args:
+        name: What the user wrote; where it means none of `names`, it is returned as it is.
+        names: Names of variables.
+    """
+    known = None if name in names else known_variable(name)
+    return known.name if known is not None and known.name in names else name
 
 
 def without_level(name: str) -> str:

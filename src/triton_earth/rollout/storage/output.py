@@ -16,6 +16,7 @@ from triton_earth.core.grid import Grid
 from triton_earth.core.region import Cut, Region
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variables
+from triton_earth.data.sources.names import name_among
 from triton_earth.rollout.monthly_means import MONTH, Month
 
 STATISTICS = ("mean", "variance", "minimum", "maximum")
@@ -188,6 +189,7 @@ def parse_leads(text: str, steps: int) -> tuple[int, ...]:
 def _named(predicted: Variables, patterns: Sequence[str] | None) -> Variables:
     if patterns is None:
         return predicted
+    patterns = [name_among(pattern, predicted.names) for pattern in patterns]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in predicted.names):
             raise UserError(

@@ -397,10 +397,13 @@ def _require_same(
             else f"{name} differs"
             for name in differing
         ]
-        raise UserError(
-            f"{path}: the forecast there is another: {'; '.join(said)}. "
-            "Repeat its own command with --resume, or start again with --overwrite."
-        )
+        remedy = "Repeat its own command with --resume, or start again with --overwrite."
+        if differing == ["steps"]:
+            remedy = (
+                "Its steps are part of it: repeat its own command with --resume, or forecast again for longer with "
+                "another --out; the steps that both have are the same to the bit."
+            )
+        raise UserError(f"{path}: the forecast there is another: {'; '.join(said)}. {remedy}")
 
 
 def _plain(guard: Guard | None) -> list[dict[str, Any]]:

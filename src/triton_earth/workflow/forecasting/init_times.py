@@ -1,5 +1,6 @@
 """Initial times as they are written on the command line: single ones, lists, ranges."""
 
+import logging
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -10,12 +11,16 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_duration
 from triton_earth.data.store.training_store import TrainingStore
 
+logger = logging.getLogger("triton_earth")
+
 _UNITS = {"W": "W", "D": "D", "H": "h", "MIN": "m", "S": "s"}
 _FORMS = "TIME, TIME,TIME,… or FIRST..LAST/STEP, with STEP as 5D, 6h or 30min, or a number without calendar"
 
 
 def initial_times(texts: Iterable[str], store: TrainingStore, history: int) -> list[int]:
     """Return the indices of initial times in the store, the newest of the states that a model starts from.
+
+    A range passes over times at which the store has no state, and that is said; a time by itself must be there.
 
     Args:
         texts: What the user wrote, each a time, times with commas between, or a range with both ends in it. Without a
@@ -30,6 +35,8 @@ def initial_times(texts: Iterable[str], store: TrainingStore, history: int) -> l
     for text in texts:
         for part in text.split(","):
             times = _range(part, store) if ".." in part else [_parse_time(part, store.times)]
+            if ".." in part:
+                times = _with_a_state(times, part, store)
             indices = [store.find_time(time) for time in times]
             for time, index in zip(times, indices, strict=True):
                 if index is None or index < history - 1:
@@ -60,6 +67,24 @@ def _range(text: str, store: TrainingStore) -> list[Any]:
     if count < 1:
         raise UserError(f"--init {text}: the range ends before it begins; expected {_FORMS}.")
     return [first + number * step for number in range(count)]
+
+
+def _with_a_state(times: list[Any], text: str, store: TrainingStore) -> list[Any]:
+    """Return the times of a range that are in no gap of the record."""
+    gaps = store.times[~store.recorded]
+    step = np.asarray(store.time_step)
+    kept = [time for time in times if not (np.abs((gaps - time) / step) < 1e-3).any()]
+    missing = [time for time in times if time not in kept]
+    if missing and kept:
+        logger.warning(
+            "--init %s: %s has no state at %d of these %d times, the first at %s; they are left out.",
+            text,
+            store.path,
+            len(missing),
+            len(times),
+            missing[0],
+        )
+    return kept or times
 
 
 def _step(text: str, store: TrainingStore) -> Any:

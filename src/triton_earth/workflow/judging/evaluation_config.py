@@ -1,7 +1,7 @@
 """What an evaluation is asked for: the options that `evaluate` and `compare` share."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,9 +11,11 @@ import xarray as xr
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.imports import import_object
+from triton_earth.data.sources.names import name_among
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import Family
 from triton_earth.evaluation.foreign.fields import parse_rename
+from triton_earth.evaluation.matching import Season
 from triton_earth.evaluation.regions.places import Surface
 from triton_earth.evaluation.regions.weights import WeightsName
 from triton_earth.rollout.ensemble import Perturbation
@@ -58,6 +60,7 @@ class EvaluationConfig(StrictConfig):
         baselines: Reference forecasts that stand beside: names, or a text of names parted by commas, of persistence,
             damped_persistence, climatology, linear_inverse, damped_linear; None: the first three, as far as there is a
             training split.
+        season: DJF, MAM, JJA or SON: only stored forecasts that start in these months are scored; None: all.
         region: Where scores are taken, SOUTH:NORTH,WEST:EAST in degrees or a well-known name; None: everywhere.
         surface: Whether on ``land`` or at ``sea``; None: on both.
         by_region: Regions with scores of their own beside the main ones: NAME=SOUTH:NORTH,WEST:EAST, ``land``,
@@ -94,6 +97,7 @@ class EvaluationConfig(StrictConfig):
     climatology: Source | None = None
     climatology_period: str | None = None
     baselines: Listed | None = None
+    season: Season | None = None
     region: str | None = None
     surface: Surface | None = None
     by_region: Texts = ()
@@ -137,7 +141,25 @@ class EvaluationConfig(StrictConfig):
             raise UserError(
                 "--steps: a model is rolled out in one process. Leave out --workers and --dask, or store the forecast."
             )
+        if config.is_rolled_out and config.season is not None:
+            raise UserError(
+                "--season: a model is rolled out from the times that --init names. Name those of the season there."
+            )
         return config
+
+    def with_names_of(self, names: Sequence[str]) -> "EvaluationConfig":
+        """Return these options with canonical names where usual other names of variables stand.
+
+        Args:
+            names: Names of the variables of the forecasts.
+        """
+        changed = {}
+        for key in ("heat_waves", "eddies"):
+            text = getattr(self, key)
+            if text is not None:
+                name, colon, period = text.partition(":")
+                changed[key] = name_among(name, names) + colon + period
+        return self.model_copy(update=changed)
 
     def families(self) -> list[Family]:
         """Return the families of scores that the user adds.

@@ -18,7 +18,7 @@ from triton_earth.evaluation.foreign.fields import require_renamed
 from triton_earth.evaluation.foreign.forecasts import XarrayForecasts
 from triton_earth.evaluation.foreign.masks import on_common_cells
 from triton_earth.evaluation.foreign.truth import XarrayTruth, with_period
-from triton_earth.evaluation.matching import Selected, describe_match, match
+from triton_earth.evaluation.matching import Selected, describe_match, in_season, match
 from triton_earth.models.checkpoint import DESCRIPTION
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.live_forecasts import LiveForecasts
@@ -113,6 +113,11 @@ def open_inputs(
     if len(stored) > 1:
         models = list(match(stored, names))
         remarks.insert(0, describe_match(stored, names, models[0]))
+    if config.season is not None:
+        count = len(models[0].init_times)
+        models = list(in_season(models, config.season))
+        kept = len(models[0].init_times)
+        remarks.append(f"Scored are the {kept} of {count} forecasts that start in {config.season}.")
     known = models[0].variables
     true = own if isinstance(own, TrainingStore) else _as_truth(own, config, known)
     if isinstance(own, list):

@@ -32,13 +32,13 @@ def copy(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / "copy.zarr")
 
 
-def store(path, *, split=SPLIT, change=None, valid_mask=None):
+def store(path, *, split=SPLIT, change=None, valid_mask=None, name="temperature"):
     fields = np.random.default_rng(0).normal(280, 5, (30, 1, *GRID.shape)).astype(np.float32)
     if change is not None:
         change(fields)
     create_store(
         path,
-        variables=Variables((Variable("temperature", "K"),)),
+        variables=Variables((Variable(name, "K"),)),
         grid=GRID,
         times=TIMES,
         splits=split[None],
@@ -105,6 +105,19 @@ def test_places_are_latitudes_and_longitudes(tmp_path):
 
 def test_a_shift_of_the_mean_is_drift(tmp_path):
     assert "drift" in inspect_store(store(tmp_path / "a.zarr", change=drift)).kinds
+
+
+def test_what_follows_from_time_has_no_drift_and_no_repeated_fields(tmp_path):
+    def repeated(fields):
+        spread(fields)
+        fields[5] = fields[4]
+
+    assert inspect_store(store(tmp_path / "a.zarr", change=repeated)).kinds == [
+        "repeated-fields",
+        "drift",
+    ]
+    derived = store(tmp_path / "b.zarr", change=repeated, name="cosine_of_year")
+    assert inspect_store(derived).findings == []
 
 
 def test_a_leak_names_the_times(tmp_path):

@@ -12,6 +12,7 @@ import triton_earth
 from triton_earth.core.errors import UserError
 from triton_earth.rollout.storage.writer import write_forecast
 from triton_earth.workflow.evaluate import evaluate
+from triton_earth.workflow.judging.evaluation_config import EvaluationConfig
 
 FEW = {"resamples": 20, "name": ["theirs"]}
 
@@ -336,3 +337,33 @@ def test_a_truth_is_refused_where_it_makes_no_sense(weatherbench, cf_truth, trut
 def test_a_model_is_no_forecast(tiny_run, tiny_store):
     with pytest.raises(UserError, match=r"a model, not a forecast\. Add --steps N"):
         evaluate(tiny_run, tiny_store, **FEW)
+
+
+def test_a_season_is_that_of_the_forecasts_that_start_in_it(weatherbench, truth):
+    few = {"resamples": 20, "name": ["theirs"]}
+    found = evaluate(weatherbench, truth.path, season="MAM", **few)
+    rows = np.flatnonzero(np.isin(INITS.astype("datetime64[M]").astype(int) % 12 + 1, (3, 4, 5)))
+    assert rows.tolist() == [1, 2]
+    alone = evaluate(weatherbench.isel(time=rows), truth.path, **few)
+    xr.testing.assert_identical(found.drop_attrs(), alone.drop_attrs())
+    assert "Scored are the 2 of 4 forecasts that start in MAM." in found.attrs["remarks"]
+    with pytest.raises(UserError) as caught:
+        evaluate(weatherbench.isel(time=rows), truth.path, season="DJF", **few)
+    assert str(caught.value) == (
+        "--season DJF: no forecast starts in months (12, 1, 2); they start in months [5]. Choose another season."
+    )
+
+
+def test_a_season_needs_a_calendar_and_stored_forecasts(tiny_forecast, tiny_run, tiny_store):
+    with pytest.raises(UserError, match="the forecasts' times are numbers without a calendar"):
+        evaluate(tiny_forecast, tiny_store, season="DJF")
+    with pytest.raises(
+        UserError, match="--season: a model is rolled out from the times that --init"
+    ):
+        evaluate(tiny_run, tiny_store, steps=2, season="DJF")
+
+
+def test_options_take_usual_other_names_of_variables():
+    config = EvaluationConfig(heat_waves="sst:2000..2001", eddies="zos")
+    named = config.with_names_of(["sea_surface_temperature", "other"])
+    assert (named.heat_waves, named.eddies) == ("sea_surface_temperature:2000..2001", "zos")

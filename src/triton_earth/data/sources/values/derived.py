@@ -40,6 +40,11 @@ _DESCRIPTIONS: dict[str, tuple[str, str, Role]] = {
 }
 
 
+def is_derived(name: str) -> bool:
+    """Return whether a variable of this name follows from time and place alone."""
+    return name in _DESCRIPTIONS
+
+
 def derived_variables(names: Iterable[str]) -> Variables:
     """Return what the named derived forcings are.
 
