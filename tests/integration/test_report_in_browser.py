@@ -87,7 +87,7 @@ def everything(synthetic, forecasts):
     grid = LatLonGrid(tuple(example["latitude"].values), tuple(example["longitude"].values))
     trip = {
         **{"init": 0, "member": 1, "step": 1, "variable": "ssh", "statistic": "largest value"},
-        **{"value": 9.0, "lower": None, "upper": 5.0, "y": 3, "x": 4, "scale": "wavenumber 0"},
+        **{"value": 9.0, "lower": None, "upper": 5.0, "y": 3, "x": 4, "scale": "area mean"},
         **{"scale_step": 1, "growth_rate": 0.2},
     }
     record = {"policy": "warn", "climate_states": 64, "count": 1, "trips": [trip]}

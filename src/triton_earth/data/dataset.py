@@ -32,7 +32,7 @@ class ForecastDataset:
 
         Args:
             store: Where the fields are.
-            windows: Which windows; `windows.length` is history plus horizon.
+            windows: Which windows; `windows.length` is history × (1 + horizon).
             history: Times that a model is given.
             memory_gb: Largest amount of memory for keeping all fields of the split; 0 always reads from disk.
         """

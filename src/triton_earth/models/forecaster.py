@@ -43,7 +43,7 @@ class ModelConfig(StrictConfig):
 
     Attributes:
         network: Architecture and its hyper-parameters.
-        history: Number of states that it starts from.
+        history: Number of states that it starts from; one application gives as many new ones.
         prediction: ``tendency`` adds the network's output, scaled by the standard deviation of increments, to the
             newest state; ``state`` takes it as the normalised new state, as the original system does; ``damped`` adds
             it to what is left of the newest anomaly on average, so that errors fade instead of being kept.

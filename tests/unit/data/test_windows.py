@@ -36,7 +36,7 @@ def test_a_window_longer_than_a_trajectory_is_refused():
     with pytest.raises(UserError) as caught:
         Windows((Segment(0, 0, 5),), length=6)
     assert str(caught.value).startswith(
-        "a window of 6 times (history plus horizon) does not fit into 5 consecutive times, the most"
+        "a window of 6 times (history × (1 + horizon)) does not fit into 5 consecutive times, the most"
     )
 
 

@@ -205,7 +205,7 @@ def test_slow_drift_is_caught(climate, store):
     trip = first(guard)
     assert (trip.init, trip.statistic) == (1, "mean")
     assert 8 <= trip.step <= 14
-    assert (trip.scale, trip.scale_step) == ("wavenumber 0", trip.step)
+    assert (trip.scale, trip.scale_step) == ("area mean", trip.step)
     assert trip.growth_rate > 0
     assert {trip.init for trip in guard.trips} == {1}
 

@@ -134,7 +134,10 @@ def test_a_long_training_on_a_cpu_has_its_time_on_a_gpu_beside(tiny_store):
 
 def test_what_train_refuses_is_refused(tiny_store):
     for overrides, message in (
-        (["train.horizon=50"], "a window of 51 times (history plus horizon) does not fit into 8"),
+        (
+            ["train.horizon=50"],
+            "a window of 51 times (history × (1 + horizon)) does not fit into 8",
+        ),
         (["train.batch_size=400"], "a batch of 400 needs at least as many training windows; there"),
         (["train.accumulate=3"], "train.batch_size=4 cannot be shared by 1 processes with"),
         (["train.validation_leads=[30]"], "a window of 31 times"),

@@ -116,7 +116,7 @@ def test_a_horizon_beyond_the_data_is_refused(tiny_store, tmp_path):
     with pytest.raises(UserError) as caught:
         train("turbulence_small", tiny_store, tmp_path / "run", [*TINY_RECIPE, stages])
     assert str(caught.value).startswith(
-        "a window of 61 times (history plus horizon) does not fit into 8 consecutive times"
+        "a window of 61 times (history × (1 + horizon)) does not fit into 8 consecutive times"
     )
     with pytest.raises(UserError, match="a window of 31 times"):
         train(

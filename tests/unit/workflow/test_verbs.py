@@ -229,7 +229,7 @@ def test_overwrite_starts_a_new_run(tiny_store, tiny_run, tmp_path, monkeypatch)
     ("override", "expected"),
     [
         ("train.batch_size=1000", "a batch of 1000 needs at least as many training windows"),
-        ("train.horizon=100", "a window of 101 times (history plus horizon) does not fit"),
+        ("train.horizon=100", "a window of 101 times (history × (1 + horizon)) does not fit"),
         ("model.network.widths=[12]", "widths: the first block attends with 8 heads"),
         (
             "model.network.spatial_hidden_dim=8",

@@ -89,7 +89,7 @@ def prepare_gridded(
         data: What to take from where.
         out: New training store.
         provenance: How it is made; plain values.
-        window: Times in a window of the model it is for, history plus horizon: the least gap between splits.
+        window: Times in a window of the model it is for, history × (1 + horizon): the least gap between splits.
         resume: Go on with an unfinished store.
         overwrite: Replace an existing one.
         workers: Processes on this machine.

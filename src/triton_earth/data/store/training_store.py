@@ -188,7 +188,7 @@ class TrainingStore:
         """Refuse a store in which two splits of one trajectory are closer together than a window.
 
         Args:
-            length: Times in a window, history plus horizon.
+            length: Times in a window, history × (1 + horizon).
 
         Raises:
             UserError: naming the two.
@@ -199,7 +199,7 @@ class TrainingStore:
                 if after - before - 1 < length:
                     raise UserError(
                         f"{self.path}: between {split[before]} and {split[after]} are {after - before - 1} unused "
-                        f"times, fewer than a window of {length} (history plus horizon). Prepare the store with "
+                        f"times, fewer than a window of {length} (history × (1 + horizon)). Prepare the store with "
                         f"data.gap={length}, or shorten train.horizon."
                     )
 

@@ -330,7 +330,7 @@ class Guard:
             upper=_plain(self._upper[row, channel, statistic]),
             y=None if cell is None else cell[0],
             x=None if cell is None else cell[1],
-            scale="wavenumber 0" if name == MEAN and not left else band,
+            scale="area mean" if name == MEAN and not left else band,
             scale_step=left or (self._step if name == MEAN else None),
             growth_rate=self._growth(row, channel, statistic),
             init_time=None if self._init_times is None else self._init_times[row],

@@ -392,7 +392,9 @@ def _require_same(
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
         said = [
-            f"{name} is {found.get(name)}, you ask for {wanted[name]}"
+            f"it has {found.get(name)} steps, you ask for {wanted[name]}"
+            if name == "steps"
+            else f"{name} is {found.get(name)}, you ask for {wanted[name]}"
             if isinstance(wanted[name], int | float | bool)
             else f"{name} differs"
             for name in differing
@@ -400,7 +402,7 @@ def _require_same(
         remedy = "Repeat its own command with --resume, or start again with --overwrite."
         if differing == ["steps"]:
             remedy = (
-                "Its steps are part of it: repeat its own command with --resume, or forecast again for longer with "
+                "A forecast that is begun keeps its length: repeat its own command with --resume, or forecast again with "
                 "another --out; the steps that both have are the same to the bit."
             )
         raise UserError(f"{path}: the forecast there is another: {'; '.join(said)}. {remedy}")
