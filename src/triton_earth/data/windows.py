@@ -55,8 +55,8 @@ class Windows:
         if not any(counts):
             longest = max((len(segment) for segment in self.segments), default=0)
             raise UserError(
-                f"a window of {length} times (history × (1 + horizon)) does not fit into {longest} consecutive times, the "
-                "most that a trajectory or period has; shorten the horizon or prepare longer ones."
+                f"a window of {length} times (history × (1 + horizon)) does not fit into {longest} consecutive times, "
+                "the most that a trajectory or period has; shorten the horizon or prepare longer ones."
             )
 
     def __len__(self) -> int:

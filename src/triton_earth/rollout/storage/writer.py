@@ -402,8 +402,8 @@ def _require_same(
         remedy = "Repeat its own command with --resume, or start again with --overwrite."
         if differing == ["steps"]:
             remedy = (
-                "A forecast that is begun keeps its length: repeat its own command with --resume, or forecast again with "
-                "another --out; the steps that both have are the same to the bit."
+                "A forecast that is begun keeps its length: repeat its own command with --resume, or forecast again "
+                "with another --out; the steps that both have are the same to the bit."
             )
         raise UserError(f"{path}: the forecast there is another: {'; '.join(said)}. {remedy}")
 
