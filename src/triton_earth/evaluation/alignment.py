@@ -62,6 +62,16 @@ class Ensembles(Forecasts, Protocol):
 
 
 @runtime_checkable
+class Guarded(Forecasts, Protocol):
+    """Forecasts that a guard has watched, or watches while they are read."""
+
+    @property
+    def first_trip(self) -> tuple[int, int] | None:
+        """Initial condition and step of the forecast that left the training climate first so far; None: none has."""
+        ...
+
+
+@runtime_checkable
 class PartlyIssued(Forecasts, Protocol):
     """Forecasts of which not every initial time has every lead.
 

@@ -22,6 +22,7 @@ from triton_earth.evaluation.bootstrap import Bootstrap
 from triton_earth.evaluation.climate.family import Climate
 from triton_earth.evaluation.climate.lead_bands import measure_lead_bands
 from triton_earth.evaluation.example import ExampleFields, Examples
+from triton_earth.evaluation.failure import Failures, FieldsAround
 from triton_earth.evaluation.indices.family import Indices
 from triton_earth.evaluation.metrics.beyond import beyond, describe_beyond
 from triton_earth.evaluation.metrics.by_region import ByRegion
@@ -74,10 +75,13 @@ class Evaluation:
         scores: Every score with its interval, as `evaluate_forecasts` describes them.
         examples: One case of each model for pictures, as `triton_earth.evaluation.example` describes them; empty where
             none were asked for.
+        failures: Of each model the forecast that left the training climate first, around that step, as
+            `triton_earth.evaluation.failure` keeps it; None where there is none, and empty without examples.
     """
 
     scores: xr.Dataset
     examples: list[xr.Dataset]
+    failures: list[xr.Dataset | None]
 
 
 def evaluate_forecast(forecast: Forecasts, truth: Truth, **options: Any) -> xr.Dataset:
@@ -166,7 +170,7 @@ def evaluate_forecasts(
         *([Eddies(eddies)] if eddies is not None else []),
         *([Indices(tuple(indices))] if indices else []),
         *families,
-        *([Examples()] if examples else []),
+        *([Examples(), Failures()] if examples else []),
     ]
     checked = [sentence for family in chosen for sentence in family.check(case)]
     if not isinstance(baselines, Baselines):
@@ -205,7 +209,8 @@ def evaluate_forecasts(
     scores.attrs[FINDINGS] = findings_attribute(scores)
     example = finished.find(ExampleFields)
     pictures = [] if example is None else example.datasets(finished, eddies)
-    return Evaluation(scores, pictures)
+    failures = [one.dataset(finished) for one in aggregators if isinstance(one, FieldsAround)]
+    return Evaluation(scores, pictures, failures)
 
 
 def _attributes(finished: Finished, bands: LeadBands, said: list[str]) -> dict[str, Any]:

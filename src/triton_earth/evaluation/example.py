@@ -1,19 +1,17 @@
 """One case of each model for pictures: truth, forecast and error, with what is marked in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
 from triton_earth.core.processes.tasks import Tasks
 from triton_earth.core.wording import LONG_NAMES
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
-from triton_earth.evaluation.alignment import Alignment, Forecasts, Truth, TruthReader, align
+from triton_earth.evaluation.alignment import Alignment, Forecasts
 from triton_earth.evaluation.metrics.eddies.sea_level import detect_sea_level_eddies
 from triton_earth.models.climatology import Climatology
 
@@ -90,7 +88,7 @@ class ExampleFields(Aggregator):
         return xr.Dataset()
 
     def datasets(self, finished: Finished, eddies: str | None) -> list[xr.Dataset]:
-        """Return the example of each model, as `example_case` gives it.
+        """Return the example of each model, as `example_dataset` gives it.
 
         With a calendar and a climatology it has anomalies, as `with_anomalies` gives them.
 
@@ -104,9 +102,7 @@ class ExampleFields(Aggregator):
         leads = np.flatnonzero(case.alignment.available[self.number])
         found = []
         for forecast, fields in zip(case.models, models, strict=True):
-            example = _dataset(
-                forecast, case.truth, case.alignment, self.number, leads, true, fields, case.defined
-            )
+            example = example_dataset(case, forecast, self.number, leads, true, fields)
             climatology = case.baselines.climatology
             if climatology is not None and np.asarray(forecast.init_times).dtype.kind == "M":
                 example = with_anomalies(example, climatology)
@@ -121,68 +117,29 @@ def longest(alignment: Alignment) -> int:
     return int(alignment.available.sum(axis=1).argmax())
 
 
-def example_case(
+def example_dataset(
+    case: Case,
     forecast: Forecasts,
-    truth: Truth,
-    *,
-    init: int | None = None,
-    leads: Sequence[int] | None = None,
-) -> xr.Dataset:
-    """Return truth, forecast and error = forecast − truth of one initial condition.
-
-    Args:
-        forecast: Stored forecasts.
-        truth: Store that holds its initial time and what followed.
-        init: Which initial condition. None: the first of those whose truth reaches furthest.
-        leads: Numbers of the leads wanted, the first step is 1; those without a truth are left out. None: all.
-
-    Returns:
-        `truth`, `forecast`, `error` (variable, lead_time, y, x) in physical units, with the initial state, where
-        the error is zero, as lead 0; NaN in cells that are not valid.
-
-    Raises:
-        UserError: if there is no such initial condition, none of the leads has a truth, or forecast and truth do
-            not fit (see `align`).
-    """
-    inits = len(forecast.init_times)
-    if init is not None and not 0 <= init < inits:
-        raise UserError(
-            f"the forecast has initial conditions 0 to {inits - 1}; found {init}. Choose one of them."
-        )
-    alignment = align(forecast, truth)
-    if init is None:
-        init = longest(alignment)
-    wanted = alignment.available[init].copy()
-    if leads is not None:
-        wanted &= np.isin(alignment.numbers, leads)
-    if not wanted.any():
-        raise UserError(
-            f"initial condition {init}: of the leads {'all' if leads is None else list(leads)} none has both a "
-            f"forecast and a truth; those that do are {alignment.numbers[alignment.available[init]].tolist()}."
-        )
-    mask = None if truth.valid_mask is None else truth.valid_mask[alignment.channels]
-    reader = TruthReader(
-        truth, alignment, forecast.variables.names, np.asarray(forecast.trajectories), mask
-    )
-    true = reader.read(init, np.concatenate([[0], alignment.offsets[wanted]]))
-    stored = [
-        forecast.read(slice(init, init + 1), int(lead))[0] for lead in alignment.leads[wanted]
-    ]
-    fields = np.stack([true[0], *stored])
-    return _dataset(forecast, truth, alignment, init, np.flatnonzero(wanted), true, fields, mask)
-
-
-def _dataset(
-    forecast: Forecasts,
-    truth: Truth,
-    alignment: Alignment,
     init: int,
     leads: Int[np.ndarray, " chosen"],
     true: Fields,
     fields: Fields,
-    valid_mask: Bool[np.ndarray, "channel y x"] | None,
 ) -> xr.Dataset:
-    """Return truth and forecast of one initial condition, the initial state first, as a dataset."""
+    """Return truth, forecast and error = forecast − truth of one initial condition.
+
+    Args:
+        case: What all scores share.
+        forecast: The forecasts.
+        init: Which initial condition.
+        leads: Positions of the leads among those that are scored.
+        true: The truth at the initial time and at those leads.
+        fields: The initial state and the forecast at those leads.
+
+    Returns:
+        `truth`, `forecast`, `error` (variable, lead_time, y, x) in physical units, with the initial state as lead 0;
+        NaN in cells that are not valid.
+    """
+    truth, alignment, valid_mask = case.truth, case.alignment, case.defined
     if valid_mask is not None:
         true, fields = (np.where(valid_mask, field, np.nan) for field in (true, fields))
     lead_times = np.asarray(forecast.lead_times)[alignment.leads[leads]]
@@ -215,7 +172,7 @@ def with_anomalies(example: xr.Dataset, climatology: Climatology) -> xr.Dataset:
     """Return an example with the anomalies from climatology of truth and forecast.
 
     Args:
-        example: What `example_case` gives.
+        example: What `example_dataset` gives.
         climatology: Mean at each time of the year.
 
     Returns:
@@ -240,7 +197,7 @@ def with_eddies(example: xr.Dataset, variable: str, grid: LatLonGrid) -> xr.Data
     """Return an example with the eddies of its truth and forecast.
 
     Args:
-        example: What `example_case` gives.
+        example: What `example_dataset` gives.
         variable: Name of the sea level, in m.
         grid: Its grid.
 

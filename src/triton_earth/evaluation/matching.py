@@ -12,6 +12,7 @@ from triton_earth.core.variables import Variables
 from triton_earth.evaluation.alignment import (
     Ensembles,
     Forecasts,
+    Guarded,
     PartlyIssued,
     describe_numbers,
     lead_numbers,
@@ -54,6 +55,13 @@ class Selected:
         self.issued = np.ones((len(inits), len(leads)), dtype=bool)
         if isinstance(forecasts, PartlyIssued):
             self.issued = forecasts.issued[np.ix_(inits, leads)]
+
+    @property
+    def first_trip(self) -> tuple[int, int] | None:
+        """Initial condition and step of the forecast that left first; None where it is not among those chosen."""
+        found = self._forecasts.first_trip if isinstance(self._forecasts, Guarded) else None
+        rows = np.flatnonzero(self._inits == found[0]) if found else np.empty(0, np.int64)
+        return (int(rows[0]), found[1]) if found and rows.size else None
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
         """Read one lead of several forecasts, of ensembles their means."""

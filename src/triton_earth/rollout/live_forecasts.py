@@ -116,6 +116,13 @@ class LiveForecasts:
         return guard_record(self._batches.guard, self._batches.climate, trips)
 
     @property
+    def first_trip(self) -> tuple[int, int] | None:
+        """Initial condition and step of the forecast that left the training climate first, of those that were read."""
+        present = self._batch.guard.trips if self._batch and self._batch.guard else []
+        seen = [(trip.step, trip.init) for trip in (*self._trips.values(), *present) if trip.step]
+        return min(seen)[::-1] if seen else None
+
+    @property
     def stabilizer_change(self) -> xr.DataArray | None:
         """Root mean square that each stabiliser changed each variable, as `ForecastStore` has it; None of none."""
         if not self._batches.stabilizers:

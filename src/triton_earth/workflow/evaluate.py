@@ -213,9 +213,9 @@ def _write_report(
         title = f"{', '.join(judged[:-1])} and {judged[-1]} compared"
     sections = [
         section
-        for one, name in zip(inputs.stored, judged, strict=True)
+        for one, name, failure in zip(inputs.stored, judged, evaluation.failures, strict=True)
         if isinstance(one, ForecastStore | LiveForecasts)
-        for section in about_rollout(one, inputs.truth, name if others else None)
+        for section in about_rollout(one, inputs.truth, failure, name if others else None)
     ]
     write_report(
         evaluation.scores,

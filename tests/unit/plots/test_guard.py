@@ -5,7 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from triton_earth.plots.sections.guard import first_trips, steps_around, triage
+from triton_earth.plots.sections.guard import first_trips, triage
 
 TRIP = {
     "init": 3,
@@ -35,11 +35,6 @@ def test_first_trip_of_each_forecast():
     later = {**TRIP, "step": 5, "statistic": "variance"}
     other = {**TRIP, "step": 9, "init": 1}
     assert first_trips({**RECORD, "trips": [TRIP, later, other]}) == [TRIP, other]
-
-
-def test_steps_around():
-    assert steps_around(30) == (20, 29, 30, 40)
-    assert steps_around(1) == (0, 1, 11)
 
 
 def test_table_and_picture(make_example):

@@ -9,13 +9,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from triton_earth.core.wording import number, told_apart
+from triton_earth.evaluation.failure import steps_around
 from triton_earth.plots.embedding import png_uri
 from triton_earth.plots.maps import place
 from triton_earth.plots.page import Cell, Picture, Section, paragraph, table
 from triton_earth.plots.panels import panels
 
 _MOST_ROWS = 6
-_BEFORE, _AFTER = 10, 10
 
 
 def first_trips(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -28,14 +28,6 @@ def first_trips(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     for trip in record["trips"]:
         first.setdefault((trip["init"], trip.get("member")), trip)
     return list(first.values())
-
-
-def steps_around(step: int) -> tuple[int, ...]:
-    """Return the steps that a picture of a failure shows: well before, the last before, at it, and after.
-
-    Step 0 is the initial state.
-    """
-    return tuple(one for one in (step - _BEFORE, step - 1, step, step + _AFTER) if one >= 0)
 
 
 def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None) -> Section:

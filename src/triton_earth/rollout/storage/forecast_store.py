@@ -305,6 +305,12 @@ class ForecastStore:
                 f"{path}: not a readable forecast ({first_line(error)}); make it again."
             ) from error
 
+    @property
+    def first_trip(self) -> tuple[int, int] | None:
+        """Initial condition and step of the forecast that left the training climate first; None where none did."""
+        trips = self.guard["trips"] if self.guard else []
+        return (trips[0]["init"], trips[0]["step"]) if trips else None
+
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
         """Read one lead of some initial conditions: the forecasts or, of ensembles, their means.
 
