@@ -65,8 +65,8 @@ class Cmip:
     def create(self, folder: Path, exported: Exported) -> None:
         """Write nothing: every variable of a start is a file."""
 
-    def write(self, folder: Path, exported: Exported, init: int) -> None:
-        """Write the files of one initial condition under temporary names, then rename them."""
+    def write(self, folder: Path, exported: Exported, init: int) -> list[Path]:
+        """Write the files of one initial condition under temporary names, rename them, and return them."""
         paths = {}
         files: list[netCDF4.Dataset] = []
         try:
@@ -90,6 +90,7 @@ class Cmip:
                 file.close()
         for temporary, path in paths.items():
             temporary.rename(path)
+        return list(paths.values())
 
     def finish(self, folder: Path, exported: Exported) -> None:
         """Write nothing more."""

@@ -6,7 +6,13 @@ from typing import Any
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.outputs.claim import Claim, Kind
-from triton_earth.core.outputs.files import read_json, require_apart, write_json
+from triton_earth.core.outputs.files import (
+    read_json,
+    require_apart,
+    sync,
+    sync_tree,
+    write_json,
+)
 from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.processes.progress import progress
 from triton_earth.data.store.training_store import TrainingStore
@@ -101,12 +107,16 @@ def export_forecast(
             if layout != WeatherBench.name:  # whose folder is a Zarr, and says so itself
                 write_json(claim.partial / ABOUT, identity)
             write_json(claim.partial / DONE, 0)
+            sync_tree(claim.partial)
             claim.created()
             done = 0
         with progress("exporting", exported.inits) as advance:
             advance(done)
             for init in range(done, exported.inits):
-                chosen.write(claim.partial, exported, init)
+                written = chosen.write(claim.partial, exported, init)
+                # Only what is on the disk may be said to be written.
+                for path in [*written, *sorted({path.parent for path in written})]:
+                    sync(path)
                 write_json(claim.partial / DONE, init + 1)
                 advance()
         chosen.finish(claim.partial, exported)

@@ -1,11 +1,13 @@
 """What a layout is given of a stored forecast, and what it must do: create its files, then write start after start."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import zarr
 from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
@@ -14,6 +16,30 @@ from triton_earth.core.standard_names import base_name
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.rollout.storage.forecast_store import ForecastStore
+
+
+def array_of(group: zarr.Group, name: str) -> zarr.Array:
+    """Return an array of a group."""
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def chunk_files(folder: Path, array: zarr.Array, init: int) -> list[Path]:
+    """Return the files in which one initial condition of an array lies that has a chunk for each.
+
+    Args:
+        folder: Of the group that holds the array.
+        array: Dimensions [init, ...]; chunks that hold nothing but missing values have no file.
+        init: Index of the initial condition.
+    """
+    counts = [-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True)]
+    keys = (
+        array.metadata.encode_chunk_key((init, *place))
+        for place in itertools.product(*map(range, counts[1:]))
+    )
+    paths = [folder / array.basename / key for key in keys]
+    return [path for path in paths if path.exists()]
 
 
 @dataclass(frozen=True)
@@ -163,8 +189,8 @@ class Layout(Protocol):
         """Write everything but the fields."""
         ...
 
-    def write(self, folder: Path, exported: Exported, init: int) -> None:
-        """Write the fields of one initial condition; a second time gives the same files."""
+    def write(self, folder: Path, exported: Exported, init: int) -> list[Path]:
+        """Write the fields of one initial condition and return the files; a second time gives the same."""
         ...
 
     def finish(self, folder: Path, exported: Exported) -> None:

@@ -13,7 +13,13 @@ from zarr.storage import LocalStore
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.standard_names import CONVENTIONS, axis_attributes
-from triton_earth.exchange.exported import Exported, Field, shared_levels
+from triton_earth.exchange.exported import (
+    Exported,
+    Field,
+    array_of,
+    chunk_files,
+    shared_levels,
+)
 from triton_earth.interop.statistics import CELSIUS
 
 DATA = "challenger.zarr"
@@ -129,16 +135,16 @@ class OceanBench:
             )
         (folder / "challenger.py").write_text(SCRIPT, encoding="utf-8")
 
-    def write(self, folder: Path, exported: Exported, init: int) -> None:
-        """Write the fields of one initial condition."""
+    def write(self, folder: Path, exported: Exported, init: int) -> list[Path]:
+        """Write the fields of one initial condition and return the files."""
         group = zarr.open_group(LocalStore(folder / DATA), mode="r+", zarr_format=2)
         order = _longitudes(exported.grid.x)[1]
+        arrays = [(field, array_of(group, NAMES[field.name][0])) for field in exported.fields]
         for lead, members in enumerate(exported.leads_of(init)):
-            for field in exported.fields:
-                array = group[NAMES[field.name][0]]
-                assert isinstance(array, zarr.Array)
+            for field, array in arrays:
                 values = _in_units(field, members[0, list(field.channels)][..., order])
                 array[init, lead] = values if field.levels else values[0]
+        return [path for _, array in arrays for path in chunk_files(folder / DATA, array, init)]
 
     def finish(self, folder: Path, exported: Exported) -> None:
         """Consolidate the metadata."""

@@ -31,8 +31,8 @@ class PlainNetCDF:
     def create(self, folder: Path, exported: Exported) -> None:
         """Write nothing: every start is a file."""
 
-    def write(self, folder: Path, exported: Exported, init: int) -> None:
-        """Write the file of one initial condition under a temporary name, then rename it."""
+    def write(self, folder: Path, exported: Exported, init: int) -> list[Path]:
+        """Write the file of one initial condition under a temporary name, rename it, and return it."""
         path = folder / f"{file_name(exported, init)}.nc"
         temporary = path.with_name(f".{path.name}.tmp")
         forecast, members = exported.forecast, exported.members
@@ -68,6 +68,7 @@ class PlainNetCDF:
                     else:
                         array[lead] = fields[0, channel]
         temporary.rename(path)
+        return [path]
 
     def finish(self, folder: Path, exported: Exported) -> None:
         """Write nothing more."""

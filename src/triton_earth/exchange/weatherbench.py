@@ -20,7 +20,13 @@ from triton_earth.core.standard_names import (
     variable_attributes,
 )
 from triton_earth.data.store.groups import beside_other_files
-from triton_earth.exchange.exported import Exported, Field, shared_levels
+from triton_earth.exchange.exported import (
+    Exported,
+    Field,
+    array_of,
+    chunk_files,
+    shared_levels,
+)
 
 
 class WeatherBench:
@@ -89,10 +95,10 @@ class WeatherBench:
                 words["long_name"] = field.name.replace("_", " ")
             array.attrs.update({"_ARRAY_DIMENSIONS": names, **words})
 
-    def write(self, folder: Path, exported: Exported, init: int) -> None:
-        """Write the fields of one initial condition."""
+    def write(self, folder: Path, exported: Exported, init: int) -> list[Path]:
+        """Write the fields of one initial condition and return the files."""
         group = zarr.open_group(LocalStore(folder), mode="r+", zarr_format=2)
-        arrays = [(field, group[field.name]) for field in exported.fields]
+        arrays = [(field, array_of(group, field.name)) for field in exported.fields]
         for lead, members in enumerate(exported.leads_of(init)):
             for field, array in arrays:
                 values = members[:, list(field.channels)]
@@ -100,8 +106,8 @@ class WeatherBench:
                     values = values[:, 0]
                 if exported.members == 1:
                     values = values[0]
-                assert isinstance(array, zarr.Array)
                 array[init, lead] = values
+        return [path for _, array in arrays for path in chunk_files(folder, array, init)]
 
     def finish(self, folder: Path, exported: Exported) -> None:
         """Consolidate the metadata."""

@@ -64,6 +64,16 @@ def test_what_was_written_meanwhile_stays(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "note"]
 
 
+@pytest.mark.parametrize("kept", [0, 3, 12, 20])
+def test_a_lock_that_a_power_cut_has_torn_claims_nothing(tmp_path, kept):
+    with sole_use(tmp_path / "out"):
+        content = lock_path(tmp_path / "out").read_bytes()
+    lock_path(tmp_path / "out").write_bytes(content[:kept] + bytes(len(content) - kept))
+    with sole_use(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_something_else_in_place_of_the_lock_is_left_alone(tmp_path):
     lock = lock_path(tmp_path / "out")
     lock.write_text("somebody's")

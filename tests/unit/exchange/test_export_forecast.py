@@ -10,6 +10,8 @@ from tests.builders import weather_store
 from triton_earth.cli import main
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
+from triton_earth.core.outputs.claim import MARK
+from triton_earth.core.outputs.files import sync, sync_tree, write_json
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.exchange import export_forecast as module
 from triton_earth.exchange.export_forecast import export_forecast
@@ -236,18 +238,19 @@ def test_an_export_that_was_stopped_goes_on_and_has_the_same_files(tmp_path, mon
     def stopping(folder, exported, init):
         if init == 2:
             raise KeyboardInterrupt
-        write(folder, exported, init)
+        return write(folder, exported, init)
 
     monkeypatch.setattr(type(layout), "write", lambda self, *arguments: stopping(*arguments))
     with pytest.raises(KeyboardInterrupt):
         export_forecast(path, tmp_path / "part.zarr", layout="weatherbench")
     assert not (tmp_path / "part.zarr").exists()
     written = []
-    monkeypatch.setattr(
-        type(layout),
-        "write",
-        lambda self, *arguments: (written.append(arguments[2]), write(*arguments)),
-    )
+
+    def noting(self, folder, exported, init):
+        written.append(init)
+        return write(folder, exported, init)
+
+    monkeypatch.setattr(type(layout), "write", noting)
     with pytest.raises(UserError, match="unfinished output"):
         export_forecast(path, tmp_path / "part.zarr", layout="weatherbench")
     again = export_forecast(path, tmp_path / "part.zarr", layout="weatherbench", resume=True)
@@ -257,6 +260,36 @@ def test_an_export_that_was_stopped_goes_on_and_has_the_same_files(tmp_path, mon
         xr.open_zarr(again, decode_timedelta=True).load(),
     )
     assert not (again / "written.json").exists()
+
+
+@pytest.mark.parametrize("layout", sorted(module.LAYOUTS))
+def test_what_is_said_to_be_written_is_on_the_disk(tmp_path, monkeypatch, layout):
+    """When the second start is noted, every file but the notes has been synced since it was written."""
+    path = stored(tmp_path / "f.zarr", SEA if layout == "oceanbench" else AIR)
+    synced = {}
+
+    def note(folder):
+        sync_tree(folder)
+        synced.update({file: file.stat().st_mtime_ns for file in folder.rglob("*")})
+
+    def sync_and_note(file):
+        sync(file)
+        synced[file] = file.stat().st_mtime_ns
+
+    def check(file, done):
+        if done == 2:
+            working = {file, file.parent / module.ABOUT, file.parent / MARK}
+            files = {one for one in file.parent.rglob("*") if one.is_file()} - working
+            assert len(files) >= 2
+            assert {one for one in files if synced.get(one) != one.stat().st_mtime_ns} == set()
+            folders = {one.parent for one in files} - {file.parent}
+            assert {one for one in folders if synced.get(one) != one.stat().st_mtime_ns} == set()
+        write_json(file, done)
+
+    monkeypatch.setattr(module, "sync", sync_and_note)
+    monkeypatch.setattr(module, "sync_tree", note)
+    monkeypatch.setattr(module, "write_json", check)
+    export_forecast(path, tmp_path / "out", layout=layout)
 
 
 OTHER_LEVELS = Variables((*AIR, Variable("specific_humidity_850", "kg kg-1", "humidity", 850.0)))

@@ -110,9 +110,9 @@ def _lock(descriptor: int, path: Path, lock: Path, how: int) -> None:
     content = b""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         content = os.pread(descriptor, 4096, 0)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or (
-        content and not content.startswith(_MAGIC.encode())
-    ):
+    # After a power cut its end, or all of it, may be zeros.
+    begins = content.rstrip(b"\0")[: len(_MAGIC)]
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not _MAGIC.encode().startswith(begins):
         raise UserError(f"{lock} is in the way and is not ours. Remove it, or choose another path.")
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
