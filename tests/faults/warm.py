@@ -3,6 +3,8 @@
 Run as ``python -m tests.faults.warm SOCKET [many]``; `tests/faults/commands.py` talks to it.
 """
 
+import contextlib
+import faulthandler
 import gc
 import importlib
 import json
@@ -80,7 +82,11 @@ def _attend(connection: socket.socket) -> None:
     while not select.select([watched], [], [], max(0.0, min(ends, kills_at) - time.monotonic()))[0]:
         hung = kills_at >= ends
         if hung:
-            os.killpg(child, signal.SIGKILL)
+            # First it says where it hangs.
+            os.kill(child, signal.SIGUSR1)
+            select.select([watched], [], [], 1.0)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
         else:
             os.kill(child, signal.SIGKILL)
         kills_at = ends
@@ -126,6 +132,7 @@ def _command(asked: dict, streams: list[int], count: mmap.mmap) -> None:
     os.environ.update(asked["env"])
     for number, stream in ((0, os.open(os.devnull, os.O_RDONLY)), (1, streams[0]), (2, streams[1])):
         os.dup2(stream, number)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     sys.argv = ["triton-earth", *asked["words"]]
     if asked["journal"]:
         from tests.faults.journal import record
