@@ -83,3 +83,17 @@ def tiny_forecast(tiny_run, tiny_store, tmp_path_factory):
     out = tmp_path_factory.mktemp("tiny") / "forecast.zarr"
     forecast(tiny_run, tiny_store, out)
     return out
+
+
+@pytest.fixture(scope="module")
+def dask_address():
+    """The address of a Dask scheduler with two workers in this process."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address="127.0.0.1:0",
+        protocol="tcp",
+    ) as cluster:
+        yield cluster.scheduler_address

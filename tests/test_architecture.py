@@ -217,6 +217,12 @@ def test_the_checks_see_what_they_look_for():
     ]
 
 
+def test_tests_lie_in_the_rooms_of_what_they_test():
+    unit = ROOT / "tests" / "unit"
+    rooms = {file.parent.relative_to(unit) for file in unit.rglob("test_*.py")}
+    assert [str(room) for room in sorted(rooms) if not (PACKAGE / room).is_dir()] == []
+
+
 def test_every_decision_has_a_number_of_its_own():
     pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
     numbers = [int(page.name[:4]) for page in pages]

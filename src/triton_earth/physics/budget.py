@@ -38,16 +38,6 @@ class Budget:
     enstrophy_drag: Float[Tensor, "*batch"]
     enstrophy_input: Float[Tensor, "*batch"]
 
-    @property
-    def energy_tendency(self) -> Float[Tensor, "*batch"]:
-        """dE/dt in m²/s³."""
-        return self.energy_input - self.energy_dissipation - self.energy_drag
-
-    @property
-    def enstrophy_tendency(self) -> Float[Tensor, "*batch"]:
-        """dZ/dt in s⁻³."""
-        return self.enstrophy_input - self.enstrophy_dissipation - self.enstrophy_drag
-
 
 def budget(
     vorticity: Float[Tensor, "*batch y x"],

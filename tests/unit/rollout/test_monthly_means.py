@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.builders import daily_store, files_below, tiny_forecaster
+from tests.crashes import dies_at_call
 from triton_earth.core.errors import UserError
 from triton_earth.exchange.export_forecast import export_forecast
 from triton_earth.rollout.ensemble import EnsembleConfig
@@ -133,26 +134,13 @@ def test_stored_means_are_those_of_the_single_steps(store, forecaster, tmp_path,
         assert opened["averaged_steps"].values.tolist() == [30, 31]
 
 
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
 @pytest.mark.parametrize("states", [5, 60])
 def test_a_resumed_forecast_has_the_same_bytes(store, forecaster, tmp_path, monkeypatch, states):
     monkeypatch.setattr(Pace, "due", lambda _: True)
     options = request(store, output=MONTHLY, ensemble=MEMBERS, steps=43)
     write_forecast(forecaster, store, tmp_path / "whole.zarr", **options)
-    original, count = writer.MonthlyMeans.add, iter(range(1000))
-
-    def dying(self, *arguments):
-        if next(count) == states:
-            raise Crash
-        return original(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(writer.MonthlyMeans, "add", dying)
-        with pytest.raises(Crash):
-            write_forecast(forecaster, store, tmp_path / "cut.zarr", **options)
+    with dies_at_call(states + 1, writer.MonthlyMeans, "add"):
+        write_forecast(forecaster, store, tmp_path / "cut.zarr", **options)
     write_forecast(forecaster, store, tmp_path / "cut.zarr", **options, resume=True)
     assert files_below(tmp_path / "cut.zarr") == files_below(tmp_path / "whole.zarr")
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.builders import ScaledSum, tiny_forecaster
+from tests.crashes import Crash, dies_at_call
 from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
@@ -215,26 +216,12 @@ def equal(one, other):
     return all(torch.equal(first, second) for first, second in pairs)
 
 
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
 @pytest.mark.parametrize("step", [2, 7, 9])
 def test_a_resumed_run_has_the_same_bits(waves, tmp_path, monkeypatch, step):
     monkeypatch.setattr(loop, "LOG_EVERY", 3)
     whole, saved = run(waves, tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        original, calls = training_step.mean_over_leads, []
-
-        def dying(*arguments):
-            calls.append(1)
-            if len(calls) == step:
-                raise Crash
-            return original(*arguments)
-
-        patch.setattr(training_step, "mean_over_leads", dying)
-        with pytest.raises(Crash):
-            run(waves, tmp_path / "cut")
+    with dies_at_call(step, training_step, "mean_over_leads"):
+        run(waves, tmp_path / "cut")
     torch.rand(7)  # another state of the random numbers
     resumed, saved_after = run(waves, tmp_path / "cut")
     assert equal(whole, resumed)

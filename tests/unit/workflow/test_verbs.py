@@ -16,6 +16,7 @@ from tests.builders import (
     wave_store,
     weather_store,
 )
+from tests.crashes import dies_at_call
 from triton_earth.core.errors import UserError
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
@@ -154,28 +155,14 @@ def test_a_store_with_mask_and_forcing_can_be_trained_on(tmp_path):
 # --- training: resume, overwrite, refusals
 
 
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
-def train_until(step, store, out, monkeypatch):
-    original, calls = training_step.mean_over_leads, []
-
-    def dying(*arguments):
-        calls.append(1)
-        if len(calls) == step:
-            raise Crash
-        return original(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_step, "mean_over_leads", dying)
-        with pytest.raises(Crash):
-            train("turbulence_small", store, out, TINY_RECIPE)
+def train_until(step, store, out):
+    with dies_at_call(step, training_step, "mean_over_leads"):
+        train("turbulence_small", store, out, TINY_RECIPE)
 
 
 @pytest.mark.parametrize("step", [1, 5])
-def test_a_resumed_run_gives_the_same_model(tiny_store, tiny_run, tmp_path, monkeypatch, step):
-    train_until(step, tiny_store, tmp_path / "run", monkeypatch)
+def test_a_resumed_run_gives_the_same_model(tiny_store, tiny_run, tmp_path, step):
+    train_until(step, tiny_store, tmp_path / "run")
     resumed = train("turbulence_small", tiny_store, tmp_path / "run", TINY_RECIPE, resume=True)
     whole = load_forecaster(tiny_run)
     for name, tensor in whole.network.state_dict().items():
@@ -183,18 +170,18 @@ def test_a_resumed_run_gives_the_same_model(tiny_store, tiny_run, tmp_path, monk
     assert files_below(tmp_path / "run" / "forecaster") == files_below(tiny_run / "forecaster")
 
 
-def test_another_recipe_cannot_resume(tiny_store, tmp_path, monkeypatch):
+def test_another_recipe_cannot_resume(tiny_store, tmp_path):
     out = tmp_path / "run"
-    train_until(5, tiny_store, out, monkeypatch)
+    train_until(5, tiny_store, out)
     before = files_below(out)
     with pytest.raises(UserError, match="was started with another recipe or other overrides"):
         train("turbulence_small", tiny_store, out, [*TINY_RECIPE, "seed=3"], resume=True)
     assert files_below(out) == before
 
 
-def test_another_store_cannot_resume(tiny_store, tmp_path, monkeypatch):
+def test_another_store_cannot_resume(tiny_store, tmp_path):
     out = tmp_path / "run"
-    train_until(5, tiny_store, out, monkeypatch)
+    train_until(5, tiny_store, out)
     other = wave_store(tmp_path / "waves.zarr", cells=16)
     before = files_below(out)
     with pytest.raises(UserError, match="was started with another training store"):
@@ -216,9 +203,9 @@ def test_resume_and_overwrite_exclude_each_other(tiny_store, tmp_path):
         )
 
 
-def test_overwrite_starts_a_new_run(tiny_store, tiny_run, tmp_path, monkeypatch):
+def test_overwrite_starts_a_new_run(tiny_store, tiny_run, tmp_path):
     out = tmp_path / "run"
-    train_until(5, tiny_store, out, monkeypatch)
+    train_until(5, tiny_store, out)
     (out / "note.txt").write_text("old")
     train("turbulence_small", tiny_store, out, TINY_RECIPE, overwrite=True)
     assert not (out / "note.txt").exists()

@@ -47,7 +47,7 @@ def require_apart(out: Path, inputs: Iterable[str | Path]) -> None:
 
 
 def require_zarr_name(out: Path, remedy: str) -> None:
-    """Refuse the name of a NetCDF or HDF5 file for an output that is a Zarr folder.
+    """Refuse the name of a NetCDF or HDF5 file for a new output that is a Zarr folder.
 
     Args:
         out: Final path of the output.
@@ -56,7 +56,7 @@ def require_zarr_name(out: Path, remedy: str) -> None:
     Raises:
         UserError: naming the ending.
     """
-    if out.suffix in (".nc", ".nc4", ".h5", ".hdf5"):
+    if out.suffix in (".nc", ".nc4", ".h5", ".hdf5") and not out.exists():
         raise UserError(
             f"{out}: expected the name of a Zarr folder, found that of a file ({out.suffix}). Choose "
             f"{out.with_suffix('.zarr')}. {remedy}"

@@ -51,13 +51,8 @@ class Stratification:
 
     @property
     def eigenvalues(self) -> Float64[np.ndarray, " mode"]:
-        """Eigenvalues λ of S in m⁻², ascending; the first mode is barotropic."""
+        """Eigenvalues λ of S in m⁻², ascending; the first mode is barotropic, 1/√λ are the deformation radii."""
         return self._decomposition()[0]
-
-    @property
-    def deformation_radii(self) -> Float64[np.ndarray, " mode"]:
-        """Radii 1/√λ in m."""
-        return self.eigenvalues**-0.5
 
     @property
     def to_modes(self) -> Float64[np.ndarray, "mode layer"]:

@@ -20,7 +20,7 @@ from triton_earth.evaluation.metrics.eddies.sea_level import (
 )
 
 FOLDER = os.environ.get(
-    "TRITON_EARTH_TEST_DATA", Path(__file__).parents[3].parent / "shared" / "data"
+    "TRITON_EARTH_TEST_DATA", Path(__file__).parents[5].parent / "shared" / "data"
 )
 FILE = Path(FOLDER) / "duacs_kuroshio_20190223.nc"
 STEP = 0.01

@@ -20,7 +20,7 @@ from triton_earth.data.simulated.double_gyre import (
     streamfunction,
 )
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "double_gyre"
+GOLDEN = Path(__file__).parents[3] / "golden" / "double_gyre"
 TO_HEIGHT = LAYERS.coriolis / LAYERS.gravity
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.builders import files_below, tiny_forecaster, wave_store, weather_store
+from tests.crashes import Crash
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.data.store.training_store import TrainingStore, write_trajectory
@@ -21,10 +22,6 @@ REQUEST = {
     "batch_size": 2,
     "provenance": {"model": "triton", "model_hash": "a"},
 }
-
-
-class Crash(Exception):
-    """Stands for a power cut."""
 
 
 def crash_after(monkeypatch, leads):

@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from tests.builders import files_below
+from tests.crashes import Crash
 from tests.gridded import dataset, recipe_values, write
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
@@ -39,10 +40,6 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(files, tmp_path_factory):
     return prepared(files, tmp_path_factory.mktemp("whole") / "a.zarr", memory_mb=SMALL)
-
-
-class Crash(Exception):
-    """Stands for a power cut."""
 
 
 @pytest.fixture
@@ -303,37 +300,26 @@ def test_missing_times_with_holes_masked_and_anomalies(tmp_path):
     assert np.abs(anomalies.mean(axis=0)).max() < 1e-4
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address="127.0.0.1:0",
-        protocol="inproc://",
-    ) as local:
-        yield local.scheduler_address
-
-
-def test_many_workers_write_the_bytes_of_one(files, whole, tmp_path, cluster, crash):
+def test_many_workers_write_the_bytes_of_one(files, whole, tmp_path, dask_address, crash):
     """From the beginning, and after a crash of a single one."""
-    store = prepared(files, tmp_path / "a.zarr", memory_mb=SMALL, cluster=cluster)
+    store = prepared(files, tmp_path / "a.zarr", memory_mb=SMALL, cluster=dask_address)
     assert files_below(store.path) == files_below(whole.path)
     crash(21, tmp_path / "b.zarr")
     # What a process leaves behind that is killed while it writes.
     (tmp_path / "b.zarr.partial" / ".progress.json.18845.tmp").write_text("{")
     (tmp_path / "b.zarr.partial" / "state" / "c" / "0" / f"3.{'1f' * 16}.partial").write_bytes(b"1")
-    resumed = prepared(files, tmp_path / "b.zarr", memory_mb=SMALL, cluster=cluster, resume=True)
+    resumed = prepared(
+        files, tmp_path / "b.zarr", memory_mb=SMALL, cluster=dask_address, resume=True
+    )
     assert files_below(resumed.path) == files_below(whole.path)
 
 
-def test_a_wrong_value_found_by_one_of_many_leaves_nothing_behind(tmp_path, cluster):
+def test_a_wrong_value_found_by_one_of_many_leaves_nothing_behind(tmp_path, dask_address):
     data = dataset()
     data["t2m"][9, 5, 7] = np.nan
     path = write(tmp_path / "holes.nc", data)
     with pytest.raises(UserError, match="variable '2m_temperature' has no value at 2001-01-10"):
-        prepared(path, tmp_path / "new" / "a.zarr", memory_mb=SMALL / 7, cluster=cluster)
+        prepared(path, tmp_path / "new" / "a.zarr", memory_mb=SMALL / 7, cluster=dask_address)
     assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
 
 

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from tests.builders import TINY_RECIPE
+from tests.crashes import Crash, dies_at_call
 from triton_earth.core.errors import UserError
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, save_forecaster
@@ -19,10 +20,6 @@ from triton_earth.workflow.running.run_folder import claim_run, goes_on
 from triton_earth.workflow.train import train
 
 
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
 def weights(run):
     return safetensors.torch.load_file(run / "forecaster" / "weights.safetensors")
 
@@ -32,19 +29,9 @@ def assert_same_weights(one, other):
         assert torch.equal(tensor, weights(other)[name]), name
 
 
-def train_until(step, store, out, recipe, monkeypatch):
-    original, calls = training_step.mean_over_leads, []
-
-    def dying(*arguments):
-        calls.append(1)
-        if len(calls) == step:
-            raise Crash
-        return original(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_step, "mean_over_leads", dying)
-        with pytest.raises(Crash):
-            train("turbulence_small", store, out, recipe)
+def train_until(step, store, out, recipe):
+    with dies_at_call(step, training_step, "mean_over_leads"):
+        train("turbulence_small", store, out, recipe)
 
 
 def going_on(out, store, *changes):
@@ -110,12 +97,8 @@ def test_keys_that_a_newer_version_added_count_as_their_defaults(tiny_store, tin
         going_on(out, tiny_store, "train.huber_delta=2.0")
 
 
-def test_another_number_of_loading_threads_gives_the_same_bits(
-    tiny_store, tiny_run, tmp_path, monkeypatch
-):
-    train_until(
-        5, tiny_store, tmp_path / "run", [*TINY_RECIPE, "train.loader_workers=1"], monkeypatch
-    )
+def test_another_number_of_loading_threads_gives_the_same_bits(tiny_store, tiny_run, tmp_path):
+    train_until(5, tiny_store, tmp_path / "run", [*TINY_RECIPE, "train.loader_workers=1"])
     recipe = [*TINY_RECIPE, "train.loader_workers=3"]
     train("turbulence_small", tiny_store, tmp_path / "run", recipe, resume=True)
     assert_same_weights(tiny_run, tmp_path / "run")
@@ -124,9 +107,9 @@ def test_another_number_of_loading_threads_gives_the_same_bits(
     ] == 3  # fmt: skip
 
 
-def test_a_run_is_prolonged_on_its_plateau(tiny_store, tmp_path, monkeypatch):
+def test_a_run_is_prolonged_on_its_plateau(tiny_store, tmp_path):
     recipe = [*TINY_RECIPE, "train.schedule=trapezoid", "train.decay_steps=2"]
-    train_until(5, tiny_store, tmp_path / "run", recipe, monkeypatch)  # saved is step 3 of 6
+    train_until(5, tiny_store, tmp_path / "run", recipe)  # saved is step 3 of 6
     longer = [*recipe, "train.steps=9"]
     train("turbulence_small", tiny_store, tmp_path / "run", longer, resume=True)
     train("turbulence_small", tiny_store, tmp_path / "whole", longer)
@@ -142,7 +125,7 @@ def test_a_run_is_prolonged_on_its_plateau(tiny_store, tmp_path, monkeypatch):
 
 
 def test_statistics_are_kept_with_the_run(tiny_store, tiny_run, tmp_path, monkeypatch):
-    train_until(5, tiny_store, tmp_path / "run", TINY_RECIPE, monkeypatch)
+    train_until(5, tiny_store, tmp_path / "run", TINY_RECIPE)
 
     def never(*_):
         raise AssertionError("computed again")
@@ -162,20 +145,18 @@ def tuning(tiny_run, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_fine_tuned_run_goes_on_without_its_source(tiny_store, tuning, tmp_path, monkeypatch):
+def test_a_fine_tuned_run_goes_on_without_its_source(tiny_store, tuning, tmp_path):
     source, recipe = tuning
     train("turbulence_small", tiny_store, tmp_path / "whole", recipe)
-    train_until(5, tiny_store, tmp_path / "run", recipe, monkeypatch)
+    train_until(5, tiny_store, tmp_path / "run", recipe)
     shutil.rmtree(source)
     train("turbulence_small", tiny_store, tmp_path / "run", recipe, resume=True)
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
 
 
-def test_a_source_that_has_changed_before_anything_was_saved(
-    tiny_store, tuning, tmp_path, monkeypatch
-):
+def test_a_source_that_has_changed_before_anything_was_saved(tiny_store, tuning, tmp_path):
     source, recipe = tuning
-    train_until(1, tiny_store, tmp_path / "run", recipe, monkeypatch)
+    train_until(1, tiny_store, tmp_path / "run", recipe)
     changed = load_forecaster(source)
     with torch.no_grad():
         for parameter in changed.network.parameters():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.builders import files_below
+from tests.crashes import Crash
 from triton_earth.core.errors import UserError
 from triton_earth.data.preparation import trajectories as prepare
 from triton_earth.data.preparation.trajectories import SimulationData, Splits, prepare_store
@@ -30,10 +31,6 @@ ORIGIN = {"made": "in a test"}
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return prepare_store(DATA, tmp_path_factory.mktemp("whole") / "store.zarr", ORIGIN)
-
-
-class Crash(Exception):
-    """Stands for a power cut."""
 
 
 @pytest.fixture

@@ -10,19 +10,6 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.processes.tasks import AHEAD, tasks
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address="127.0.0.1:0",
-        protocol="inproc://",
-    ) as local:
-        yield local.scheduler_address
-
-
 def power(base, exponent):
     if exponent == 13:
         raise UserError("thirteen: found, expected none.")
@@ -35,8 +22,8 @@ def test_in_this_process():
         assert list(place.map(power, 2, range(10))) == [2**n for n in range(10)]
 
 
-def test_on_a_cluster(cluster):
-    with tasks(cluster=cluster) as place:
+def test_on_a_cluster(dask_address):
+    with tasks(cluster=dask_address) as place:
         assert place.processes == 2
         assert list(place.map(power, 2, range(10))) == [2**n for n in range(10)]
         with pytest.raises(UserError, match="thirteen: found, expected none"):
@@ -55,7 +42,7 @@ def test_processes_beside_another_cluster():
             assert list(place.map(pow, 2, range(5))) == [1, 2, 4, 8, 16]
 
 
-def test_few_tasks_are_under_way(cluster):
+def test_few_tasks_are_under_way(dask_address):
     begun = []
 
     def items():
@@ -63,7 +50,7 @@ def test_few_tasks_are_under_way(cluster):
             begun.append(number)
             yield number
 
-    with tasks(cluster=cluster) as place:
+    with tasks(cluster=dask_address) as place:
         results = place.map(power, 3, items())
         assert next(results) == 1
         assert len(begun) == AHEAD * place.processes

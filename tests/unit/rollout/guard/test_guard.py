@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.builders import tiny_forecaster, wave_store
+from tests.crashes import dies_at_call
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import VORTICITY, Role, Variable, Variables
@@ -362,27 +363,14 @@ def test_wider_margins_let_more_pass(climate, store):
     assert not run_guard(wide, store, plant)[0].trips
 
 
-class Crash(Exception):
-    """Stands for a power cut."""
-
-
 @pytest.mark.parametrize(("policy", "leads"), [("record", 3), ("stop", 1)])
-def test_resumed_forecast_and_record_are_the_same(waves, tmp_path, monkeypatch, policy, leads):
+def test_resumed_forecast_and_record_are_the_same(waves, tmp_path, policy, leads):
     forecaster = tiny_forecaster(waves)
     request = {**REQUEST, "guard": GuardConfig(policy=policy)}
     whole = write_forecast(forecaster, waves, tmp_path / "whole.zarr", **request)
     assert whole.guard["count"] > 0
-    original, count = writer.write_lead, iter(range(100))
-
-    def dying(*arguments):
-        if next(count) == leads:
-            raise Crash
-        original(*arguments)
-
-    monkeypatch.setattr(writer, "write_lead", dying)
-    with pytest.raises(Crash):
+    with dies_at_call(leads + 1, writer, "write_lead"):
         write_forecast(forecaster, waves, tmp_path / "a.zarr", **request)
-    monkeypatch.setattr(writer, "write_lead", original)
     resumed = write_forecast(forecaster, waves, tmp_path / "a.zarr", **request, resume=True)
     assert resumed.guard == whole.guard
     for lead in range(6):

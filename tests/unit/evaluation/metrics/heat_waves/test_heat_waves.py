@@ -15,7 +15,7 @@ from triton_earth.evaluation.metrics.heat_waves.events import (
     heat_waves,
 )
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "heat_waves"
+GOLDEN = Path(__file__).parents[4] / "golden" / "heat_waves"
 YEARS = np.arange("1982-01-01", "2012-01-01", dtype="M8[D]")
 
 
