@@ -1,6 +1,7 @@
 """The processes of a run: one, or many on one or several machines that share each batch."""
 
 import contextlib
+import ctypes
 import datetime
 import os
 import warnings
@@ -183,6 +184,7 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes]:
     except RuntimeError as error:
         if not any(sign in str(error) for sign in LOST):
             raise
+        _never_released(distributed.group.WORLD)
         raise ProcessLost(
             f"another of the {processes.count} processes has ended, or has not answered for {wait:g} minutes "
             f"({WAIT_MINUTES}); its own message says why. Nothing saved is lost: the same command with --resume goes "
@@ -190,6 +192,11 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[Processes]:
         ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _never_released(group: object) -> None:
+    """Keep a group until the process ends: its destructor waits for answers of the lost process that never come."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
 
 
 def _wait(environment: Mapping[str, str], name: str) -> float:
