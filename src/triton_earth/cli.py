@@ -95,10 +95,10 @@ def _version(wanted: bool) -> bool:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show results and problems only.")
+        bool, typer.Option("--quiet", "-q", help="Print results and problems only.")
     ] = False,
 ) -> None:
     """Train, run and judge AI forecasts of the Earth system over very long rollouts."""
@@ -115,9 +115,9 @@ def demo(
     ] = "turbulence",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for everything; demo/TASK if not given."),
+        typer.Option("--out", "-o", help="Folder for everything. By default demo/TASK."),
     ] = None,
-    train: Annotated[bool, typer.Option("--train", help="Train a model from its start.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="Train a new model in place of the shipped one.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Show the whole path without internet. It prepares data, forecasts with the shipped model and judges it."""
@@ -138,10 +138,10 @@ def prepare(
     overwrite: Overwrite = False,
     workers: Annotated[
         int,
-        typer.Option(help="Processes for gridded data.", callback=at_least(1, "--workers")),
+        typer.Option(help="Processes that prepare gridded data.", callback=at_least(1, "--workers")),
     ] = 1,
     dask: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler for gridded data.")
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers prepare gridded data.")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -170,10 +170,10 @@ def inspect(
             metavar="STORE_OR_FILE", help="Training store, stored forecast, file or pattern."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
-    times: Annotated[int | None, typer.Option(min=2, help="Look at so many times only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    times: Annotated[int | None, typer.Option(min=2, help="Number of times to look at. By default all.")] = None,
 ) -> None:
-    """Say what is in a store or file, and what is wrong. The exit code is 1 when something is fatal."""
+    """Print what is in a store or file, and what is wrong. The exit code is 1 when a finding is fatal."""
     from triton_earth.workflow.inspect import inspect as run
 
     inspection = run(path, times)
@@ -213,7 +213,7 @@ def plan(
     store: Annotated[
         Path | None,
         typer.Option(
-            "--store", "-s", help="Training store, where it is prepared; the plan is exact then."
+            "--store", "-s", help="Training store, if it is prepared already: the plan is then exact."
         ),
     ] = None,
     processes: Annotated[
@@ -221,13 +221,13 @@ def plan(
         typer.Option(callback=at_least(1, "--processes"), help="Processes that share a batch."),
     ] = 1,
     find_rate: Annotated[
-        bool, typer.Option("--find-rate", help="Also find a learning rate; needs the store.")
+        bool, typer.Option("--find-rate", help="Find a learning rate too; needs --store.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Run real steps on the device in place of counting.")
+        bool, typer.Option("--measure", help="Run real steps on the device in place of counting operations.")
     ] = False,
 ) -> None:
-    """Say what a training takes: memory, disk, hours. Nothing is written."""
+    """Print what a training takes: memory, disk, hours. Nothing is written."""
     from triton_earth.workflow.plan import plan as run
     from triton_earth.workflow.plan import rows
 
@@ -254,22 +254,22 @@ def forecast(
     init: Init = None,
     forcings: Forcings = None,
     forcings_beyond: ForcingsBeyond = None,
-    batch_size: Annotated[str, typer.Option(help="Forecasts made together.")] = "auto",
+    batch_size: Annotated[str, typer.Option(help="Number of forecasts that are made together.")] = "auto",
     members: Members = 1,
     perturb: Perturb = "auto",
     perturb_size: Annotated[
-        float, typer.Option(help="Size of a perturbation, in steps of the training data.")
+        float, typer.Option(help="Size of a perturbation, over that of a step of the training data.")
     ] = 0.5,
     seed: Annotated[
         int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the members.")
     ] = 0,
     drop_paths: DropPaths = False,
     variables: Annotated[
-        str | None, typer.Option(help="What is stored, names or patterns as sst,temperature_*.")
+        str | None, typer.Option(help="Variables to store, names or patterns as sst,temperature_*.")
     ] = None,
-    levels: Annotated[str | None, typer.Option(help="Levels that are stored, as 500,850.")] = None,
+    levels: Annotated[str | None, typer.Option(help="Levels to store, as 500,850.")] = None,
     leads: Annotated[
-        str | None, typer.Option(help="Steps that are stored, as 1,5,10 or 5..365/5.")
+        str | None, typer.Option(help="Steps to store, as 1,5,10 or 5..365/5.")
     ] = None,
     region: Region = None,
     statistics_only: StatisticsOnly = False,
@@ -375,7 +375,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="FORECAST FORECAST... TRUTH",
-            help="Forecasts of this package or of others, then the truth.",
+            help="Forecasts of this package or of other programs, then the truth.",
         ),
     ],
     out: OutOrNone = None,

@@ -8,7 +8,7 @@ import typer
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Print this recipe, to copy and change.")
+        str | None, typer.Argument(metavar="[NAME]", help="Recipe to print, for a copy.")
     ] = None,
 ) -> None:
     """List the shipped recipes, or print one of them."""

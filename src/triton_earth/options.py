@@ -110,31 +110,31 @@ ForecastArgument = Annotated[
     str,
     typer.Argument(
         metavar="FORECAST",
-        help="Forecast store, or NetCDF or Zarr of others (a path, address or pattern); with --steps a model.",
+        help="Forecast store, or NetCDF or Zarr of another program (path, address or pattern); with --steps a model.",
     ),
 ]
 TruthArgument = Annotated[
     str,
     typer.Argument(
-        metavar="TRUTH", help="Training store, or NetCDF or Zarr of others with an axis of time."
+        metavar="TRUTH", help="Training store, or NetCDF or Zarr of another program with a time axis."
     ),
 ]
 OutOrNone = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="New folder for scores and report; no file if not given."),
+    typer.Option("--out", "-o", help="New folder for scores and report. Without it no file is written."),
 ]
 Names = Annotated[
     list[str] | None,
     typer.Option(
         "--name",
-        help="Name of a forecast, in their order; repeatable. The name of its file if not given.",
+        help="Name of a forecast, in the order of the forecasts; repeatable. By default the name of its file.",
     ),
 ]
 Rename = Annotated[
     list[str] | None,
     typer.Option(
         metavar="THEIRS=OURS",
-        help="What a variable of the files is, as t2m=2m_temperature; repeatable.",
+        help="Canonical name of a variable of the files, as t2m=2m_temperature; repeatable.",
     ),
 ]
 ClimatologyOption = Annotated[
@@ -142,15 +142,14 @@ ClimatologyOption = Annotated[
     typer.Option(
         "--climatology",
         metavar="STORE_OR_FILE",
-        help="What the climatology is of: a training store or, with --climatology-period, any dataset; TRUTH if not "
-        "given.",
+        help="Data of the climatology: a training store or, with --climatology-period, any dataset. By default TRUTH.",
     ),
 ]
 ClimatologyPeriod = Annotated[
     str | None,
     typer.Option(
         metavar="START..END",
-        help="Period of the climatology, as 1990..2019; the training split if not given.",
+        help="Period of the climatology, as 1990..2019. By default the training split.",
     ),
 ]
 BaselinesOption = Annotated[
@@ -158,19 +157,19 @@ BaselinesOption = Annotated[
     typer.Option(
         "--baselines",
         metavar="NAME,NAME...",
-        help="Reference forecasts beside: persistence, damped_persistence, climatology, linear_inverse, damped_linear; "
-        "the first three if not given.",
+        help="Reference forecasts to compare with: persistence, damped_persistence, climatology, linear_inverse, "
+        "damped_linear. By default the first three.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Path of the new output.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that computes.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on though memory or disk do not suffice.")]
 Region = Annotated[
     str | None,
     typer.Option(
         metavar="[NAME=]SOUTH:NORTH,WEST:EAST",
-        help="Part of the grid, as --region=-30:30,0:360, or tropics, northern_extratropics, "
+        help="Box of latitude and longitude, as --region=-30:30,0:360, or tropics, northern_extratropics, "
         "southern_extratropics.",
     ),
 ]
@@ -181,7 +180,7 @@ Season = Annotated[
 Surface = Annotated[
     Literal["land", "sea"] | None,
     typer.Option(
-        help="Score on land or at sea only: where the store's land fraction is at least 0.5, else "
+        help="Score on land or at sea only. Land is where the store's land fraction is at least 0.5; without one, "
         "within the coastlines of the package."
     ),
 ]
@@ -189,35 +188,35 @@ ByRegion = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[=SOUTH:NORTH,WEST:EAST]",
-        help="Scores of this region too, a box or land, sea, tropics, northern_extratropics, "
+        help="Region that gets scores of its own too: a box or land, sea, tropics, northern_extratropics, "
         "southern_extratropics; repeatable.",
     ),
 ]
 Weights = Annotated[
-    Literal["cell_area", "cos_latitude"], typer.Option(help="Cell weights of all means.")
+    Literal["cell_area", "cos_latitude"], typer.Option(help="Weights of the cells in all means.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Split = Annotated[str, typer.Option(help="Split that the initial times belong to.")]
 Init = Annotated[
     list[str] | None,
     typer.Option(
-        help="Initial time, list A,B or range A..B/5D; repeatable. If not given, the first possible time of each "
-        "period, and those that follow every forecast.init_every steps of the model's recipe."
+        help="Initial time, list A,B or range A..B/5D; repeatable. By default the first possible time of each period, "
+        "and a later time every forecast.init_every steps of the model's recipe."
     ),
 ]
 Forcings = Annotated[
-    Path | None, typer.Option(help="Training store with the forcings; STORE if not given.")
+    Path | None, typer.Option(help="Training store with the forcings. By default STORE.")
 ]
 ForecastSteps = Annotated[
     int | None,
     typer.Option(
         callback=at_least(1, "--steps", MOST_STEPS),
-        help="Number of leads; the recipe's if not given.",
+        help="Number of steps. By default that of the model's recipe.",
     ),
 ]
 ForcingsBeyond = Annotated[
     str | None,
-    typer.Option(help="After the end of the forcings: repeat their last year, or a year as 2002."),
+    typer.Option(help="Forcings after the end of the store: repeat takes its last year again, 2002 that year."),
 ]
 _MEMBERS = typer.Option(
     callback=at_least(1, "--members", 100_000),
@@ -243,7 +242,7 @@ Stabilize = Annotated[
 Network = Annotated[
     str | None,
     typer.Option(
-        metavar="MODULE:CLASS", help="Network of the MODEL, where no installed package has it."
+        metavar="MODULE:CLASS", help="Class of the MODEL's network, where no installed package has it."
     ),
 ]
 Seed = Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the bootstrap.")]
@@ -258,7 +257,7 @@ HeatWaves = Annotated[
     str | None,
     typer.Option(
         metavar="VARIABLE[:START..END]",
-        help="Temperature whose marine heat waves are scored too, and the days of its thresholds.",
+        help="Temperature whose marine heat waves are scored too, and the period of the thresholds.",
     ),
 ]
 StepsOfModel = Annotated[
@@ -266,7 +265,7 @@ StepsOfModel = Annotated[
     typer.Option(
         "--steps",
         callback=at_least(1, "--steps", MOST_STEPS),
-        help="Judge a MODEL in place of FORECAST while it is rolled out, storing no fields.",
+        help="Roll a MODEL out for so many steps and judge it; FORECAST is then the model, and no field is stored.",
     ),
 ]
 Length = Annotated[
@@ -285,7 +284,7 @@ Scores = Annotated[
     typer.Option(
         "--score",
         metavar="MODULE:FAMILY",
-        help="Scores of your own, see docs/your_score.md; repeatable.",
+        help="Score of your own, see docs/your_score.md; repeatable.",
     ),
 ]
 Sections = Annotated[
@@ -293,7 +292,7 @@ Sections = Annotated[
     typer.Option(
         "--section",
         metavar="MODULE:FUNCTION",
-        help="Sections of the report of your own; repeatable.",
+        help="Section of the report of your own; repeatable.",
     ),
 ]
 Eddies = Annotated[
@@ -310,7 +309,7 @@ IndicesOption = Annotated[
     ),
 ]
 DropPaths = Annotated[
-    bool, typer.Option("--drop-paths", help="Leave out branches of the network at random.")
+    bool, typer.Option("--drop-paths", help="Leave out branches of the network at random, as in training.")
 ]
 StatisticsOnly = Annotated[
     bool,

@@ -9,13 +9,13 @@ from triton_earth.options import Dask, Force, Out, at_least
 
 
 def bench(
-    file: Annotated[Path, typer.Argument(metavar="BENCH", help="File of variants and budget.")],
+    file: Annotated[Path, typer.Argument(metavar="BENCH", help="File with the variants and the budget.")],
     out: Out,
     jobs: Annotated[
         int, typer.Option(callback=at_least(1, "--jobs"), help="Processes that share the work.")
     ] = 1,
     run: Annotated[
-        int | None, typer.Option(metavar="INDEX", help="Do this piece of work alone.")
+        int | None, typer.Option(metavar="INDEX", help="Number of the one piece of work to do.")
     ] = None,
     dask: Dask = None,
     force: Force = False,

@@ -15,10 +15,10 @@ def convert(
     to: Annotated[Path, typer.Option("--to", help="New folder of the model.")],
     experiment: Annotated[
         str | None,
-        typer.Option(help="weather, ocean, kuroshio or turbulence; found from the channels."),
+        typer.Option(help="weather, ocean, kuroshio or turbulence. By default found from the channels."),
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Cells of the grid.")
+        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Number of cells of the grid, as 64x64.")
     ] = None,
     mean: Annotated[
         Path | None, typer.Option(help="Means by channel, or the table of statistics by year.")
@@ -26,7 +26,7 @@ def convert(
     std: Annotated[Path | None, typer.Option(help="Standard deviations by channel.")] = None,
     climatology: Annotated[Path | None, typer.Option(help="Means by day of the year.")] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Where channels are defined; true is sea.")
+        Path | None, typer.Option(help="Mask of the cells where channels are defined; true is sea.")
     ] = None,
     normalised: Annotated[
         bool,
@@ -61,7 +61,7 @@ def export(
     model: ModelArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="New file.")],
     format: Annotated[
-        str | None, typer.Option(help="onnx or pt2; by the ending of FILE if not given.")
+        str | None, typer.Option(help="onnx or pt2. By default the ending of FILE.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -77,9 +77,9 @@ def export(
 def export_forecast(
     forecast: Annotated[Path, typer.Argument(metavar="FORECAST", help="Stored forecast.")],
     out: Out,
-    layout: Annotated[str, typer.Option(help="weatherbench, oceanbench, cmip or netcdf.")],
+    layout: Annotated[str, typer.Option(help="Layout: weatherbench, oceanbench, cmip or netcdf.")],
     initial: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="Initial states, as lead 0.")
+        Path | None, typer.Option(metavar="STORE", help="Training store whose initial states become lead 0.")
     ] = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -107,9 +107,9 @@ def push(
         str | None, typer.Option(help="Licence of the model, as apache-2.0.")
     ] = None,
     scores: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What evaluate wrote; the card quotes it.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of an evaluation; the card quotes its scores.")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Only the owner sees it.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Show the model to its owner only.")] = False,
     force: Force = False,
 ) -> None:
     """Publish a model and its card on the Hugging Face Hub."""

@@ -102,9 +102,9 @@ def lay_out(dataset: xr.Dataset, source: str) -> Laid:
         return _by_valid_time(dataset, source, init, member)
     if init is None:
         raise UserError(
-            f"{source}: has lead times ('{lead}') but no initial times; a coordinate of one of the names "
-            f"{', '.join(_INITS)} is looked for, found {_coordinates(dataset)}. Rename it (xarray: ds.rename), or add "
-            "it (ds.expand_dims(init_time=[...]))."
+            f"{source}: it has lead times ('{lead}'), but no coordinate is known as the initial time: expected one of "
+            f"{', '.join(_INITS)}; found {_coordinates(dataset)}. Rename yours (xarray: "
+            "ds.rename(start='init_time')), or add it (ds.expand_dims(init_time=[...]))."
         )
     leads = _lead_times(dataset, lead, source)
     inits = _init_times(dataset, init, source)
@@ -127,8 +127,8 @@ def _by_valid_time(dataset: xr.Dataset, source: str, init: str | None, member: s
     ]
     if init is None or dataset.variables[init].ndim or not times:
         raise UserError(
-            f"{source}: no lead times are found; a coordinate of one of the names {', '.join(_LEADS)} is looked for, "
-            f"found {_coordinates(dataset)}. Rename it (xarray: ds.rename(their_name='lead_time')); docs/judging.md "
+            f"{source}: no coordinate is known as the lead time: expected one of {', '.join(_LEADS)}; found "
+            f"{_coordinates(dataset)}. Rename yours (xarray: ds.rename(their_name='lead_time')); docs/judging.md "
             "lists the layouts."
         )
     inits = _init_times(dataset, init, source)

@@ -220,12 +220,12 @@ REFUSALS = {
     "no leads": (
         lambda ds: ds.isel(prediction_timedelta=1, drop=True),
         {},
-        "no lead times are found",
+        "no coordinate is known as the lead time: expected one of .*; found ",
     ),
     "no inits": (
         lambda ds: ds.isel(time=0, drop=True),
         {},
-        "has lead times .* but no initial times",
+        "it has lead times .* but no coordinate is known as the initial time: expected one of",
     ),
     "lead units": (
         lambda ds: ds.assign_coords(prediction_timedelta=[0, 24, 48, 72, 120]),
