@@ -117,7 +117,9 @@ def demo(
         Path | None,
         typer.Option("--out", "-o", help="Folder for everything. By default demo/TASK."),
     ] = None,
-    train: Annotated[bool, typer.Option("--train", help="Train a new model in place of the shipped one.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train a new model in place of the shipped one.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Show the whole path without internet. It prepares data, forecasts with the shipped model and judges it."""
@@ -138,10 +140,13 @@ def prepare(
     overwrite: Overwrite = False,
     workers: Annotated[
         int,
-        typer.Option(help="Processes that prepare gridded data.", callback=at_least(1, "--workers")),
+        typer.Option(
+            help="Processes that prepare gridded data.", callback=at_least(1, "--workers")
+        ),
     ] = 1,
     dask: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers prepare gridded data.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers prepare gridded data."),
     ] = None,
     force: Force = False,
 ) -> None:
@@ -171,7 +176,9 @@ def inspect(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    times: Annotated[int | None, typer.Option(min=2, help="Number of times to look at. By default all.")] = None,
+    times: Annotated[
+        int | None, typer.Option(min=2, help="Number of times to look at. By default all.")
+    ] = None,
 ) -> None:
     """Print what is in a store or file, and what is wrong. The exit code is 1 when a finding is fatal."""
     from triton_earth.workflow.inspect import inspect as run
@@ -213,7 +220,9 @@ def plan(
     store: Annotated[
         Path | None,
         typer.Option(
-            "--store", "-s", help="Training store, if it is prepared already: the plan is then exact."
+            "--store",
+            "-s",
+            help="Training store, if it is prepared already: the plan is then exact.",
         ),
     ] = None,
     processes: Annotated[
@@ -224,7 +233,10 @@ def plan(
         bool, typer.Option("--find-rate", help="Find a learning rate too; needs --store.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Run real steps on the device in place of counting operations.")
+        bool,
+        typer.Option(
+            "--measure", help="Run real steps on the device in place of counting operations."
+        ),
     ] = False,
 ) -> None:
     """Print what a training takes: memory, disk, hours. Nothing is written."""
@@ -254,11 +266,14 @@ def forecast(
     init: Init = None,
     forcings: Forcings = None,
     forcings_beyond: ForcingsBeyond = None,
-    batch_size: Annotated[str, typer.Option(help="Number of forecasts that are made together.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option(help="Number of forecasts that are made together.")
+    ] = "auto",
     members: Members = 1,
     perturb: Perturb = "auto",
     perturb_size: Annotated[
-        float, typer.Option(help="Size of a perturbation, over that of a step of the training data.")
+        float,
+        typer.Option(help="Size of a perturbation, over that of a step of the training data."),
     ] = 0.5,
     seed: Annotated[
         int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the members.")

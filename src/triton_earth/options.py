@@ -116,12 +116,15 @@ ForecastArgument = Annotated[
 TruthArgument = Annotated[
     str,
     typer.Argument(
-        metavar="TRUTH", help="Training store, or NetCDF or Zarr of another program with a time axis."
+        metavar="TRUTH",
+        help="Training store, or NetCDF or Zarr of another program with a time axis.",
     ),
 ]
 OutOrNone = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="New folder for scores and report. Without it no file is written."),
+    typer.Option(
+        "--out", "-o", help="New folder for scores and report. Without it no file is written."
+    ),
 ]
 Names = Annotated[
     list[str] | None,
@@ -216,7 +219,9 @@ ForecastSteps = Annotated[
 ]
 ForcingsBeyond = Annotated[
     str | None,
-    typer.Option(help="Forcings after the end of the store: repeat takes its last year again, 2002 that year."),
+    typer.Option(
+        help="Forcings after the end of the store: repeat takes its last year again, 2002 that year."
+    ),
 ]
 _MEMBERS = typer.Option(
     callback=at_least(1, "--members", 100_000),
@@ -242,7 +247,8 @@ Stabilize = Annotated[
 Network = Annotated[
     str | None,
     typer.Option(
-        metavar="MODULE:CLASS", help="Class of the MODEL's network, where no installed package has it."
+        metavar="MODULE:CLASS",
+        help="Class of the MODEL's network, where no installed package has it.",
     ),
 ]
 Seed = Annotated[int, typer.Option(callback=at_least(0, "--seed"), help="Seed of the bootstrap.")]
@@ -309,7 +315,10 @@ IndicesOption = Annotated[
     ),
 ]
 DropPaths = Annotated[
-    bool, typer.Option("--drop-paths", help="Leave out branches of the network at random, as in training.")
+    bool,
+    typer.Option(
+        "--drop-paths", help="Leave out branches of the network at random, as in training."
+    ),
 ]
 StatisticsOnly = Annotated[
     bool,

@@ -9,7 +9,9 @@ from triton_earth.options import Dask, Force, Out, at_least
 
 
 def bench(
-    file: Annotated[Path, typer.Argument(metavar="BENCH", help="File with the variants and the budget.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="BENCH", help="File with the variants and the budget.")
+    ],
     out: Out,
     jobs: Annotated[
         int, typer.Option(callback=at_least(1, "--jobs"), help="Processes that share the work.")

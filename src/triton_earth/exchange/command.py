@@ -15,10 +15,13 @@ def convert(
     to: Annotated[Path, typer.Option("--to", help="New folder of the model.")],
     experiment: Annotated[
         str | None,
-        typer.Option(help="weather, ocean, kuroshio or turbulence. By default found from the channels."),
+        typer.Option(
+            help="weather, ocean, kuroshio or turbulence. By default found from the channels."
+        ),
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Number of cells of the grid, as 64x64.")
+        str | None,
+        typer.Option(metavar="ROWSxCOLUMNS", help="Number of cells of the grid, as 64x64."),
     ] = None,
     mean: Annotated[
         Path | None, typer.Option(help="Means by channel, or the table of statistics by year.")
@@ -79,7 +82,8 @@ def export_forecast(
     out: Out,
     layout: Annotated[str, typer.Option(help="Layout: weatherbench, oceanbench, cmip or netcdf.")],
     initial: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="Training store whose initial states become lead 0.")
+        Path | None,
+        typer.Option(metavar="STORE", help="Training store whose initial states become lead 0."),
     ] = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -107,9 +111,12 @@ def push(
         str | None, typer.Option(help="Licence of the model, as apache-2.0.")
     ] = None,
     scores: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of an evaluation; the card quotes its scores.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of an evaluation; the card quotes its scores."),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Show the model to its owner only.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Show the model to its owner only.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Publish a model and its card on the Hugging Face Hub."""
