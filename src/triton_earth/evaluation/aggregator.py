@@ -94,7 +94,7 @@ class Case:
 
     @property
     def opponents(self) -> range:
-        """Positions of what forecasts are compared with: the baselines and, of several models, these too."""
+        """Positions of the forecasts that others are compared with: baselines and, of several models, models."""
         return self.forecasts if len(self.models) > 1 else self.forecasts[1:]
 
     @property
@@ -129,7 +129,7 @@ class Case:
         return inside if self.defined is None else self.defined & inside
 
     def reader(self) -> TruthReader:
-        """Return what reads the truth and refuses values that are not finite where scores are taken."""
+        """Return the reader of the truth, which refuses values that are not finite where scores are taken."""
         forecast = self.forecast
         return TruthReader(
             self.truth,
@@ -216,7 +216,7 @@ class Aggregator(ABC):
         raise NotImplementedError
 
     def merge(self: Kind, *others: Kind) -> Kind:
-        """Return what was kept of these and then the others' initial conditions."""
+        """Return one aggregator of the initial conditions of this one and then of the others."""
         merged = copy.copy(self)
         for name, axis in self.INIT_AXES.items():
             parts = [getattr(one, name) for one in (self, *others)]
@@ -282,7 +282,7 @@ class Family(ABC):
 
     @abstractmethod
     def start(self, case: Case) -> Sequence[Aggregator]:
-        """Return what keeps something of the fields of a case or a part of it; nothing where there are no scores."""
+        """Return the aggregators of a case or a part of it; none where there are no scores."""
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,6 @@ class Always(Family):
     begin: Callable[[Case], Aggregator | Sequence[Aggregator]]
 
     def start(self, case: Case) -> Sequence[Aggregator]:
-        """Return what keeps something of the fields."""
+        """Return its aggregators."""
         begun = self.begin(case)
         return [begun] if isinstance(begun, Aggregator) else begun

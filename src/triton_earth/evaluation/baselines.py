@@ -25,8 +25,8 @@ NO_TRAINING_SPLIT = (
 )
 
 ADVICE = (
-    "Beside persistence there is no baseline, and no anomaly correlation: the store has no training split. Name one "
-    "that has with --climatology STORE."
+    "Beside persistence there is no baseline, and no anomaly correlation: the store has no training split. Name a "
+    "store with a training split, --climatology STORE."
 )
 """What is said of scores without a climatology."""
 
@@ -163,7 +163,7 @@ def describe_climatology(store: TrainingStore, forecast: Forecasts, alignment: A
     starts = np.asarray(forecast.init_times)[alignment.available.any(axis=1)]
     if store.times.dtype.kind != starts.dtype.kind:
         raise UserError(
-            f"{path}: one of the store and the forecast has calendar times, the other model times (numbers). Name a "
+            f"{path}: expected the kind of times of the forecast, dates or numbers, found the other kind. Name a "
             "store with the same kind of times."
         )
     steps = float(np.asarray(forecast.time_step) / np.asarray(store.time_step))

@@ -135,7 +135,7 @@ class Bootstrap:
     def interval(
         self, samples: Float64[np.ndarray, "sample lead *rest"]
     ) -> Float64[np.ndarray, "lead *rest bound"]:
-        """Return the 95 % intervals at each lead of what `means` or a like function gave; NaN where there are none."""
+        """Return the 95 % intervals of samples at each lead, as `means` gives them; NaN where there are none."""
         tails = np.array([tail_probability(float(groups)) for groups in self.groups])
         bounds = percentile_interval(samples[1:], tails)
         return np.where(np.isnan(samples[0])[..., None], np.nan, bounds)
@@ -143,7 +143,7 @@ class Bootstrap:
     def joined_interval(
         self, samples: Float64[np.ndarray, "sample *rest"]
     ) -> Float64[np.ndarray, "*rest bound"]:
-        """Return the 95 % intervals of what joins several leads; NaN where the estimate itself is NaN."""
+        """Return the 95 % intervals of samples that join several leads; NaN where the estimate itself is NaN."""
         longest = int(self.blocks[-1])
         groups = len(self.available) / longest if longest > 1 else float(self.groups.max())
         bounds = percentile_interval(samples[1:], tail_probability(groups))

@@ -214,7 +214,7 @@ def evaluate_forecasts(
 
 
 def _attributes(finished: Finished, bands: LeadBands, said: list[str]) -> dict[str, Any]:
-    """Return what a reader of the scores must know about the evaluation."""
+    """Return the attributes that tell a reader of the scores about the evaluation."""
     case = finished.case
     provenance = [model.provenance for model in case.models]
     judged = case.names[: len(case.models)]
@@ -248,9 +248,7 @@ def _without(case: Case) -> list[str]:
     box = box_of(case.region)
     if box is None or not isinstance(case.grid, LatLonGrid) or not is_globe(case.grid):
         return []
-    return [
-        f"Spectra are those of the region {box}: isotropic ones and zonal ones; by degree there are none."
-    ]
+    return [f"Isotropic and zonal spectra are of the region {box}; there are no spectra by degree."]
 
 
 def _model_names(names: Sequence[str], references: Sequence[str]) -> list[str]:

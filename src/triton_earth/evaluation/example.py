@@ -43,7 +43,7 @@ class Examples(Family):
         return Examples(longest(case.alignment))
 
     def start(self, case: Case) -> list[Aggregator]:
-        """Return what keeps its fields."""
+        """Return the aggregator that keeps its fields."""
         return [ExampleFields(case, self.number)]
 
 

@@ -37,7 +37,7 @@ class Failures(Family):
     """The fields around the first failure of each model that a guard watches."""
 
     def start(self, case: Case) -> Sequence[Aggregator]:
-        """Return what keeps them."""
+        """Return the aggregators that keep them, one for each model."""
         return [FieldsAround(case, number) for number in range(len(case.models))]
 
 

@@ -16,7 +16,7 @@ _PICTURES = 2e7
 
 
 def needs_of(models: Sequence[Forecasts], regions: int = 0) -> Needs:
-    """Return what the evaluation of forecasts takes: one block of fields, the climatology, what is kept to the end.
+    """Return the needs of an evaluation: one block of fields, the climatology, the sums that are kept to the end.
 
         memory = 4 b v c (Σ mᵢ + 2 (M + 3)) + 4 · 366 v c + k + 16 M · 3 u c,      k = 8 (M + 3) n l (6 v (1 + r) + K)
 

@@ -25,7 +25,7 @@ def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:
     scored, stored = len(alignment.leads), len(forecast.lead_times)
     if scored < stored:
         ends = alignment.leads[-1] < stored - 1
-        why = "the truth ends there" if ends else "the truth has no such times between"
+        why = "the truth ends there" if ends else "the truth has no state at the others"
         found.append(f"Scored over {scored} of the forecast's {stored} leads: {why}.")
     absent = np.flatnonzero(alignment.starts < 0)
     if absent.size:
@@ -40,7 +40,5 @@ def coverage(forecast: Forecasts, alignment: Alignment) -> list[str]:
         parts = ", ".join(
             f"{counts[lead]} at step {alignment.numbers[lead]}" for lead in shown.tolist()
         )
-        found.append(
-            f"Of {len(alignment.starts)} initial conditions those with a truth are scored: {parts}."
-        )
+        found.append(f"Initial conditions with a truth, of {len(alignment.starts)}: {parts}.")
     return found

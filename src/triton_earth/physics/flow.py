@@ -10,7 +10,6 @@ from torch import Tensor
 from triton_earth.physics.spectral import (
     gradient,
     isotropic_sum,
-    isotropic_wavenumbers,
     wavenumbers,
 )
 
@@ -124,23 +123,6 @@ def palinstrophy(
     return isotropic_sum(density, shape, lengths).sum(dim=-1)
 
 
-def spectrum_wavenumbers(
-    shape: tuple[int, int], lengths: tuple[float, float]
-) -> Float[Tensor, " wavenumber"]:
-    """Return the wavenumber axis of the energy and enstrophy spectra.
-
-        k_b = b · 2π / max(L_y, L_x),      b = 0, 1, …
-
-    Args:
-        shape: Grid points (n_y, n_x).
-        lengths: Box lengths (L_y, L_x) in m.
-
-    Returns:
-        Shell centres in rad/m [wavenumber], float64.
-    """
-    return isotropic_wavenumbers(shape, lengths)
-
-
 def enstrophy_spectrum(
     vorticity: Float[Tensor, "*batch y x"], lengths: tuple[float, float]
 ) -> Float[Tensor, "*batch wavenumber"]:
@@ -153,7 +135,7 @@ def enstrophy_spectrum(
         lengths: Box lengths (L_y, L_x) in m.
 
     Returns:
-        Z [*batch, wavenumber] in s⁻² per shell; the axis is `spectrum_wavenumbers`.
+        Z [*batch, wavenumber] in s⁻² per shell; the axis is `isotropic_wavenumbers`.
     """
     return isotropic_sum(_half_square(vorticity), _shape(vorticity), lengths)
 
@@ -170,7 +152,7 @@ def energy_spectrum(
         lengths: Box lengths (L_y, L_x) in m.
 
     Returns:
-        E [*batch, wavenumber] in m²/s² per shell; the axis is `spectrum_wavenumbers`.
+        E [*batch, wavenumber] in m²/s² per shell; the axis is `isotropic_wavenumbers`.
     """
     shape = _shape(vorticity)
     density = _half_square(vorticity) * _inverse_laplacian(shape, lengths, vorticity)

@@ -14,6 +14,7 @@ import xarray as xr
 from PIL import Image
 
 from triton_earth.core.outputs.files import write_bytes
+from triton_earth.core.wording import variable_title
 from triton_earth.plots.colour_range import error_range, field_range
 from triton_earth.plots.frames import Frames, Tile
 
@@ -60,7 +61,8 @@ def animation(example: xr.Dataset, variable: str, file_format: Format = "webp") 
         Tile("Forecast", chosen["forecast"]),
         Tile("Error", chosen["error"], is_error=True),
     ]
-    return _encode(Frames([tiles], chosen["truth"], variable, field, error), file_format)
+    title = variable_title(example, variable)
+    return _encode(Frames([tiles], chosen["truth"], title, field, error), file_format)
 
 
 def comparison(
@@ -87,7 +89,8 @@ def comparison(
         [Tile("Truth", truth), *(Tile(name, one["forecast"]) for name, one in chosen.items())],
         [None, *(Tile("Error", one["error"], is_error=True) for one in chosen.values())],
     ]
-    frames = Frames(tiles, truth, variable, field, error_range(errors, field))
+    title = variable_title(next(iter(examples.values())), variable)
+    frames = Frames(tiles, truth, title, field, error_range(errors, field))
     return _encode(frames, file_format)
 
 

@@ -58,7 +58,7 @@ class Frames:
         self,
         tiles: Sequence[Sequence[Tile | None]],
         truth: xr.DataArray,
-        variable: str,
+        title: str,
         field: ColourRange,
         error: ColourRange,
     ) -> None:
@@ -67,12 +67,12 @@ class Frames:
         Args:
             tiles: Maps in rows of equal length; None leaves a place empty.
             truth: The truth, shape (lead_time, y, x); where it has no value, all maps are shaded.
-            variable: Name of the variable, for the colour bar.
+            title: The variable in words, for the colour bar.
             field: Colours of fields.
             error: Colours of errors.
         """
         self._tiles, self._truth = tiles, truth
-        self._variable = variable
+        self._title = title
         self._field, self._error = field, error
         self._layout = _Layout.of(truth, len(tiles), len(tiles[0]))
         self.leads = truth.sizes["lead_time"]
@@ -129,7 +129,9 @@ class Frames:
         layout = self._layout
         height, width = layout.frame
         units = units_of(self._truth)
-        words = shortened(self._variable.replace("_", " "), _BAR_LETTERS - len(units) - 3)
+        bar = layout.bars[0][1]
+        letters = max(8, min(_BAR_LETTERS, (bar.stop - bar.start) // 7) - len(units) - 3)
+        words = shortened(self._title, letters)
         titles = (with_units(words, units), with_units("error", units))
         with style():
             figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)

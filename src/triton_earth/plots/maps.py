@@ -18,6 +18,8 @@ _KILOMETRES = 1e4
 """Side of a box from which on its coordinates are metres, and its axes show km."""
 _WIDEST_CELL = 0.07
 _NARROWEST = 1.3
+_NARROW = 2.0
+"""Inches of a figure for each map below which only two longitudes have room."""
 _DEGREE_STEPS = [1, 1.5, 2, 3, 4.5, 5, 6, 9, 10]
 
 
@@ -123,18 +125,24 @@ def height_for_width(field: xr.DataArray) -> float:
 
 def label_degrees(grid: np.ndarray) -> None:
     """Put degrees on the outer maps of a grid of axes of shape (row, column)."""
+    figure = grid[0, 0].get_figure()
+    narrow = figure.get_size_inches()[0] < _NARROW * grid.shape[1]
     for axes in grid[:, 0]:
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=_DEGREE_STEPS))
         axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
     for axes in grid[-1]:
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=_DEGREE_STEPS))
+        axes.xaxis.set_major_locator(MaxNLocator(2 if narrow else 4, steps=_DEGREE_STEPS))
         axes.xaxis.set_major_formatter(
             lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W")
         )
 
 
 def colour_bar(
-    figure: Figure, grid: np.ndarray, colours: ColourRange, values: np.ndarray, title: str
+    figure: Figure,
+    grid: np.ndarray,
+    colours: ColourRange,
+    values: np.ndarray,
+    title: str,
 ) -> None:
     """Put one colour bar beside maps that share their colours.
 

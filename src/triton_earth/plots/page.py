@@ -117,7 +117,7 @@ class Section:
 
 
 def shading(scores: xr.Dataset) -> str:
-    """Return what the shading of curves is."""
+    """Return a sentence on the shading of curves."""
     return f"Shading: {scores.attrs.get('interval', '95 % interval')}. "
 
 

@@ -213,6 +213,8 @@ def _draw_with_axes(
             own = list(group)
             first = rows[own[0]]
             values = np.stack([rows[number].field.values[shown] for number in own])
-            title = with_units(first.words, units_of(truth))
+            units = units_of(truth)
+            room = min(40, max(16, int(13 * height * len(own)))) - len(units) - 3
+            title = with_units(shortened(first.words, room), units)
             colour_bar(figure, grid[own], first.colours, values, title)
     return figure, grid

@@ -101,7 +101,7 @@ def write_training_report(logs: xr.Dataset, path: Path, title: str) -> None:
 
 
 def _findings(logs: xr.Dataset) -> list[tuple[str, str]]:
-    """Return what was reached, each with how the page marks it."""
+    """Return findings on what the training reached."""
     validated = logs.isel(step=np.flatnonzero(np.isfinite(logs["persistence_mse"].values)))
     if not validated.sizes["step"]:
         return [("bad", "The logs hold no validation: their rows are lost.")]

@@ -117,7 +117,7 @@ def test_initial_times_that_the_truth_lacks_are_left_out(noisy, flow, forecasts_
     assert scores["initial_conditions"].values.tolist() == [4, 4, 4, 4, 4, 4, 2]
     assert scores.attrs["remarks"].splitlines() == [
         "2 of 6 initial conditions are left out: the truth does not have their initial times, -1.0 to -0.5.",
-        "Of 6 initial conditions those with a truth are scored: 4 at step 1, 4 at step 3, 4 at step 4, 4 at step 5, "
+        "Initial conditions with a truth, of 6: 4 at step 1, 4 at step 3, 4 at step 4, 4 at step 5, "
         "2 at step 7.",
     ]
     one = scores.sel(forecast="triton")
@@ -248,7 +248,7 @@ def test_forecast_longer_than_the_truth(flow, forecasts_of, truth_of):
     assert (scores.attrs["evaluated_leads"], scores.attrs["forecast_leads"]) == (7, 16)
     assert scores.attrs["remarks"].splitlines() == [
         "Scored over 7 of the forecast's 16 leads: the truth ends there.",
-        "Of 6 initial conditions those with a truth are scored: 6 at step 1, 6 at step 3, 6 at step 4, 4 at step 5, "
+        "Initial conditions with a truth, of 6: 6 at step 1, 6 at step 3, 6 at step 4, 4 at step 5, "
         "3 at step 7.",
         "Steps 8 to 16 have no truth: area mean, variance, departure from the seasonal cycle, its drift and extremes "
         "are scored there against the training climate alone (beyond_*).",

@@ -13,6 +13,9 @@ from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.outputs.claim import MARK
 from triton_earth.core.outputs.files import sync, sync_tree, write_json
 from triton_earth.core.variables import VORTICITY, Variable, Variables
+from triton_earth.data.sources.files import open_files
+from triton_earth.evaluation.foreign.forecasts import XarrayForecasts, forecasts_from_xarray
+from triton_earth.evaluation.foreign.joined import joined
 from triton_earth.exchange import export_forecast as module
 from triton_earth.exchange.export_forecast import export_forecast
 from triton_earth.exchange.exported import join_levels
@@ -101,10 +104,9 @@ def test_weatherbench_has_its_names_dimensions_and_the_same_bits(tmp_path, membe
 
 
 def test_weatherbench_is_read_again_as_the_same_forecast(tmp_path):
-    foreign = pytest.importorskip("triton_earth.evaluation.foreign.forecasts")
     path = stored(tmp_path / "f.zarr")
     made = export_forecast(path, tmp_path / "wb.zarr", layout="weatherbench")
-    again = foreign.forecasts_from_xarray(xr.open_zarr(made, decode_timedelta=True))
+    again = forecasts_from_xarray(xr.open_zarr(made, decode_timedelta=True))
     own = ForecastStore.open(path)
     np.testing.assert_array_equal(again.lead_times, own.lead_times)
     order = [again.variables.names.index(name) for name in own.variables.names]
@@ -173,10 +175,10 @@ def test_cmip_has_a_file_for_each_variable_start_and_member(tmp_path):
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_cmip_is_read_again_as_the_same_forecast(tmp_path, members):
-    foreign = pytest.importorskip("triton_earth.evaluation.foreign.forecasts")
     path = stored(tmp_path / "f.zarr", members=members)
     made = export_forecast(path, tmp_path / "cmip", layout="cmip")
-    again = foreign.forecasts_from_files(f"{made}/*.nc", "theirs", rename={}, wanted=None)
+    parts = joined(open_files(f"{made}/*.nc"))
+    again = XarrayForecasts(parts, "theirs", rename={}, wanted=None)
     own = ForecastStore.open(path)
     assert again.members == members
     np.testing.assert_array_equal(again.lead_times, own.lead_times)
@@ -192,7 +194,7 @@ def test_cmip_is_read_again_as_the_same_forecast(tmp_path, members):
     twice = made / "tas_again.nc"
     twice.write_bytes(min(made.glob("tas_*.nc")).read_bytes())
     with pytest.raises(UserError, match="the variable 'tas' of this start is in more than one of"):
-        foreign.forecasts_from_files(f"{made}/*.nc", "theirs", rename={}, wanted=None)
+        joined(open_files(f"{made}/*.nc"))
 
 
 @pytest.mark.parametrize("calendar", [True, False])

@@ -63,16 +63,6 @@ def require_zarr_name(out: Path, remedy: str) -> None:
         )
 
 
-def make_folder(path: Path) -> None:
-    """Make a new folder, and those above it that are not there.
-
-    Raises:
-        UserError: if the system does not let us.
-    """
-    with writing(path):
-        path.mkdir(parents=True)
-
-
 def remove(path: Path) -> None:
     """Remove a file or folder if it exists."""
     if path.is_dir() and not path.is_symlink():

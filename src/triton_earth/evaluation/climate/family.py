@@ -49,7 +49,7 @@ class Climate(Family):
         return replace(self, setting=found)
 
     def start(self, case: Case) -> Sequence[Aggregator]:
-        """Return what puts runs together; nothing where there are no climate scores."""
+        """Return the aggregator of runs; none where there are no climate scores."""
         return [] if self.setting is None else [ClimateRuns(case, self.setting)]
 
 
@@ -175,7 +175,7 @@ def _add_means(results: Results, records: ClimateRecords, setting: ClimateSettin
 def _by_run(
     records: ClimateRecords, setting: ClimateSetting, units: list[str]
 ) -> Iterator[tuple[str, tuple[str, ...], np.ndarray, str, str | list[str], str]]:
-    """Yield name, dimensions, values, title, units and definition of what has no interval."""
+    """Yield name, dimensions, values, title, units and definition of the scores without an interval."""
     floor = np.stack([setting.floor[name] for name in STATISTICS])
     run, of_variable = ("model", "init"), ("model", "init", "variable")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -184,7 +184,7 @@ def _by_run(
         "climate_definition",
         ("climate_statistic",),
         np.array([DEFINITIONS[name] for name in STATISTICS]),
-        "what the climate score is",
+        "definition of the climate score",
         "",
         "in words",
     )
@@ -194,7 +194,7 @@ def _by_run(
         records.statistics,
         "climate score",
         "1",
-        "departure of a run from the training climate; climate_definition says what each score is",
+        "departure of a run from the training climate; climate_definition defines the scores",
     )
     yield (
         "climate_floor",

@@ -100,7 +100,7 @@ def measure_floor(
 def _factor(
     name: str, steps: int, run: RunStatistics, reference: ClimateReference, whole: ClimateReference
 ) -> float:
-    """Return what turns the noise of a stretch against the rest into that of the run against the whole."""
+    """Return the factor from the noise of a stretch against the rest to that of the run against the whole."""
     own, other = run.steps, steps
     if name in WINDOWED:
         window: int = getattr(whole.measures, WINDOWED[name])

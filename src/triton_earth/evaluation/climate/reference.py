@@ -307,7 +307,7 @@ def fit_expectation(
     step: Duration,
     by_step: bool,
 ) -> Expectation:
-    """Return what numbers are on average at each time; those that are NaN are not known.
+    """Return the mean of numbers at each time; NaN among them is not known.
 
     Args:
         times: Times of the numbers.
@@ -355,7 +355,7 @@ def _excess(
 def _mean_by_step(
     steps: Int[np.ndarray, " time"], numbers: Float64[np.ndarray, "time channel column"]
 ) -> Float64[np.ndarray, "step channel column"]:
-    """Return the mean of what is known at each step since the start, interpolated to the steps where nothing is."""
+    """Return the mean of known numbers at each step since the start, interpolated to the steps without any."""
     all_steps = np.arange(steps.max() + 1)
     found = np.zeros((len(all_steps), *numbers.shape[1:]))
     for column in range(numbers.shape[2]):

@@ -48,7 +48,7 @@ class ClimateSetting:
     def measured(
         cls, store: TrainingStore, climate: TrainingClimate, steps: int, starts: Sequence[int]
     ) -> "ClimateSetting":
-        """Return what runs of so many steps are compared with, floor and bands measured on the training split.
+        """Return the setting of runs of so many steps: floor and bands, measured on the training split.
 
         Args:
             store: Training store.
@@ -58,9 +58,9 @@ class ClimateSetting:
         """
         floor = measure_floor(store, climate, steps, starts)
         remark = (
-            "Climate scores compare each run with the training climate at the same times. Their noise floor is what "
-            f"{floor.count} stretches of up to {floor.steps} steps of the training split score against the rest of it "
-            f"({climate.fold_word} held out)."
+            "Climate scores compare each run with the training climate at the same times. Their noise floor is the "
+            f"score of {floor.count} stretches of the training split, up to {floor.steps} steps long, against the rest "
+            f"of it ({climate.fold_word} held out)."
         )
         return cls(
             climate.reference,

@@ -39,12 +39,12 @@ SEASONAL = 0.3
 FAILURES = {
     "blow_up": "a value is not finite, or the mean square anomaly of a window is above "
     f"{BLOW_UP:g} times that expected",
-    "drift": "the area mean of a window departs from the season by more than the truth's own windows do",
-    "season_lost": "the annual wave of a variable that has one is weaker or stronger by more than "
+    "drift": "the area mean of a window departs from the season by more than that of any window of the truth",
+    "season_lost": "the annual wave, of a variable with an annual wave, is weaker or stronger by more than "
     f"{SEASON_AMPLITUDE:.0%}, or more than {SEASON_DAYS:g} days early or late",
-    "frozen": "the change per step or the variance of the smallest scales of a window is below what the truth's own "
-    "windows have: the run freezes or blurs",
-    "variance": "the mean square anomaly of a window is outside what the truth's own windows have",
+    "frozen": "the change per step or the variance of the smallest scales of a window is below that of the "
+    "windows of the truth: the run freezes or blurs",
+    "variance": "the mean square anomaly of a window is outside the range of the windows of the truth",
 }
 """The ways to leave the climate, in the order in which they are named."""
 

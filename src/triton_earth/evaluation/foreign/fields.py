@@ -139,8 +139,8 @@ class Fields:
         others = {*array.dims} - {self._time, self._rows.name, self._columns.name, dimension}
         if others and any(array.sizes[other] > 1 for other in others):
             raise UserError(
-                f"{what} also depends on {sorted(map(str, others))}. Choose one of each (xarray: ds.isel), or leave "
-                "the variable out (ds.drop_vars)."
+                f"{what} also depends on {sorted(map(str, others))}. Choose one value of each dimension (xarray: "
+                "ds.isel), or leave the variable out (ds.drop_vars)."
             )
         levels: dict[int, float | None] = {0: None}
         if level is not None:
@@ -176,8 +176,8 @@ class Fields:
         units = variables[0].units if given else (known.units if known else stated)
         if units is None:
             raise UserError(
-                f"{what} does not say its units, and its name is not a known one. Add them (xarray: "
-                f"ds['{array.name}'].attrs['units'] = 'm s-1'), or leave the variable out (ds.drop_vars)."
+                f"{what} does not say its units, and its name is not in the table of known variables. Add them "
+                f"(xarray: ds['{array.name}'].attrs['units'] = 'm s-1'), or leave the variable out (ds.drop_vars)."
             )
         if stated is None:
             stated = units

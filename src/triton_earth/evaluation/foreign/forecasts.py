@@ -12,9 +12,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid
 from triton_earth.core.time import Duration
 from triton_earth.core.variables import Variables
-from triton_earth.data.sources.files import open_files
 from triton_earth.evaluation.foreign.fields import Fields, parse_rename, require_renamed
-from triton_earth.evaluation.foreign.joined import joined
 from triton_earth.evaluation.foreign.layouts import INIT, LEAD, MEMBER, Laid, lay_out
 from triton_earth.rollout.ensemble import mean_over_members
 from triton_earth.rollout.storage.forecast_store import fields_in_chunk
@@ -182,19 +180,6 @@ def forecasts_from_xarray(
     mapping = parse_rename(rename)
     require_renamed(mapping, datasets)
     return XarrayForecasts(parts, name, rename=mapping, wanted=variables)
-
-
-def forecasts_from_files(
-    path: str, name: str, *, rename: Mapping[str, str], wanted: Variables | None
-) -> XarrayForecasts:
-    """Make forecasts of NetCDF or Zarr files; those that a pattern matches are parts of one forecast.
-
-    Parts have different initial times; or, as CMIP has them, other variables or members of one.
-
-    Raises:
-        UserError: as `forecasts_from_xarray`, and if there is no such file or it cannot be read.
-    """
-    return XarrayForecasts(joined(open_files(path)), name, rename=rename, wanted=wanted)
 
 
 def _template(laid: Laid) -> xr.Dataset:

@@ -56,8 +56,8 @@ def on_common_cells(
         before, after = int(ours[channel].sum()), int(common[channel].sum())
         if not after and before:
             raise UserError(
-                f"'{name}' has a value in {before} cells of the truth and in none of these of the forecast. Check its "
-                "land mask, and that both are on one grid."
+                f"'{name}' has values in {before} cells of the truth, and the forecast in none of these cells. Check "
+                "its land mask, and that both are on one grid."
             )
         if after < before:
             said.append(

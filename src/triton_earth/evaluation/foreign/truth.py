@@ -14,7 +14,6 @@ from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_time, uniform_step
 from triton_earth.core.variables import Variables
 from triton_earth.data.preparation.periods import first_moment, last_moment
-from triton_earth.data.sources.files import open_files
 from triton_earth.data.sources.times.axis import find_time
 from triton_earth.data.sources.times.calendars import decode
 from triton_earth.data.sources.times.steps import regular_times, require_ascending
@@ -132,17 +131,6 @@ class XarrayTruth(TrainingStore):
             if self._cut is not None:
                 values = values[:, :, self._cut.rows[:, None], self._cut.columns]
             out[here] = values[local - local[0]]
-
-
-def truth_from_files(
-    path: str, *, rename: Mapping[str, str], wanted: Variables | None
-) -> XarrayTruth:
-    """Make a truth of NetCDF or Zarr files.
-
-    Raises:
-        UserError: as `XarrayTruth`, and if there is no such file or it cannot be read.
-    """
-    return XarrayTruth(open_files(path), path, rename=rename, wanted=wanted)
 
 
 def with_period(store: TrainingStore, period: str) -> TrainingStore:

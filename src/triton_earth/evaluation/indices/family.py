@@ -53,7 +53,7 @@ class Indices(Family):
         return replace(self, fitted=fitted)
 
     def start(self, case: Case) -> Sequence[Aggregator]:
-        """Return what measures the indices."""
+        """Return the aggregator that measures the indices."""
         return [IndexSeries(case, self.fitted)]
 
     def _places(self, case: Case) -> tuple[list[Place], list[str]]:

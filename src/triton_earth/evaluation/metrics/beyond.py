@@ -42,7 +42,7 @@ Means = Float64[np.ndarray, "model init lead variable"]
 
 
 def beyond(case: Case) -> list[Aggregator]:
-    """Return what keeps something of the leads beyond the truth; nothing where every lead is within it."""
+    """Return the aggregator of the leads beyond the truth; none where the truth reaches every lead."""
     steps = beyond_truth(case.forecast, case.alignment)
     return [BeyondMeans(case, steps)] if steps.size else []
 
@@ -169,7 +169,7 @@ class BeyondMeans(Aggregator):
             long_name="quantile of the field beyond the truth",
             units=units,
             definition="value below which the given part of the valid area lies, averaged over initial conditions; "
-            "training_extreme is what it is in the training split",
+            "training_extreme is that of the training split",
         )
         if isinstance(case.training, TrainingStore) and TRAIN in case.training.split_names:
             results.add_plain(

@@ -34,7 +34,7 @@ class ByRegion(Family):
         return describe_regions(self.regions)
 
     def start(self, case: Case) -> list[Aggregator]:
-        """Return what keeps the sums of each region."""
+        """Return the aggregator of the sums of each region."""
         return [ErrorsByRegion(case, self.regions)]
 
 

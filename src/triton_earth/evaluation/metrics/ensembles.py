@@ -100,7 +100,7 @@ def rank_histogram(
 
 
 def ensembles(case: Case) -> list[Aggregator]:
-    """Return what keeps something of the members of each model that is an ensemble."""
+    """Return an aggregator of the members for each model that is an ensemble."""
     return [
         EnsembleMeans(case, number, model.members)
         for number, model in enumerate(case.models)
@@ -280,8 +280,8 @@ def _beside_single(finished: Finished, kept: list[EnsembleMeans]) -> xr.Dataset:
         (bootstrap.means(values) for values in each),
         long_name="continuous ranked probability score",
         units=[variable.units for variable in finished.case.variables],
-        definition="of ensembles the fair CRPS of their members, of single forecasts their mae, which is what the CRPS "
-        "of a single value is",
+        definition="fair CRPS of the members of an ensemble; mae of a single forecast, which equals the CRPS of a "
+        "single value",
     )
     return results.dataset()
 

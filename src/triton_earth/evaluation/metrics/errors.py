@@ -104,7 +104,7 @@ class Errors(Aggregator):
             by_start,
             long_name="root mean square error of each initial condition",
             units=[variable.units for variable in case.variables],
-            definition="as rmse, of one initial condition, at some leads; missing where there is no truth",
+            definition="rmse of a single initial condition, at some leads; missing where there is no truth",
         )
         title = {"long_name": "lead time of the errors of single initial conditions"}
         return results.dataset(

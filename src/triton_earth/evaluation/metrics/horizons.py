@@ -312,7 +312,7 @@ def _add_stability(results: Results, each: list[Stability]) -> None:
         _finite_or_nan(np.stack([one.horizon for one in each])),
         long_name="stability horizon of each initial condition",
         units="1",
-        definition=f"as stability_horizon, of one initial condition; {NOT_REACHED}",
+        definition=f"stability_horizon of a single initial condition; {NOT_REACHED}",
     )
     results.add_plain(
         "initial_stable",

@@ -107,7 +107,7 @@ def describe_regions(regions: Sequence[NamedRegion]) -> list[str]:
 
 
 def _land_of(regions: Sequence[NamedRegion]) -> str:
-    """Return what land is, in words, where land or sea is among the regions."""
+    """Return the definition of land, in words, where land or sea is among the regions."""
     sources = [region.land.source for region in regions if region.land is not None]
     return f"; land is where {sources[0]}" if sources else ""
 

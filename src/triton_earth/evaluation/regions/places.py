@@ -92,7 +92,7 @@ def describe_surface(place: Place | None, grid: Grid) -> list[str]:
 
 
 def surface_attribute(place: Place | None) -> dict[str, str]:
-    """Return what scores on one surface say about it: which, and what is land; nothing where both are scored."""
+    """Return the attributes of scores on one surface, with the definition of land; none where both are scored."""
     if not isinstance(place, SurfacePart):
         return {}
     return {"surface": f"{place.surface}; land is where {place.land.source}"}

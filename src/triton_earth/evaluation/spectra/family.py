@@ -12,7 +12,7 @@ from triton_earth.evaluation.spectra.zonal import zonal_spectra
 
 
 def spectra(case: Case) -> list[Aggregator]:
-    """Return what keeps the spectra of a case: of its flow with the totals, zonal, by degree and isotropic ones.
+    """Return the aggregators of the spectra of a case: of its flow with the totals, zonal, by degree and isotropic.
 
     In a region they are those of the box around it.
     """

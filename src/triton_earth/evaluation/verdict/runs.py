@@ -124,7 +124,7 @@ def _others_stable(scores: xr.Dataset, forecast: str, total: int | None) -> str:
 
 
 def variance(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding]:
-    """Return what a forecast keeps of the variance of anomalies where the truth cannot be predicted any more."""
+    """Return whether a forecast keeps the variance of anomalies where errors cannot be compared any more."""
     beyond = predictable(scores) < scores.sizes["lead_time"]
     if "activity" not in scores or not beyond or has_climate(scores, forecast):
         return []

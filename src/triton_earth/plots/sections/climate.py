@@ -110,7 +110,7 @@ def _marker(steps: np.ndarray) -> str:
 
 
 def _failures(scores: xr.Dataset) -> Markup:
-    """Return a table of what became of the runs of each model."""
+    """Return a table of the runs of each model: how many stay, how the others leave."""
     ways = [str(name) for name in scores["failure"].values]
     rows = []
     for model in (str(name) for name in scores["model"].values):

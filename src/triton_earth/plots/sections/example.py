@@ -29,7 +29,7 @@ def example_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> 
     """Return the section that shows the forecasts of one initial condition, of one model or of several side by side."""
     first = next(iter(examples.values()))
     seen = several_models(examples) if len(examples) > 1 else one_forecast(first)
-    return [Section("One forecast, seen", seen + left_out(variable_names(first)))]
+    return [Section("One forecast in pictures", seen + left_out(variable_names(first)))]
 
 
 def one_forecast(example: xr.Dataset) -> Markup:

@@ -56,7 +56,7 @@ def triage(record: Mapping[str, Any], forecasts: int, example: xr.Dataset | None
     happened = stopped if str(record["policy"]) == "stop" else ""
     body = paragraph(
         f"{len(first)} of {forecasts} forecasts left the training climate during the rollout{happened}. Climate: "
-        f"{basis}.{_began(len(began))} What went first:"
+        f"{basis}.{_began(len(began))} The first to leave:"
     ) + _table(first, example)
     if example is not None:
         body += _picture(first[0], example)
@@ -78,7 +78,7 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
         "Forecast",
         "Step",
         "Variable",
-        "What left",
+        "Statistic",
         "Value",
         "Climate",
         "Where",

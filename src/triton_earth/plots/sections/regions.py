@@ -44,8 +44,8 @@ ERROR = f"rmse{SUFFIX}"
 """Score that is shown by region; the score files hold more."""
 
 _MARKS = (
-    "In the tables ✓: the model is better than every baseline, ✗: it is worse than one; each time the 95 % interval of "
-    "the paired difference of mean square errors does not hold zero."
+    "In the tables ✓ stands where the model is better than every baseline, ✗ where it is worse than any: the 95 % "
+    "interval of the paired difference of mean square errors does not hold zero."
 )
 
 

@@ -214,7 +214,9 @@ def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> Markup:
     without = [variable for variable in variables if variable not in having]
     if without:
         parts.append(
-            paragraph(f"No such spectrum of {', '.join(without)}: it takes a value in every cell.")
+            paragraph(
+                f"No spectrum of {', '.join(without)}: a spectrum takes a value in every cell."
+            )
         )
     return together(parts) + left_out(having)
 

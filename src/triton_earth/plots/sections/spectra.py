@@ -132,7 +132,7 @@ def _log_log(axes: Axes, scale: xr.DataArray) -> None:
 
 
 def _label(figure: Figure, axes: Axes, spectrum: xr.DataArray) -> None:
-    """Say beside the first panel what is drawn, and below all of what."""
+    """Name the spectrum beside the first panel, and its sources below all panels."""
     words = long_name(spectrum)
     title = with_units(words[:1].upper() + words[1:], units_of(spectrum))
     axes.set_ylabel(shortened(title, 40))

@@ -134,8 +134,8 @@ class EvaluationConfig(StrictConfig):
         needless = [f"--{key}" for key in _OF_ROLLOUT if getattr(config, key)]
         if not config.is_rolled_out and needless:
             raise UserError(
-                f"{', '.join(needless)}: a stored forecast is judged as it is. Give these to `triton-earth forecast`, "
-                "or judge a model with --steps or --length."
+                f"{', '.join(needless)}: a stored forecast is judged as it is. Give these options to "
+                "`triton-earth forecast`, or judge a model with --steps or --length."
             )
         if config.is_rolled_out and (config.workers > 1 or config.dask is not None):
             raise UserError(
@@ -143,7 +143,7 @@ class EvaluationConfig(StrictConfig):
             )
         if config.is_rolled_out and config.season is not None:
             raise UserError(
-                "--season: a model is rolled out from the times that --init names. Name those of the season there."
+                "--season: a model is rolled out from the times that --init names. Name the times of the season there."
             )
         return config
 

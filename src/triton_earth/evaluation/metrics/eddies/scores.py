@@ -70,7 +70,7 @@ class Eddies(Family):
         return []
 
     def start(self, case: Case) -> list[Aggregator]:
-        """Return what finds and follows the eddies."""
+        """Return the aggregator that finds and follows the eddies."""
         return [EddySums(case, self.variable)]
 
 
@@ -269,8 +269,8 @@ class EddySums(Aggregator):
             np.stack(survival),
             long_name="part of the initial eddies still tracked",
             units="1",
-            definition=f"part of the eddies of the initial state that are found, within {MATCH / 1e3:g} km from stored "
-            "lead to stored lead, at every one so far: their lifetime",
+            definition="part of the eddies of the initial state that are found again at every stored lead so far, "
+            f"within {MATCH / 1e3:g} km of their place at the lead before: their lifetime",
         )
         results.add_plain(
             "eddy_kinetic_energy",

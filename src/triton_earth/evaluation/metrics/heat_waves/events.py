@@ -251,7 +251,7 @@ def heat_waves(
 
 
 def _percentile(pool: Float64[np.ndarray, "day cell"], percentile: float) -> np.ndarray:
-    """Return the percentile of what is not NaN; of cells without NaN all at once, which numpy does much faster."""
+    """Return the percentile of the values that are not NaN; cells without NaN are done at once, as it is faster."""
     found = np.empty(pool.shape[1])
     whole = ~np.isnan(pool).any(axis=0)
     found[whole] = np.percentile(pool[:, whole], percentile, axis=0)

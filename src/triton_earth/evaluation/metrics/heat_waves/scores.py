@@ -39,7 +39,7 @@ _BY_LEAD = {
     ),
     "heat_wave_iou": (
         "intersection over union of heat waves",
-        "area-weighted heat-wave days that forecast and truth share, divided by those that either has",
+        "area-weighted heat-wave days of both forecast and truth, divided by those of either",
     ),
 }
 
@@ -140,7 +140,7 @@ class HeatWaves(Family):
         return replace(self, climate=self.baseline(case).climate(tasks))
 
     def start(self, case: Case) -> list[Aggregator]:
-        """Return what finds the heat waves."""
+        """Return the aggregator that finds the heat waves."""
         assert self.climate is not None
         return [HeatWaveSums(case, self.baseline(case), self.climate)]
 
