@@ -51,7 +51,7 @@ def test_a_full_disk_is_seen_beforehand(verb, commands, refused, monkeypatch):
     monkeypatch.setattr("triton_earth.workflow.plan.free_disk", lambda _: 100.0)
     line = refused(*commands[verb])
     assert re.search(r"takes [0-9.]+ .B of disk at \S+, and 0\.1 kB are free\. ", line), line
-    assert line.endswith("--force goes on all the same.")
+    assert line.endswith("--force goes on anyway.")
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in LITTLE_MEMORY])
@@ -60,7 +60,7 @@ def test_too_little_memory_is_seen_beforehand(verb, commands, refused, monkeypat
     monkeypatch.setattr("triton_earth.workflow.plan.free_memory", lambda: 100.0)
     line = refused(*commands[verb])
     assert re.search(r"takes [0-9.]+ .B of memory, and 0\.1 kB are free\. ", line), line
-    assert line.endswith("--force goes on all the same.")
+    assert line.endswith("--force goes on anyway.")
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ SPOILED = {
         lambda d: d, {"variables": ["t2m", {"name": "lsm", "role": "forcing"}]},
         "Give it `role: static`",
     ),
-    "only static": (lambda d: d, {"variables": [{"name": "lsm", "role": "static"}]}, "none is prognostic"),
+    "only static": (lambda d: d, {"variables": [{"name": "lsm", "role": "static"}]}, "no variable is prognostic"),
     "one time": (lambda d: d.isel(time=[3]), {}, "found 1 times"),
     "unsorted times": (lambda d: spoiled_times(d, swap), {}, "times do not ascend: 2001-01-07"),
     "repeated time": (lambda d: spoiled_times(d, repeat), {}, "the time 2001-01-07T00:00:00.000000000 occurs twice"),

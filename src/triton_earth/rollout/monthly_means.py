@@ -54,7 +54,7 @@ def whole_months(init_times: np.ndarray, time_step: Duration, steps: int) -> tup
     different = np.unique(init_times)
     if len(different) > 1:
         raise UserError(
-            f"--every {MONTH}: expected one initial time, as months of others end at other leads; found "
+            f"--every {MONTH}: expected one initial time, since the months of other starts end at other leads; found "
             f"{len(different)}, {describe_time(different[0])} to {describe_time(different[-1])}. Choose one with "
             "--init, and make a forecast of each."
         )

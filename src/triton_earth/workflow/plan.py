@@ -166,7 +166,7 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
         if memory > free:
             raise UserError(
                 f"{out}: the training takes {in_bytes(memory)} of the GPU's memory, and {in_bytes(free)} are free. "
-                f"{ADVICE} --force goes on all the same."
+                f"{ADVICE} --force goes on anyway."
             )
     require_fits(
         f"{out}: the training",

@@ -63,7 +63,7 @@ def require_fits(
         if needed > free:
             raise UserError(
                 f"{what} takes {in_bytes(needed)} of {kind}, and {in_bytes(free)} are free. {advice} "
-                "--force goes on all the same."
+                "--force goes on anyway."
             )
 
 

@@ -130,7 +130,8 @@ class GriddedSource:
         self._largest: dict[str, float] = {}
         if not len(self.variables.with_role(Role.PROGNOSTIC)):
             raise UserError(
-                "data.variables: none is prognostic, so there is nothing to forecast. Give one that role."
+                "data.variables: no variable is prognostic, so there is nothing to forecast. Give a variable the role "
+                "prognostic."
             )
         if data.missing_chunks == "refuse":
             for channels, files in zip(self._channels, self._files, strict=True):

@@ -56,7 +56,8 @@ def find_land(truth: Truth) -> Land:
     if missing:
         raise UserError(
             f"land and sea need a land fraction in every cell; '{fraction.name}' of the truth has none in {missing} of "
-            f"{field.size}. Prepare the store with all of it, or without it: then the coastlines of the package count."
+            f"{field.size}. Prepare the store with a whole land fraction, or without one: then the "
+            "coastlines of the package count."
         )
     scale, offset = FRACTION.conversion(fraction.units) or (1.0, 0.0)
     land = scale * field + offset >= LAND_AT_LEAST

@@ -285,7 +285,7 @@ class ForecastStore:
             if group.attrs.get("format") != FORMAT:
                 raise UserError(
                     f"{path}: this Zarr group was not written by `triton-earth forecast`. `triton-earth evaluate` "
-                    "judges those of others too, in the layouts of docs/judging.md."
+                    "judges forecasts of other programs too, in the layouts of docs/judging.md."
                 )
             if complete and not group.attrs.get("complete"):
                 raise UserError(

@@ -281,7 +281,7 @@ def _climatology(
     if isinstance(opened, list):
         if period is None:
             raise UserError(
-                f"--climatology {opened[0][0]}: no training split is known of it. Add --climatology-period START..END, "
+                f"--climatology {opened[0][0]}: it has no training split. Add --climatology-period START..END, "
                 "for example 1990..2019."
             )
         opened = _as_truth(opened, config, forecast.variables)

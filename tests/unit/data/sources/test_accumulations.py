@@ -94,7 +94,7 @@ def test_they_are_not_summed_in_silence(tmp_path, caplog):
             opened(path, step)
     with caplog.at_level(logging.WARNING):
         opened(path, choice={"name": "total_precipitation", "aggregate": "sum"})
-    assert "they are summed all the same, as the recipe says" in caplog.text
+    assert "they are summed anyway, as the recipe says" in caplog.text
     (finding,) = [one for one in inspect_files(str(path)).findings if one.kind == "accumulated"]
     assert "values grow for 1 d and then start again" in finding.message
     # What the remedy gives: the total of each day, with its date.

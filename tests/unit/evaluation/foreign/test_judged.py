@@ -327,7 +327,7 @@ def test_a_truth_is_refused_where_it_makes_no_sense(weatherbench, cf_truth, trut
         evaluate(weatherbench, forecast, **FEW)
     with pytest.raises(UserError, match=re.escape(f"{truth.path}: a training store, not a for")):
         evaluate(truth.path, truth.path, **FEW)
-    with pytest.raises(UserError, match="no training split is known of it"):
+    with pytest.raises(UserError, match="it has no training split"):
         evaluate(weatherbench, cf_truth, climatology=cf_truth, **FEW)
     nothing = cf_truth.where(cf_truth["lat"] > 100)
     with pytest.raises(UserError, match="of the truth: no value at 2000-01-01"):

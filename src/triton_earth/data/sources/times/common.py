@@ -263,7 +263,7 @@ def _require_own_amounts(one: TimedVariable, own: np.timedelta64, data: GriddedD
         f"{describe_duration(length)} and then start again, as accumulations since 00 UTC do"
     )
     if chosen == "sum":
-        logger.warning("prepare: %s; they are summed all the same, as the recipe says.", what)
+        logger.warning("prepare: %s; they are summed anyway, as the recipe says.", what)
         return
     raise UserError(
         f"{what}: expected amounts of {describe_duration(own)} each; their sum over data.step would count most of them "
