@@ -62,9 +62,9 @@ class SpectralConvolution(nn.Module):
             ],
             dim=-1,
         )
-        result = torch.view_as_complex(product.contiguous()).unflatten(0, (-1, columns))
-        result = result.permute(2, 3, 0, 1)  # batch, output, row, column
-        filled = spectrum.new_zeros(*result.shape[:2], height, width // 2 + 1)
-        filled[..., height - negative :, :columns] = result[:, :, :negative]
-        filled[..., :positive, :columns] = result[:, :, negative:]
-        return torch.fft.irfft2(filled, s=(height, width), norm="forward")
+        # Batch, output, row, column, part: with real numbers, since ONNX knows no complex zeros.
+        result = product.unflatten(0, (-1, columns)).permute(2, 3, 0, 1, 4)
+        filled = result.new_zeros(*result.shape[:2], height, width // 2 + 1, 2)
+        filled[..., height - negative :, :columns, :] = result[:, :, :negative]
+        filled[..., :positive, :columns, :] = result[:, :, negative:]
+        return torch.fft.irfft2(torch.view_as_complex(filled), s=(height, width), norm="forward")

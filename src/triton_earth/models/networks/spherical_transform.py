@@ -56,5 +56,7 @@ class SphericalHarmonics(nn.Module):
     ) -> Float[Tensor, "batch channel y x"]:
         """Return the maps that the coefficients make up."""
         parts = torch.einsum("mlbcp,mly->bcymp", coefficients, self.get_buffer("synthesis"))
-        waves = torch.view_as_complex(parts.contiguous())
+        # Real numbers are filled up with zeros, since ONNX has no such operation on complex ones.
+        missing = self.columns // 2 + 1 - self.degrees
+        waves = torch.view_as_complex(nn.functional.pad(parts, (0, 0, 0, missing)).contiguous())
         return torch.fft.irfft(waves, n=self.columns, dim=-1, norm="forward")

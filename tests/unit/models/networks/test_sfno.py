@@ -108,4 +108,4 @@ def test_a_forecaster_gives_the_network_its_grid(weather):
     forecaster = NetworkForecaster(
         config, weather.variables, weather.grid, weather.time_step, statistics(weather)
     )
-    assert forecaster.config.network.latitude == weather.grid.latitude
+    assert forecaster.config.network.latitude == tuple(weather.grid.latitude.tolist())
