@@ -95,8 +95,8 @@ def test_torchrun_gives_the_bits_of_one_process_with_two_parts(tiny_store, tmp_p
 def test_two_processes_agree_with_one_at_equal_batch(tiny_store, tmp_path):
     """Only the order of summation differs: 1e-5 of losses, scores and the weights' norm after 20 steps.
 
-    Left out are the biases that a group norm of single channels takes away again: their gradient is rounding error, which
-    Adam scales to steps of full size.
+    Left out are the biases that a group norm of single channels takes away again: their gradient is rounding error,
+    which Adam scales to steps of full size.
     """
     recipe = [*TINY_RECIPE, "train.steps=20", "train.horizon=2"]
     recipe += ["model.network.drop_path=0.0", "train.noise=0.0"]
