@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from scipy.stats import binom
 
 from triton_earth.core.lead_times import LeadTimes
 from triton_earth.core.wording import interval, is_baseline, number, units_of, variable_names
@@ -14,6 +15,10 @@ from triton_earth.evaluation.verdict.wording import MOST_NAMED, bracketed, horiz
 
 _FACTOR = 2.0
 _KEPT = (0.8, 1.25)
+_TRUTH_INSIDE = 0.95
+"""Part of the runs of another truth that stay inside the bands."""
+
+_CHANCE = 0.05
 _CRITERION_NONE = {"", "none", "nan"}
 
 
@@ -70,7 +75,19 @@ def climate(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
     first = leads.of_step(float(own["climate_horizon"].min()))
     answer = f"in {runs - left} of {runs} runs"
     details = f"The others leave it ({ways}), the first by {first}. {ratio}"
+    blown_up = bool(own["climate_failure"].sel(failure="blow_up").any())
+    if not blown_up and _as_many_as_of_truth(runs - left, runs):
+        details = f"{_AS_OF_TRUTH} {details}"
+        return [Finding("note", "climate", question, answer, details)]
     return [Finding("bad", "climate", question, answer, details)]
+
+
+_AS_OF_TRUTH = "Of another truth 95 % stay inside, so this may be chance."
+
+
+def _as_many_as_of_truth(inside: int, total: int) -> bool:
+    """Return whether so few runs inside may be chance where 95 of 100 are expected."""
+    return bool(binom.cdf(inside, total, _TRUTH_INSIDE) > _CHANCE)
 
 
 def has_climate(scores: xr.Dataset, forecast: str) -> bool:
@@ -102,6 +119,9 @@ def stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Findi
     criterion = text(scores, "stability_criterion", forecast)
     if criterion.lower() not in _CRITERION_NONE:
         details.append(f"First outside the band: {criterion}.")
+    if total is not None and _as_many_as_of_truth(round(fraction * total), total):
+        details.insert(0, _AS_OF_TRUTH)
+        return [Finding("note", "stability", question, share, " ".join(filter(None, details)))]
     return [Finding("bad", "stability", question, share, " ".join(filter(None, details)))]
 
 

@@ -67,6 +67,15 @@ def test_runs_that_leave_are_counted_by_how_they_leave():
     )
 
 
+@pytest.mark.parametrize(
+    ("failed", "kind"), [(["drift"], "note"), (["drift"] * 4, "bad"), (["blow_up"], "bad")]
+)
+def test_one_run_outside_may_be_chance_but_a_blow_up_is_none(failed, kind):
+    (finding,) = sentences(scores_of(failed + [None] * (20 - len(failed))), "climate")
+    assert finding.kind == kind
+    assert ("this may be chance" in finding.text) == (kind == "note")
+
+
 def test_single_leads_do_not_judge_the_stability_of_a_long_run():
     scores = scores_of([None])
     assert not sentences(scores, "stability")

@@ -48,6 +48,14 @@ def test_unstable_names_horizon_interval_and_criterion(scores):
     )
 
 
+def test_one_case_outside_may_be_chance(scores):
+    """Of 100 runs of another truth 5 leave the bands."""
+    scores["stable_fraction"].loc["triton"] = 15 / 16
+    finding = one(scores, "Stable")
+    assert (finding.kind, finding.answer) == ("note", "in 15 of 16 cases")
+    assert finding.details.startswith("Of another truth 95 % stay inside, so this may be chance.")
+
+
 def test_stability_of_a_mean_over_members_is_not_spoken_of(scores):
     scores["ensemble_spread"] = scores["rmse"].sel(forecast=["triton"])
     assert not [text for text in said(scores) if "Stable" in text]
