@@ -93,3 +93,10 @@ def test_every_public_name_has_an_example_that_runs(api_page, tmp_path, monkeypa
     for example in api_page.examples(page):
         exec(compile(example, "docs/api.md", "exec"), session)
     assert session["message"].startswith("nowhere.zarr: there is no training store")
+    # The README's is for a larger store.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## In Python")[2]
+    code = api_page.examples(readme)[0].replace("[60]", "[6]").replace("steps=99", "steps=5")
+    exec(compile(code, "README.md", "exec"), shown := {})
+    assert shown["forecast"].sizes["lead_time"] == 5
+    assert shown["fields"]["vorticity"].dims == ("batch", "time", "y", "x")
+    assert "rmse" in shown["scores"]
