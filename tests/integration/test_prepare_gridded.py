@@ -305,7 +305,7 @@ SPOILED = {
         lambda d: d.isel(latitude=[0, 1, 1, *range(2, 7)]), {},
         "latitude 'latitude' is not in order",
     ),
-    "one row": (lambda d: d.isel(latitude=[3]), {}, "must hold at least two finite numbers"),
+    "one row": (lambda d: d.isel(latitude=[3]), {}, "is a single value, -11.25; a map has at least two rows"),
     "text latitude": (
         lambda d: d.assign_coords(latitude=("latitude", [f"{x}N" for x in range(8)])), {},
         "must hold at least two finite numbers; found 8 of type",

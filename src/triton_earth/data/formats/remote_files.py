@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from triton_earth.core.errors import UserError, first_line
+from triton_earth.data.formats.foreign import START, foreign_start
 
 logger = logging.getLogger("triton_earth")
 
@@ -28,7 +29,12 @@ PROTOCOLS = (
     "memory",
 )
 """Storage that is read; others, such as ``reference``, take their addresses from templates, which may run code."""
-_ENDINGS = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".grib", ".grib2", ".grb", ".grb2")
+_ENDINGS = (
+    ".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".grib", ".grib2", ".grb", ".grb2", ".zip", ".gz", ".bz2", ".xz",
+    ".zst", ".tar", ".tgz", ".7z", ".json", ".xml", ".ncml", ".hdf", ".tif", ".tiff", ".csv", ".txt", ".mat", ".npy",
+    ".npz", ".html", ".bufr",
+)  # fmt: skip
+_OPENDAP = "/dodsC/"
 _HDF5 = b"\x89HDF"
 
 
@@ -39,6 +45,11 @@ def require_protocol(path: str) -> None:
         UserError: saying which are, or what to install.
     """
     protocol = path.split("://", 1)[0]
+    if _OPENDAP in path:
+        raise UserError(
+            f"{path}: an address of OPeNDAP, which gives arrays and no files. Name the file itself (THREDDS has it "
+            "under /fileServer/ in place of /dodsC/), or copy what you need (xr.open_dataset(ADDRESS).to_netcdf(...))."
+        )
     if protocol not in PROTOCOLS or "::" in path:
         raise UserError(
             f"{path}: '{protocol}://' is not read; known are {', '.join(PROTOCOLS)}, not chained. Download the data "
@@ -51,7 +62,7 @@ def require_protocol(path: str) -> None:
     except (ImportError, ValueError) as error:
         raise UserError(
             f"{path}: reading '{protocol}://' needs a package that is not here ({first_line(error)}). Install it "
-            "(gs: gcsfs, s3: s3fs, https: aiohttp, together with fsspec), or download the data and give its path."
+            "(pip install 'triton-earth[remote]' for https, s3 and gs), or download the data and give its path."
         ) from error
 
 
@@ -82,11 +93,19 @@ def in_place_or_fetched(path: str, storage_options: dict[str, Any]) -> Any:
     Args:
         path: Its address.
         storage_options: Options for its storage.
+
+    Raises:
+        UserError: if its first bytes are those of something that is not read.
     """
     files, inner = _filesystem(path, storage_options)
     opened = files.open(inner)
     try:
-        if opened.read(4) == _HDF5:
+        start = opened.read(START)
+        known = foreign_start(start)
+        if known is not None:
+            what, remedy = known
+            raise UserError(f"{path}: {what}; expected NetCDF, HDF5, GRIB or Zarr. {remedy}.")
+        if start[:4] == _HDF5:
             opened.seek(-4, 2)
             opened.read(4)
             opened.seek(0)

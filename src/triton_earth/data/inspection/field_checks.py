@@ -102,7 +102,7 @@ def inspect_variable(
     if channel:
         level, levels = channel, tuple(float(one) for one in range(array.sizes[channel]))
         names = {one: f"{name}[{one:g}]" for one in levels}
-    rows = [_dimension(dataset, kind) for kind in ("latitude", "longitude")]
+    rows = list(dict.fromkeys(_dimension(dataset, kind) for kind in ("latitude", "longitude")))
     order = [one for one in (level, *rows) if one is not None]
     _check_dimensions(
         inspection, dataset, name, array, [*order, *([dimension] if dimension else [])]
@@ -287,6 +287,8 @@ def _places(dataset: xr.Dataset) -> Callable[[int], str]:
     values = [dataset.variables[axis].values for axis in axes if axis is not None]
     if len(values) < 2 or any(one.ndim != 1 or one.dtype.kind not in "iuf" for one in values):
         return "cell {}".format
+    if len({dataset.variables[axis].dims for axis in axes if axis is not None}) == 1:
+        return "point {}".format
     latitude, longitude = values
 
     def place(cell: int) -> str:

@@ -20,7 +20,12 @@ from triton_earth.data.inspection.findings import Inspection, Severity
 from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
 from triton_earth.data.inspection.time_checks import inspect_times
 from triton_earth.data.sources.names import fields_of
-from triton_earth.data.sources.places.coordinates import Axis, latitude_axis, longitude_axis
+from triton_earth.data.sources.places.coordinates import (
+    Axis,
+    latitude_axis,
+    longitude_axis,
+    require_no_points,
+)
 
 
 @dataclass
@@ -63,10 +68,11 @@ def inspect_file(
         return inspection, summary
     dimension, summary.times, labels = inspect_times(inspection, source, dataset)
     is_single = dimension is None and summary.times is not None
-    curved = _inspect_mesh(inspection, source, dataset)
-    for kind, find in (("latitude", latitude_axis), ("longitude", longitude_axis)):
-        if curved:
-            break
+    flat = not _are_points(inspection, source, dataset) and not _inspect_mesh(
+        inspection, source, dataset
+    )
+    axes = (("latitude", latitude_axis), ("longitude", longitude_axis))
+    for kind, find in axes if flat else ():
         try:
             axis = find(dataset, source, None)
         except UserError as error:
@@ -81,6 +87,16 @@ def inspect_file(
         if found is not None:
             summary.fields[name] = replace(found, has_time=found.has_time or is_single)
     return inspection, summary
+
+
+def _are_points(inspection: Inspection, source: str, dataset: xr.Dataset) -> bool:
+    """Say that the fields are points without rows and columns, where they are."""
+    try:
+        require_no_points(dataset, source)
+    except UserError as error:
+        inspection.refused("points", error)
+        return True
+    return False
 
 
 def _inspect_mesh(inspection: Inspection, source: str, dataset: xr.Dataset) -> bool:

@@ -279,6 +279,8 @@ def _open_remote(path: str, storage_options: dict[str, Any], groups: tuple[str, 
 def _open_far_file(path: str, storage_options: dict[str, Any], groups: tuple[str, ...]) -> Opened:
     try:
         found = in_place_or_fetched(path, storage_options)
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: there is no such file, or no way to it. Check the address and the network."
@@ -287,6 +289,8 @@ def _open_far_file(path: str, storage_options: dict[str, Any], groups: tuple[str
         raise _unreachable(path, error) from error
     if not isinstance(found, str):
         return _open_netcdf(found, path, groups)
+    if is_zarr(found):
+        return [(path, dataset) for _, dataset in _open_zarr(found, local_store(found), {}, groups)]
     return [(path, dataset) for _, dataset in _open_file(found, path, groups)]
 
 

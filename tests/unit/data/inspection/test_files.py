@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.gridded import dataset, write
+from tests.gridded import dataset, source, write
+from triton_earth.core.errors import UserError
 from triton_earth.data.inspection.findings import Severity
 from triton_earth.data.inspection.source_checks import inspect_files
 
@@ -228,3 +229,38 @@ def test_the_original_channel_arrays(tmp_path):
         ("infinite", "fields[1]"),
     ]
     assert "data.array with name: fields, channels," in found.findings[0].remedy
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_points_are_named_once(tmp_path, files):
+    """Whatever the number of variables and files, and values are looked at all the same."""
+    points = dataset(30).isel(
+        latitude=slice(0, 8), longitude=xr.DataArray(np.arange(8), dims="cell")
+    )
+    points = points.isel(latitude=xr.DataArray(np.arange(8), dims="cell"))
+    points["t2m"][3, 5] = 9999.0
+    for number in range(files):
+        part = points.isel(time=slice(15 * number, 15 * (number + 1)))
+        write(tmp_path / f"{number}.nc", part.assign(other=part["t2m"] + 1))
+    found = inspect_files(str(tmp_path / "*.nc"))
+    (named,) = [one for one in found.findings if "points of an unstructured grid" in one.message]
+    assert named.kind == "points"
+    assert not {"unreadable", "latitude", "longitude"} & set(found.kinds)
+    (fill,) = [one for one in found.findings if one.kind == "fill-values" and one.variable == "t2m"]
+    assert "2001-01-04, point 5" in fill.message
+    with pytest.raises(UserError, match="'latitude' and 'longitude' both lie along 'cell'"):
+        source(tmp_path / "*.nc", variables=["2m_temperature"])
+
+
+def test_a_mesh_is_named_once(tmp_path):
+    data = dataset(30).rename(latitude="y", longitude="x")
+    rows, columns = np.meshgrid(data["y"], data["x"], indexing="ij")
+    places = {
+        "lat": (("y", "x"), rows * 0.9 + 0.01 * columns, {"units": "degrees_north"}),
+        "lon": (("y", "x"), columns + 0.1 * rows, {"units": "degrees_east"}),
+    }
+    data = data.drop_vars(["y", "x"]).assign_coords(places)
+    for number in range(2):
+        write(tmp_path / f"{number}.nc", data.isel(time=slice(15 * number, 15 * (number + 1))))
+    for path in (tmp_path / "0.nc", tmp_path / "*.nc"):
+        assert inspect_files(str(path)).kinds.count("curvilinear") == 1

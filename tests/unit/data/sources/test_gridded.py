@@ -1,10 +1,5 @@
 """Whatever way files are turned, cut and packed, the same canonical fields come out."""
 
-import functools
-import http.server
-import threading
-import warnings
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -225,45 +220,6 @@ def test_remote_zarr_is_read_through_fsspec(plain, version):
         same(source("memory://bucket/era5.zarr"), plain)
     finally:
         fsspec.filesystem("memory").rm("/bucket", recursive=True)
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *what):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A web server of a folder, and its address."""
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{serving.server_port}"
-        serving.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("version", [2, 3])
-def test_zarr_behind_a_web_server(plain, tmp_path, server, version):
-    pytest.importorskip("aiohttp")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # consolidated metadata are not part of version 3 yet
-        dataset().to_zarr(tmp_path / "era5.zarr", zarr_format=version, consolidated=True)
-    same(source(f"{server}/era5.zarr"), plain)
-    with pytest.raises(UserError, match=r"none\.zarr: cannot be read as Zarr"):
-        source(f"{server}/none.zarr")
-
-
-@pytest.mark.parametrize("form", ["NETCDF4", "NETCDF3_64BIT"])
-def test_netcdf_behind_a_web_server(plain, tmp_path, server, form):
-    """This one gives no parts of files, so that it is fetched; `test_paths.py` reads in parts."""
-    pytest.importorskip("aiohttp")
-    pytest.importorskip("h5netcdf")
-    dataset().to_netcdf(tmp_path / "era5.nc", format=form)
-    same(source(f"{server}/era5.nc"), plain)
-    with pytest.raises(UserError, match=r"none\.nc: there is no such file, or no way to it"):
-        source(f"{server}/none.nc")
 
 
 def test_shipped_data_are_named():

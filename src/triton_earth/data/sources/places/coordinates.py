@@ -292,6 +292,23 @@ def require_places(
             )
 
 
+def require_no_points(
+    dataset: xr.Dataset, source: str, dimensions: Iterable[Hashable] | None = None
+) -> None:
+    """Refuse a file whose latitudes and longitudes lie along one dimension.
+
+    Raises:
+        UserError: naming both.
+    """
+    names = [find_axis(dataset, kind, dimensions) for kind in ("latitude", "longitude")]
+    found = [dataset.variables[name].dims for name in names if name is not None]
+    if len(found) == 2 and len(found[0]) == 1 and found[0] == found[1]:
+        raise UserError(
+            f"{source}: '{names[0]}' and '{names[1]}' both lie along '{found[0][0]}': these are points of an "
+            "unstructured grid. Interpolate them onto latitudes times longitudes first (cdo remapnn,r360x180 IN OUT)."
+        )
+
+
 def _coordinate(
     dataset: xr.Dataset, kind: str, source: str, dimensions: Iterable[Hashable] | None
 ) -> tuple[str, np.ndarray]:
@@ -301,16 +318,11 @@ def _coordinate(
     require_places(dataset, source, (kind,))
     assert name is not None
     variable: Any = dataset.variables[name]
-    other = find_axis(dataset, "longitude" if kind == "latitude" else "latitude", dimensions)
-    if variable.ndim == 1 and other is not None and dataset.variables[other].dims == variable.dims:
+    require_no_points(dataset, source, dimensions)
+    if variable.size == 1:
         raise UserError(
-            f"{source}: '{name}' and '{other}' both lie along '{variable.dims[0]}': these are points of an "
-            "unstructured grid. Interpolate them onto latitudes times longitudes first (cdo remapnn,r360x180 IN OUT)."
-        )
-    if variable.ndim == 0:
-        raise UserError(
-            f"{source}: {kind} '{name}' is a single value, {variable.values}; a map has at least two rows and columns. "
-            "Choose another file."
+            f"{source}: {kind} '{name}' is a single value, {variable.values.item()}; a map has at least two rows and "
+            "columns. Choose another file."
         )
     if variable.ndim != 1:
         raise UserError(
