@@ -318,7 +318,7 @@ def test_a_truth_without_variance_has_no_correlation_and_takes_none_from_others(
     dry[2, 3] = 0.0
     scores = evaluate_forecast(forecasts_of(noisy), truth_of(dry), seed=2, resamples=50)
     count = len(flow)
-    counts = scores["correlated_conditions"].sel(variable="vorticity")
+    counts = scores["correlated_conditions"].sel(variable="vorticity", forecast="triton")
     assert counts.values.tolist() == [count, count, count - 1, *[count] * 4]
     others = [case for case in range(count) if case != 2]
     expected = np.mean(
@@ -343,4 +343,27 @@ def test_a_truth_without_variance_in_all_cases_has_no_correlation(
     dry[:, 3] = 0.0
     scores = evaluate_forecast(forecasts_of(noisy), truth_of(dry), seed=2, resamples=50)
     assert np.isnan(scores["correlation"].isel(lead_time=2)).all()
-    assert scores["correlated_conditions"].isel(lead_time=2).item() == 0
+    assert (scores["correlated_conditions"].isel(lead_time=2) == 0).all()
+
+
+def test_a_forecast_without_variance_takes_no_correlation_from_others(
+    noisy, flow, forecasts_of, truth_of
+):
+    """As persistence from a dry day; what it forecasts wrong is in its errors."""
+    dry = noisy.copy()
+    dry[2, 2] = 0.0
+    scores = evaluate_forecast(forecasts_of(dry), truth_of(flow), seed=2, resamples=50)
+    count = len(flow)
+    counts = scores["correlated_conditions"].sel(variable="vorticity")
+    assert counts.sel(forecast="triton").values.tolist() == [count, count, count - 1, *[count] * 4]
+    assert (counts.sel(forecast="persistence") == count).all()
+    others = [case for case in range(count) if case != 2]
+    expected = np.mean(
+        [np.corrcoef(noisy[case, 2].ravel(), flow[case, 3].ravel())[0, 1] for case in others]
+    )
+    one = scores.sel(forecast="triton", variable="vorticity").isel(lead_time=2)
+    assert one["correlation"].item() == pytest.approx(expected, rel=1e-5)
+    assert (
+        f"triton: the forecast of vorticity is the same in all cells in 1 of {7 * count} pairs of initial condition "
+        "and lead, first at step 3: its correlation is the mean over the others."
+    ) in scores.attrs["remarks"]

@@ -56,6 +56,14 @@ def matching(path: str, storage_options: dict[str, Any]) -> list[str]:
     )
 
 
+def are_here(path: str) -> bool:
+    """Return whether a recipe's path means files or folders on this machine that are there."""
+    if "://" in path:
+        return False
+    full = in_full(path)
+    return Path(full).exists() or (glob.has_magic(full) and bool(glob.glob(_pattern(full))))
+
+
 def in_full(path: str) -> str:
     """Return a path with the home folder for ``~`` and variables of the environment, unless one is called so."""
     if Path(path).exists():

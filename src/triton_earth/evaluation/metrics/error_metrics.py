@@ -141,6 +141,11 @@ def truth_varies(sums: ErrorSums) -> np.ndarray:
     return truth_variance(sums) > 0
 
 
+def both_vary(sums: ErrorSums) -> np.ndarray:
+    """Return where neither truth nor forecast is the same in all cells; one that is not finite is not the same."""
+    return truth_varies(sums) & (forecast_variance(sums) != 0)
+
+
 def _truth_is_not_zero(sums: ErrorSums) -> np.ndarray:
     return sums.truth_squared > 0
 
@@ -190,12 +195,12 @@ METRICS: dict[str, Metric] = {
             "correlation",
             "pattern correlation",
             "centred, area-weighted correlation of forecast and truth over the valid cells (of vorticity: the "
-            "vorticity correlation), for each initial condition, then averaged over those whose truth varies over "
-            "the cells",
+            "vorticity correlation), for each initial condition, then averaged over those of which truth and forecast "
+            "vary over the cells",
             correlation,
             _as_it_is,
             0,
-            defined=truth_varies,
+            defined=both_vary,
         ),
         Metric(
             "mae",
@@ -219,12 +224,12 @@ METRICS: dict[str, Metric] = {
             "acc",
             "anomaly correlation",
             "centred, area-weighted correlation of forecast and truth as departures from the climatology of the "
-            "training split, for each initial condition, then averaged over initial conditions",
+            "training split, for each initial condition, then averaged over those of which both vary over the cells",
             correlation,
             _as_it_is,
             0,
             anomalies=True,
-            defined=truth_varies,
+            defined=both_vary,
         ),
         Metric(
             "acc_uncentred",

@@ -13,7 +13,12 @@ from triton_earth.core.variables import Variables
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.alignment import spread_leads
 from triton_earth.evaluation.bootstrap import Bootstrap
-from triton_earth.evaluation.metrics.error_metrics import METRICS, mean_square_error, truth_varies
+from triton_earth.evaluation.metrics.error_metrics import (
+    METRICS,
+    both_vary,
+    mean_square_error,
+    truth_varies,
+)
 from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
 from triton_earth.evaluation.results import Results
 
@@ -77,12 +82,12 @@ class Errors(Aggregator):
         )
         results.add_plain(
             "correlated_conditions",
-            ("lead_time", "variable"),
-            self._correlated(finished).sum(axis=0),
+            DIMENSIONS,
+            np.stack([self._correlated(finished, one).sum(axis=0) for one in case.forecasts]),
             long_name="initial conditions that have a correlation",
             units="1",
-            definition="number of scored initial conditions whose truth varies over the cells; the pattern correlation "
-            "is the mean over these",
+            definition="number of scored initial conditions of which truth and forecast vary over the cells; the "
+            "pattern correlation is the mean over these",
         )
         for score in error_scores(case, self.sums, self.anomaly_sums):
             results.add(
@@ -114,21 +119,28 @@ class Errors(Aggregator):
     def remarks(self, finished: Finished) -> list[str]:
         """Return which variables have no correlation of some initial conditions, as rain on a dry day."""
         scored = finished.bootstrap.available
+        case, there = finished.case, scored[..., None] & truth_varies(self.of(0))
         found = []
-        for number, name in enumerate(finished.case.variables.names):
-            without = scored & ~self._correlated(finished)[..., number]
-            leads = np.flatnonzero(without.any(axis=0))
-            if leads.size:
-                step = finished.case.alignment.numbers[leads[0]]
-                found.append(
-                    f"The truth of {name} is the same in all cells in {int(without.sum())} of {int(scored.sum())} "
-                    f"pairs of initial condition and lead, first at step {step}: its correlation is the mean over the "
-                    "others."
-                )
+        for number, name in enumerate(case.variables.names):
+            without = {"The truth": scored & ~there[..., number]}
+            for one in case.forecasts:
+                lacks = there & ~self._correlated(finished, one)
+                without[f"{case.names[one]}: the forecast"] = lacks[..., number]
+            for whose, lacking in without.items():
+                leads = np.flatnonzero(lacking.any(axis=0))
+                if leads.size:
+                    found.append(
+                        f"{whose} of {name} is the same in all cells in "
+                        f"{int(lacking.sum())} of {int(scored.sum())} pairs of initial condition and lead, first at "
+                        f"step {case.alignment.numbers[leads[0]]}: its correlation is the mean over the others."
+                    )
         return found
 
-    def _correlated(self, finished: Finished) -> Bool[np.ndarray, "init lead variable"]:
-        return finished.bootstrap.available[..., None] & truth_varies(self.of(0))
+    def _correlated(
+        self, finished: Finished, source: int
+    ) -> Bool[np.ndarray, "init lead variable"]:
+        """Return where truth and forecast have a correlation."""
+        return finished.bootstrap.available[..., None] & both_vary(self.of(source))
 
 
 def put_sums(

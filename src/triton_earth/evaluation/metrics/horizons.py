@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 
 from triton_earth.evaluation.aggregator import TRUTH, Finished
 from triton_earth.evaluation.bootstrap import Bootstrap
-from triton_earth.evaluation.metrics.error_metrics import METRICS, correlation, truth_varies
+from triton_earth.evaluation.metrics.error_metrics import METRICS, both_vary, correlation
 from triton_earth.evaluation.metrics.error_sums import ErrorSums
 from triton_earth.evaluation.metrics.errors import Errors
 from triton_earth.evaluation.metrics.stability import (
@@ -256,7 +256,7 @@ def _only(sums: ErrorSums, variable: int) -> ErrorSums:
 
 def _joined(bootstrap: Bootstrap, sums: ErrorSums) -> np.ndarray:
     """Return the mean correlation of the initial conditions that have one."""
-    return bootstrap.means(correlation(sums), joined=True, defined=truth_varies(sums))
+    return bootstrap.means(correlation(sums), joined=True, defined=both_vary(sums))
 
 
 def _add(

@@ -1,6 +1,5 @@
 """What training has to know of its data: of the store, or of what the recipe will become before it is prepared."""
 
-import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from triton_earth.data.preparation.trajectories import SimulationData
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.gridded import GriddedSource
 from triton_earth.data.sources.named_sources import named_source, stand_in
+from triton_earth.data.sources.paths import are_here
 from triton_earth.data.sources.shipped import SHIPPED
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment, consecutive
@@ -94,7 +94,7 @@ def of_store(recipe: Recipe, store: TrainingStore) -> DescribedData:
 
 def _of_files(data: GriddedData, window: int) -> DescribedData:
     paths = [data.path] if isinstance(data.path, str) else list(data.path)
-    if all(path.startswith(SHIPPED) or glob.glob(path) for path in paths):
+    if all(path.startswith(SHIPPED) or are_here(path) for path in paths):
         source, origin = GriddedSource(data), "as in the files"
     else:
         named = named_source(data)
