@@ -142,8 +142,9 @@ def _webp(images: Iterable[Image.Image], durations: Sequence[int], buffer: io.By
         duration=list(durations),
         loop=0,
         lossless=True,
-        quality=20,
-        method=0,
+        quality=0,
+        method=1,
+        kmax=0,  # no frame is packed twice, once as a whole and once as a difference
     )
 
 

@@ -27,6 +27,7 @@ _STYLE: dict[str, object] = {
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
+    "axes.titley": 1.0,  # no search for what lies above the axes: nothing does
     "axes.labelsize": 9.0,
     "axes.labelcolor": _INK,
     "axes.edgecolor": "#8a9099",
