@@ -29,6 +29,7 @@ def test_scores_are_those_of_stored_forecasts(make, regions, tmp_path):
     for scores in both:
         scores["forecast"] = ["model", *scores["forecast"].values[1:]]
         scores["source"] = ["model", *scores["source"].values[1:]]
+        scores["model"] = ["model"]
     xr.testing.assert_allclose(*both, rtol=1e-5)
 
 
