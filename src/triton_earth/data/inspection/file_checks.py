@@ -21,7 +21,9 @@ from triton_earth.data.inspection.sampling import chosen_times, describe_chosen
 from triton_earth.data.inspection.time_checks import inspect_times
 from triton_earth.data.sources.names import fields_of
 from triton_earth.data.sources.places.coordinates import (
+    TRIPOLAR,
     Axis,
+    is_nominal,
     latitude_axis,
     longitude_axis,
     require_no_points,
@@ -184,6 +186,15 @@ def _describe_axis(inspection: Inspection, kind: str, axis: Axis, dataset: xr.Da
     left_out = dataset.sizes[axis.name] - len(axis.order)
     if kind == "longitude" and LatLonGrid((0.0, 1.0), tuple(axis.values)).is_global_in_longitude:
         inspection.facts[kind] += ", global"
+    if kind == "latitude" and is_nominal(dataset, axis):
+        inspection.add(
+            "nominal",
+            Severity.WARNING,
+            f"latitudes call themselves nominal and reach {axis.values[-1]:g} N: on a tripolar grid rows are no "
+            "circles of latitude there, and the file has no true places beside them.",
+            "Add these (two-dimensional latitudes and longitudes, as geolat and geolon of the model's static file), or "
+            f"take a region south of {TRIPOLAR:g} N.",
+        )
     if turned:
         how = "north to south" if kind == "latitude" else "not from 0 to 360"
         inspection.add(

@@ -1,5 +1,6 @@
 """One variable of one file: when and where its fields are, and reading some of them."""
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,9 @@ from triton_earth.data.sources.channels import Channels
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.errors import READ_ERRORS, first_line
 from triton_earth.data.sources.places.coordinates import (
+    TRIPOLAR,
     Axis,
+    is_nominal,
     latitude_axis,
     longitude_axis,
     same_longitudes,
@@ -23,6 +26,8 @@ from triton_earth.data.sources.places.coordinates import (
 from triton_earth.data.sources.times.axis import FileTimes, find_time, read_times
 from triton_earth.data.sources.times.steps import is_calendar_step, parse_step, require_ascending
 from triton_earth.data.sources.values.soundness import require_sound
+
+logger = logging.getLogger("triton_earth")
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,15 @@ class FileReader:
     ) -> Axis:
         key = (source, find.__name__, tuple(map(str, array.dims)))
         if key not in self._axes:
-            self._axes[key] = find(dataset, source, self.data.region, array.dims)
+            axis = find(dataset, source, self.data.region, array.dims)
+            if find is latitude_axis and is_nominal(dataset, axis) and not self._axes:
+                logger.warning(
+                    "prepare: %s: latitudes call themselves nominal, and north of %g N they may not be the true ones; "
+                    "see `triton-earth inspect`.",
+                    source,
+                    TRIPOLAR,
+                )
+            self._axes[key] = axis
         return self._axes[key]
 
 

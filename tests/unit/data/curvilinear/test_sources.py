@@ -136,6 +136,25 @@ def test_nominal_axes_are_not_taken_for_places(tmp_path):
     assert "curvilinear" not in inspect_files(str(same)).kinds
 
 
+def test_axes_that_call_themselves_nominal_are_named(tmp_path, caplog):
+    """As those of MOM6, whose true places may lie in another file."""
+    data = nominal().drop_vars(["latitude", "longitude"])
+    data["lat"].attrs["long_name"] = "h point nominal latitude"
+    path = write(tmp_path / "a.nc", data)
+    source(path, variables=["tos"])
+    assert caplog.text.count("latitudes call themselves nominal, and north of 60 N") == 1
+    (finding,) = [one for one in inspect_files(str(path)).findings if one.kind == "nominal"]
+    assert "reach 85 N" in finding.message
+    assert "geolat and geolon" in finding.remedy
+    caplog.clear()
+    source(path, variables=["tos"], region={"latitude": [-90, 58]})
+    assert "nominal" not in caplog.text
+    data = nominal(bend=0.0)
+    data["lat"].attrs["long_name"] = "nominal latitude"
+    true = write(tmp_path / "b.nc", data)
+    assert "nominal" not in inspect_files(str(true)).kinds
+
+
 @pytest.mark.parametrize("with_places", [True, False])
 def test_a_rotated_pole_with_and_without_true_places(tmp_path, with_places):
     rlat, rlon = np.arange(-20.0, 20, 1.0), np.arange(-25.0, 25, 1.0)
@@ -224,3 +243,31 @@ def test_wrf_has_places_that_depend_on_time_and_times_in_words(tmp_path):
     moving.to_netcdf(tmp_path / "moving.nc")
     with pytest.raises(UserError, match="latitude 'XLAT' changes in time: its grid moves"):
         source(tmp_path / "moving.nc", variables=choice, grid=grid)
+
+
+def test_velocities_of_a_rotated_pole_point_east_and_north_beside_land(tmp_path):
+    rlat, rlon = np.arange(-15.0, 15, 0.5), np.arange(-18.0, 18, 0.5)
+    lat, lon = rotated(rlat, rlon)
+    around = (rotated(rlat, rlon - 0.01), rotated(rlat, rlon + 0.01))
+    land = np.hypot(lat - 55, lon - 25) < 4
+    wind = [np.where(land, np.nan, one) for one in along(*around, *rotation(lat, lon))]
+    names = ("grid_eastward_wind", "grid_northward_wind")
+    fields = {
+        name: (one, {"units": "m s-1", "standard_name": standard_name})
+        for name, one, standard_name in zip(("uas", "vas"), wind, names, strict=True)
+    }
+    path = write(tmp_path / "a.nc", on_mesh(lat, lon, fields, names=("lat", "lon")))
+    variables = [{"name": name, "source": name} for name in ("uas", "vas")]
+    region = {"latitude": [44, 60], "longitude": [8, 32]}
+    for method, error in (("conservative", 0.02), ("bilinear", 0.005)):
+        grid = {"latitudes": 8, "longitudes": 12, "method": method}
+        opened = source(path, variables=variables, region=region, grid=grid)
+        made = opened.read(FIRST)[0]
+        true_lat, true_lon = places(opened)
+        far = np.hypot(true_lat - 55, true_lon - 25) > 7
+        assert np.isnan(made[:, np.hypot(true_lat - 55, true_lon - 25) < 2]).all()
+        for one, true in zip(made, rotation(true_lat, true_lon), strict=True):
+            assert np.abs(one - true)[far].max() < error
+        along_grid = source(path, variables=variables, region=region, grid=grid, rotate=[])
+        turned_by = np.abs(along_grid.read(FIRST)[0] - made)[:, far].max()
+        assert turned_by > 0.1

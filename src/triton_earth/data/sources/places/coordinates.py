@@ -43,6 +43,8 @@ _PRESSURES = ("Pa", "hPa", "kPa", "dbar")
 _RADIANS = ("radian", "radians", "rad")
 _RANK = {1: 0, 0: 2}
 """One dimension, then several, then none."""
+TRIPOLAR = 60.0
+"""Degrees north from which on the rows of tripolar ocean grids are no circles of latitude."""
 _ROUNDING = 1e-3
 """Part of a step by which angles in single precision, or made by adding up steps, may be off."""
 
@@ -190,6 +192,18 @@ def latitude_axis(
         inside = (ordered >= south - _ROUNDING * step) & (ordered <= north + _ROUNDING * step)
         order, ordered = order[inside], ordered[inside]
     return _axis(name, order, ordered, source)
+
+
+def is_nominal(dataset: xr.Dataset, latitude: Axis) -> bool:
+    """Return whether latitudes alone call themselves nominal, and reach to where the rows of tripolar grids bend."""
+    if latitude.values[-1] <= TRIPOLAR:
+        return False
+    along = [one for one in dataset.variables.values() if latitude.name in one.dims]
+    if any(one.ndim > 1 and is_described(one, "latitude") for one in along):
+        return False  # true ones beside them, which have been compared
+    return any(
+        one.ndim == 1 and "nominal" in (text_of(one, "long_name") or "").lower() for one in along
+    )
 
 
 def longitude_axis(
