@@ -56,6 +56,6 @@ def test_the_printed_recipe_leads_from_files_to_a_report(command, tmp_path, monk
     assert "Sea surface temperature" in page or "sea surface temperature" in page
     with xr.open_dataset(tmp_path / "report" / "scores.nc") as scores:
         names = scores["forecast"].values.tolist()
-        assert set(names[1:]) == {"persistence", "damped_persistence", "climatology"}
+        assert set(names[1:]) == {"persistence", "damped persistence", "climatology"}
         assert np.isfinite(scores["rmse"]).all()
         assert np.isfinite(scores["heat_wave_area"].sel(source="truth")[:4]).all()
