@@ -70,7 +70,7 @@ def variable_title(data: xr.Dataset | xr.DataArray, variable: str) -> str:
     level = variable.rpartition("_")[2]
     if words and level not in words and any(letter.isdigit() for letter in level):
         words = f"{words} ({level})"
-    words = words or variable.replace("_", " ")
+    words = (words or variable).replace("_", " ")
     return f"{words[:1].upper()}{words[1:]}"
 
 

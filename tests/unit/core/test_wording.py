@@ -84,7 +84,7 @@ def test_variables_in_words():
     names = ["sst", "temperature_sigma835", "geopotential_500", "2m_temperature"]
     data = xr.Dataset(coords={"variable": names})
     assert variable_title(data, "2m_temperature") == "2m temperature"
-    words = ["sea surface temperature", "air temperature", "geopotential at 500 hPa", ""]
+    words = ["sea_surface temperature", "air temperature", "geopotential at 500 hPa", ""]
     named = data.assign_coords({LONG_NAMES: ("variable", words)})
     assert [variable_title(named, name) for name in names] == [
         "Sea surface temperature",

@@ -135,8 +135,10 @@ def _answer(
     doubtful = bool(chance.known[lost].all() and not chance.worse[lost].any())
     first = int(np.flatnonzero(lost.any(axis=0))[0])
     to_the_end = bool(lost[:, first:].any(axis=0).all())
-    answer = f"until {leads.brief(first - 1)}" if first and to_the_end else "no"
-    answer += "; it may be chance" if doubtful else ""
+    until = bool(first) and to_the_end
+    answer = f"until {leads.brief(first - 1)}" if until else "no"
+    if doubtful:
+        answer += "; later it may be chance" if until else "; it may be chance"
     return answer, "bad" if baseline and not doubtful else "note"
 
 

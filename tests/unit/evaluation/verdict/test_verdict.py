@@ -138,6 +138,8 @@ def test_a_forecast_that_loses_to_the_end_says_from_where(make_scores):
     assert (finding.kind, finding.answer) == ("bad", "until day 21")
     assert "Loses from day 22 on (RMSE 100 against" in finding.text
     assert finding.text.endswith("is below zero at 21 of 30 leads, above zero at 9.")
+    bounds.loc[{"forecast": "triton"}][:, 21:] = [-1.0, 1.0]
+    assert one(scores, "Beats persistence").answer == "until day 21; later it may be chance"
 
 
 def test_equal_is_not_better(scores):
