@@ -214,7 +214,8 @@ def _draw_with_axes(
             first = rows[own[0]]
             values = np.stack([rows[number].field.values[shown] for number in own])
             units = units_of(truth)
-            room = min(40, max(16, int(13 * height * len(own)))) - len(units) - 3
-            title = with_units(shortened(first.words, room), units)
+            room = min(40, max(16, int(13 * height * len(own))))
+            words = shortened(first.words, max(8, room - len(units) - 3))
+            title = shortened(with_units(words, units), room)
             colour_bar(figure, grid[own], first.colours, values, title)
     return figure, grid
