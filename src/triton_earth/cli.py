@@ -24,6 +24,7 @@ from triton_earth.options import (
     Dask,
     Device,
     DropPaths,
+    EarlierStore,
     Eddies,
     Every,
     Force,
@@ -64,12 +65,14 @@ from triton_earth.options import (
     StatisticsOnly,
     StepsOfModel,
     StoreArgument,
+    StoreOfTrain,
     Surface,
     Title,
     TruthArgument,
     Weights,
     Workers,
     at_least,
+    store_and_changes,
 )
 
 if TYPE_CHECKING:
@@ -193,21 +196,19 @@ def inspect(
 @app.command()
 def train(
     recipe: RecipeArgument,
-    store: StoreArgument,
-    out: Out,
+    store: StoreOfTrain = None,
     overrides: Overrides = None,
+    *,
+    out: Out,
     resume: Resume = False,
     overwrite: Overwrite = False,
     force: Force = False,
+    earlier_store: EarlierStore = None,
 ) -> None:
     """Train the model of a recipe."""
     from triton_earth.workflow.train import train as run
 
-    if "=" in str(store) and not store.exists():
-        raise UserError(
-            f"train: expected a training store after {recipe}, found the change '{store}'. Write "
-            f"`triton-earth train {recipe} STORE --out {out} {store}`."
-        )
+    store, overrides = store_and_changes(recipe, store, overrides, earlier_store)
     run(recipe, store, out, overrides, resume=resume, overwrite=overwrite, force=force)
     if rank() == 0:
         typer.echo(f"model: {out / 'forecaster'}")
@@ -422,8 +423,7 @@ def compare(
     from triton_earth.workflow.evaluate import compare as run
 
     *forecasts, truth = options.pop("paths")
-    scores = run(forecasts, truth, **options)
-    _show(scores, out)
+    _show(run(forecasts, truth, **options), out)
 
 
 for _command in (bench, *EXCHANGE, *LISTINGS):

@@ -106,6 +106,13 @@ ModelArgument = Annotated[
     ),
 ]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")]
+StoreOfTrain = Annotated[Path | None, typer.Argument(metavar="STORE", help="Training store.")]
+EarlierStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", "-s", hidden=True, help="STORE, as scripts of earlier versions say it."
+    ),
+]
 ForecastArgument = Annotated[
     str,
     typer.Argument(
@@ -337,3 +344,23 @@ MeanAndSpread = Annotated[
         "--mean-and-spread", help="Store mean and standard deviation over the members too."
     ),
 ]
+
+
+def store_and_changes(
+    recipe: str, store: Path | None, changes: list[str] | None, earlier: Path | None
+) -> tuple[Path, list[str]]:
+    """Return the store and the changes to the recipe that `train` was given, in either way of saying the store.
+
+    Raises:
+        UserError: if there is no store.
+    """
+    changes = list(changes or [])
+    if earlier is not None:
+        return earlier, [*([] if store is None else [str(store)]), *changes]
+    if store is not None and ("=" not in str(store) or store.exists()):
+        return store, changes
+    found = "nothing" if store is None else f"the change '{store}'"
+    raise UserError(
+        f"train: expected a training store after {recipe}, found {found}. Write `triton-earth train {recipe} STORE "
+        f"--out RUN{'' if store is None else f' {store}'}`."
+    )

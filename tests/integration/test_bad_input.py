@@ -139,10 +139,10 @@ def test_zero_steps(refused, tiny_run, tiny_store, new):
     [
         (["forecast", "a", "b", "--out", "c", "--steps", "many"], "Invalid value for '--steps': "),
         (["forecast", "--out", "c"], "Missing argument 'MODEL'. See `triton-earth forecast --help`."),
-        (["train", "a", "--out", "c"], "Missing argument 'STORE'. See `triton-earth train --help`."),
-        (["train", "a", "b", "--store", "c", "--out", "d"], "No such option: --store"),
+        (["train", "a", "--out", "c"], "train: expected a training store after a, found nothing. Write `triton-earth "
+         "train a STORE --out RUN`."),
         (["train", "a", "train.steps=3", "--out", "c"], "train: expected a training store after a, found the change "
-         "'train.steps=3'. Write `triton-earth train a STORE --out c train.steps=3`."),
+         "'train.steps=3'. Write `triton-earth train a STORE --out RUN train.steps=3`."),
         (["evaluate", "a", "b", "--out", "c", "--weights", "no"], "'no' is not one of 'cell_area', 'cos_latitude'."),
         (["forecast", "--stepps", "2"], "No such option: --stepps"),
         (["forecats"], "No such command 'forecats'"),

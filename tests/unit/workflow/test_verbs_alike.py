@@ -3,13 +3,14 @@
 import inspect
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 
 import triton_earth
-from triton_earth.cli import app
+from triton_earth.cli import app, main
 
 ROOT = Path(__file__).parents[3]
 FIRST = {
@@ -45,9 +46,30 @@ def test_a_command_begins_as_its_function(verb):
 
 @pytest.mark.parametrize("verb", [*FIRST, "compare"])
 def test_an_option_has_the_name_of_its_argument(verb):
-    options = {one.name for one in parameters(verb) if one.param_type_name == "option"}
+    options = {
+        one.name for one in parameters(verb) if one.param_type_name == "option" and not one.hidden
+    }
     named = set(inspect.signature(getattr(triton_earth, verb)).parameters)
     assert options - {"help"} - PRINTED <= named
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        (["s.zarr", "train.steps=3"], ["train.steps=3"]),
+        (["--store", "s.zarr", "train.steps=3"], ["train.steps=3"]),
+        (["train.steps=3", "seed=1", "-s", "s.zarr"], ["train.steps=3", "seed=1"]),
+        (["-s", "s.zarr"], []),
+    ],
+)
+def test_scripts_that_say_the_store_of_train_as_an_option_go_on(monkeypatch, words, changes):
+    from triton_earth.workflow import train
+
+    given = []
+    monkeypatch.setattr(train, "train", lambda *arguments, **_: given.append(arguments))
+    monkeypatch.setattr(sys, "argv", ["triton-earth", "train", "r", *words, "--out", "run"])
+    main()
+    assert given == [("r", Path("s.zarr"), Path("run"), changes)]
 
 
 def commands_of_the_pages():
