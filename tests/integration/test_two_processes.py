@@ -92,28 +92,30 @@ def test_torchrun_gives_the_bits_of_one_process_with_two_parts(tiny_store, tmp_p
     assert_equal_runs(tmp_path / "one", tmp_path / "two")
 
 
-def test_two_processes_agree_with_one_at_equal_batch(tiny_store, tmp_path):
-    """Only the order of summation differs: 1e-5 of losses, scores and the weights' norm after 20 steps.
+def require_alike(one, two):
+    """Compare all weights but the biases that a group norm of single channels takes away again.
 
-    Left out are the biases that a group norm of single channels takes away again: their gradient is rounding error,
-    which Adam scales to steps of full size.
+    Their gradient is rounding error, which Adam scales to steps of full size.
     """
+    assert one.keys() == two.keys()
+    compared = [
+        name
+        for name, tensor in one.items()
+        if tensor.is_floating_point() and not name.endswith(("first.bias", "second.bias"))
+    ]
+    distance = sum((one[name] - two[name]).square().sum() for name in compared).sqrt()
+    assert distance < 1e-5 * sum(one[name].square().sum() for name in compared).sqrt()
+
+
+def test_two_processes_agree_with_one_at_equal_batch(tiny_store, tmp_path):
+    """Only the order of summation differs: 1e-5 of losses, scores and the weights' norm after 20 steps."""
     recipe = [*TINY_RECIPE, "train.steps=20", "train.horizon=2"]
     recipe += ["model.network.drop_path=0.0", "train.noise=0.0"]
     assert outcomes(start_pair(*train_words(tiny_store, tmp_path / "two", *recipe))) == [
         (0, ""), (0, ""),
     ]  # fmt: skip
     alone(*train_words(tiny_store, tmp_path / "one", *recipe))
-    one, two = (weights(tmp_path / name) for name in ("one", "two"))
-    without_effect = ("first.bias", "second.bias")
-    floats = [
-        name
-        for name, tensor in one.items()
-        if tensor.is_floating_point() and not name.endswith(without_effect)
-    ]
-    distance = sum((one[name] - two[name]).square().sum() for name in floats).sqrt()
-    size = sum(one[name].square().sum() for name in floats).sqrt()
-    assert distance < 1e-5 * size
+    require_alike(weights(tmp_path / "one"), weights(tmp_path / "two"))
     losses = [
         [float(line.split(",")[column]) for line in log(tmp_path / name)[1:] for column in (2, 5)]
         for name in ("one", "two")
@@ -327,11 +329,7 @@ def test_sharded_training_agrees_with_whole_weights(tiny_store, tmp_path):
     for name, extra in (("ddp", []), ("fsdp", ["train.parallel=fsdp"])):
         words = train_words(tiny_store, tmp_path / name, *recipe, *extra)
         assert outcomes(start_pair(*words), 120) == [(0, ""), (0, "")]
-    whole, cut = weights(tmp_path / "ddp"), weights(tmp_path / "fsdp")
-    assert whole.keys() == cut.keys()
-    floats = [name for name, tensor in whole.items() if tensor.is_floating_point()]
-    distance = sum((whole[name] - cut[name]).square().sum() for name in floats).sqrt()
-    assert distance < 1e-5 * sum(whole[name].square().sum() for name in floats).sqrt()
+    require_alike(weights(tmp_path / "ddp"), weights(tmp_path / "fsdp"))
     words = train_words(tiny_store, tmp_path / "resumed", *recipe, "train.parallel=fsdp")
     pair = start_pair(*words)
     wait_for_rows(tmp_path / "resumed", 2)
