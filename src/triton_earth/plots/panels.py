@@ -121,7 +121,7 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
                 variable_title(example, variable), letters, max_lines=2, placeholder="…"
             )
             line[0].set_ylabel(title, labelpad=4, fontsize=8)
-            units = units_of(chosen["truth"])
+            units = shortened(units_of(chosen["truth"]), letters)
             drawn = np.stack([values.values for values in maps])
             colour_bar(figure, line[None, :3], field, drawn, units)
             colour_bar(figure, line[None, 3:], error, now["error"].values, units)
