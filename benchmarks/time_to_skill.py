@@ -1,0 +1,157 @@
+"""What skill costs: training until the validation error first reaches the original configuration's best, side by side.
+
+    python benchmarks/time_to_skill.py --folder time_to_skill --json benchmarks/results/time_to_skill.json
+
+Of each recipe two configurations are trained with each seed, for equal steps and on the same store: the original system
+(plain stages, zero padding, full state, one skip, no noise) and this package's. The goal is the lowest validation error
+(`validation_mse`, one step, normalised) that the original has at any of its validations. The cost of a configuration is
+what its training takes until its error is first as low: seconds (of the processor, on a GPU of the clock; those of the
+whole training, in proportion to its steps) and samples. The weather recipe is trained without its noise channels and
+ensemble loss, both ways, and with the normalisation and inputs of the recipe: a single member of a stochastic forecast
+has no error that compares. What has been trained before, in the same folder with the same settings, is not again.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from defaults import ORIGINAL
+
+from triton_earth.training.logs.log import read_logs
+from triton_earth.workflow.prepare import prepare
+from triton_earth.workflow.recipes.recipe import load_recipe
+from triton_earth.workflow.train import train
+
+SINGLE = {
+    "model.noise": "null",
+    "train.members": "1",
+    "train.loss": "mse",
+    "train.select_by": "validation_mse",
+    "train.curriculum": "[]",
+}
+"""What makes a stochastic recipe one of single forecasts."""
+
+PUBLISHED = {**ORIGINAL, "model.damping": "{}"}
+"""The original system's choices, of any recipe."""
+
+RECIPES: dict[str, dict[str, str]] = {"turbulence_small": {}, "weather_small": SINGLE}
+"""What is changed of each recipe, in both configurations."""
+
+
+def main(words: list[str] | None = None) -> dict[str, Any]:
+    """Train what the command line asks for, and print, save and return what it costs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipes", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--validations", type=int, default=60)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--set", nargs="*", default=[], help="further changes of the recipes")
+    parser.add_argument("--folder", type=Path, default=Path("time_to_skill"))
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    arguments = parser.parse_args(words)
+    torch.set_num_threads(1)
+    results: dict[str, Any] = {}
+    for recipe in arguments.recipes:
+        store = arguments.folder / f"{recipe}.zarr"
+        prepare(recipe, store, arguments.set, resume=True)
+        pairs = []
+        for seed in arguments.seeds:
+            common = {
+                **RECIPES[recipe],
+                "seed": str(seed),
+                "train.steps": str(arguments.steps),
+                "train.validate_every": str(max(1, arguments.steps // arguments.validations)),
+                "train.device": arguments.device,
+                "train.report": "false",
+            }
+            both = [
+                course(
+                    recipe,
+                    store,
+                    [*(f"{k}={v}" for k, v in (own | common).items()), *arguments.set],
+                )
+                for own in (PUBLISHED, {})
+            ]
+            pairs.append(compared(*both))
+            print(recipe, seed, json.dumps(pairs[-1]), flush=True)
+        results[recipe] = {"seeds": pairs, "times_cheaper": spread(pairs)}
+    report = {
+        "command": " ".join(["python", "benchmarks/time_to_skill.py", *(words or sys.argv[1:])]),
+        "machine": {
+            "processor": platform.machine(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "recipes": results,
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def course(recipe: str, store: Path, overrides: list[str]) -> dict[str, Any]:
+    """Train and return the error at each validation, with the seconds and samples until then."""
+    key = hashlib.sha256(" ".join([recipe, *overrides]).encode()).hexdigest()[:12]
+    run = store.with_name(key)
+    file = run.with_suffix(".json")
+    if file.is_file():
+        kept: dict[str, Any] = json.loads(file.read_text())
+        return kept
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    started = clock()
+    forecaster = train(recipe, store, run, overrides, overwrite=True)
+    seconds = clock() - started
+    logs = read_logs(run)
+    errors = logs["validation_mse"].dropna("step")
+    steps = errors["step"].values
+    batch = load_recipe(recipe, overrides).train.batch_size
+    found = {
+        "parameters": forecaster.parameter_count,
+        "errors": errors.values.tolist(),
+        "seconds": (seconds * steps / steps[-1]).tolist(),
+        "samples": (batch * steps).tolist(),
+    }
+    file.write_text(json.dumps(found))
+    return found
+
+
+def compared(original: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Return when each first has the original's lowest error; None where ours never has."""
+    goal = min(original["errors"])
+    rows: dict[str, Any] = {"goal": goal, "lowest_of_ours": min(ours["errors"])}
+    for name, one in (("original", original), ("ours", ours)):
+        reached = np.flatnonzero(np.array(one["errors"]) <= goal)
+        first = int(reached[0]) if reached.size else None
+        rows[name] = None if first is None else {k: one[k][first] for k in ("seconds", "samples")}
+    cost = rows["ours"]
+    rows["times_cheaper"] = (
+        None if cost is None else {unit: rows["original"][unit] / cost[unit] for unit in cost}
+    )
+    return rows
+
+
+def spread(pairs: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return median, least and largest of how many times cheaper ours is; 0 where it never gets there."""
+    found = {}
+    for unit in ("seconds", "samples"):
+        ratios = [one["times_cheaper"][unit] if one["times_cheaper"] else 0.0 for one in pairs]
+        found[unit] = [round(f(ratios), 2) for f in (statistics.median, min, max)]
+    assert all(math.isfinite(value) for values in found.values() for value in values)
+    return found
+
+
+if __name__ == "__main__":
+    main()

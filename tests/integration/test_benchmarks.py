@@ -1,0 +1,48 @@
+"""Benchmarks that take hours run in small here, whole."""
+
+import importlib
+import json
+
+import pytest
+
+TINY = [
+    "data.source.grid=16",
+    "data.source.simulation_grid=32",
+    "data.source.snapshots=6",
+    "data.splits={train: 2, valid: 1, test: 1}",
+    "train.batch_size=2",
+    "train.warmup_steps=1",
+]
+
+
+@pytest.fixture
+def benchmark_named(monkeypatch, request):
+    """What imports a benchmark as its own folder does."""
+    monkeypatch.syspath_prepend(request.config.rootpath / "benchmarks")
+    return importlib.import_module
+
+
+def test_time_to_skill_counts_until_the_original_is_reached(tmp_path, benchmark_named):
+    module = benchmark_named("time_to_skill")
+    words = ["--recipes", "turbulence_small", "--steps", "4", "--validations", "2", "--seeds", "0"]
+    words += ["--device", "cpu", "--folder", str(tmp_path), "--json", str(tmp_path / "out.json")]
+    report = module.main([*words, "--set", *TINY])
+    (pair,) = report["recipes"]["turbulence_small"]["seeds"]
+    assert pair["original"]["samples"] in (4, 8)
+    assert pair["goal"] > 0
+    assert json.loads((tmp_path / "out.json").read_text())["recipes"] == report["recipes"]
+    assert len(list(tmp_path.glob("*/log.csv"))) == 2
+    again = module.main([*words, "--set", *TINY])
+    assert again["recipes"] == report["recipes"]
+
+
+def test_the_cost_is_that_of_the_first_error_as_low_as_the_lowest(benchmark_named):
+    module = benchmark_named("time_to_skill")
+    original = {"errors": [4.0, 2.0, 3.0], "seconds": [10, 20, 30], "samples": [8, 16, 24]}
+    ours = {"errors": [2.5, 1.9, 1.0], "seconds": [2, 4, 6], "samples": [8, 16, 24]}
+    pair = module.compared(original, ours)
+    assert pair["goal"] == 2.0
+    assert pair["times_cheaper"] == {"seconds": 5.0, "samples": 1.0}
+    never = module.compared(original, {**ours, "errors": [9.0, 9.0, 9.0]})
+    assert never["times_cheaper"] is None
+    assert module.spread([pair, never, never])["seconds"] == [0.0, 0.0, 5.0]
