@@ -46,3 +46,26 @@ def test_the_cost_is_that_of_the_first_error_as_low_as_the_lowest(benchmark_name
     never = module.compared(original, {**ours, "errors": [9.0, 9.0, 9.0]})
     assert never["times_cheaper"] is None
     assert module.spread([pair, never, never])["seconds"] == [0.0, 0.0, 5.0]
+
+
+@pytest.mark.filterwarnings("ignore:Grad strides do not match", "ignore:FSDP2-wrapped module")
+def test_all_that_a_gpu_is_measured_by_runs_in_small_and_goes_on(tmp_path, benchmark_named, capsys):
+    module = benchmark_named("gpu")
+    words = ["--small", "--out", str(tmp_path), "--minutes"]
+    nothing = module.main([*words, "0"])
+    assert "agreement" not in nothing
+    assert "not done: agreement, speed" in capsys.readouterr().out
+    results = module.main([*words, "5"])
+    assert results["agreement"]["turbulence_small"]["bfloat16"] < 0.1
+    assert all(one["of_matrix_product"] > 0 for one in results["speed"].values())
+    assert results["forecasts"]["writing_takes_times"] > 0
+    assert 0 <= results["waiting"]["waiting_for_store"] <= 1
+    plain, *others = results["parallel"].values()
+    for other in others:
+        assert other["losses"] == pytest.approx(plain["losses"], rel=1e-5)
+        assert other["weights"] == pytest.approx(plain["weights"], rel=1e-6)
+    assert results["memory"]["planned"] > 0
+    assert (tmp_path / results["training"]["run"] / "forecaster").is_dir()
+    kept = (tmp_path / "results.json").read_text()
+    assert module.main([*words, "5"])["forecasts"] == results["forecasts"]
+    assert json.loads(kept)["parallel"] == results["parallel"]
