@@ -21,6 +21,8 @@ from triton_earth.rollout.monthly_means import Month
 
 MEANS = {"cell_methods": "lead_time: mean (over the calendar month that ends there)"}
 """Attribute of variables that are means over months."""
+ALONG_LEADS = ("lead_time", "valid_time", "month", "averaged_steps")
+"""Coordinates with a value for each lead: written when a store is created, and sealed then."""
 
 
 def forecast_coordinates(

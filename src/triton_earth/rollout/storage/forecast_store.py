@@ -42,6 +42,7 @@ from triton_earth.data.store.groups import (
 from triton_earth.rollout.ensemble import mean_over_members
 from triton_earth.rollout.monthly_means import MONTH, Month
 from triton_earth.rollout.storage.forecast_coordinates import (
+    ALONG_LEADS,
     MEANS,
     forecast_coordinates,
     month_coordinates,
@@ -212,12 +213,12 @@ def finish_forecast_store(path: Path) -> None:
 
 
 def field_names(path: Path) -> list[str]:
-    """Return the arrays of a forecast store that leads are written into: those that a lead time is a dimension of."""
+    """Return the arrays of a forecast store that leads are written into; times along the leads are coordinates."""
     described = {file.parent.name: file for file in path.glob("*/zarr.json")}
     return sorted(
         name
         for name, file in described.items()
-        if name != "lead_time"
+        if name not in ALONG_LEADS
         and "lead_time" in (json.loads(file.read_bytes()).get("dimension_names") or ())
     )
 

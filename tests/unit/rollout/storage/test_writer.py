@@ -225,13 +225,23 @@ def test_values_that_are_lost_or_damaged_are_made_again(
 
 
 @pytest.mark.parametrize(
-    "name", ["lead_time/c/0", "init_time/zarr.json", "zarr.json", "vorticity/zarr.json"]
+    "name",
+    [
+        "lead_time/c/0",
+        "valid_time/c/0/0",
+        "init_time/zarr.json",
+        "zarr.json",
+        "vorticity/zarr.json",
+    ],
 )
-def test_a_description_that_is_damaged_is_made_again(name, waves, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("damage", [lose, flip])
+def test_a_description_that_is_damaged_is_made_again(
+    damage, name, waves, tmp_path, monkeypatch, caplog
+):
     forecaster = tiny_forecaster(waves)
     write_forecast(forecaster, waves, tmp_path / "whole.zarr", **REQUEST)
     partial = crashed(forecaster, waves, tmp_path / "a.zarr", monkeypatch)
-    flip(partial / name)
+    damage(partial / name)
     write_forecast(forecaster, waves, tmp_path / "a.zarr", **REQUEST, resume=True)
     assert "its description is damaged and is made again" in caplog.text
     assert files_below(tmp_path / "a.zarr") == files_below(tmp_path / "whole.zarr")
