@@ -94,10 +94,14 @@ def fit_lag_correlation(
                 _anomaly(store, climatology, segment.trajectory, time, channels)
                 for time in (start, start + lag)
             )
-            for total, pair in ((products[row], first * last), (squares[row], first**2)):
-                weighted = np.where(np.isnan(pair), 0.0, weights * pair)
-                by_row = np.add.reduceat(weighted, rows, axis=-2)
-                total += np.add.reduceat(by_row, columns, axis=-1)
+            for total, other in ((products[row], last), (squares[row], first)):
+                pair = first * other
+                pair *= weights
+                if np.isnan(pair.sum()):
+                    pair[np.isnan(pair)] = 0.0
+                if block > 1:  # else the sums over blocks would be copies
+                    pair = np.add.reduceat(np.add.reduceat(pair, rows, axis=-2), columns, axis=-1)
+                total += pair
             starts[row] += 1
     whole = [total.sum(axis=(-2, -1), keepdims=True) for total in (products, squares)]
     prior = PRIOR_STARTS / np.maximum(starts, 1)[:, None, None, None]
@@ -149,4 +153,8 @@ def _anomaly(
     channels: list[int],
 ) -> Float64[np.ndarray, "channel y x"]:
     chosen = slice(time, time + 1)
-    return (store.read(trajectory, chosen)[:, channels] - climatology.at(store.times[chosen]))[0]
+    fields = store.read(trajectory, chosen)
+    if channels != list(range(len(store.variables))):
+        fields = fields[:, channels]
+    anomaly = climatology.at(store.times[chosen])
+    return np.subtract(fields, anomaly, out=anomaly)[0]
