@@ -128,7 +128,8 @@ class Errors(Aggregator):
                 without[f"{case.names[one]}: the forecast"] = lacks[..., number]
             for whose, lacking in without.items():
                 leads = np.flatnonzero(lacking.any(axis=0))
-                if leads.size:
+                # A forecast that is so always, as a constant climatology, has no correlation and needs no remark.
+                if leads.size and (lacking != scored).any():
                     found.append(
                         f"{whose} of {name} is the same in all cells in "
                         f"{int(lacking.sum())} of {int(scored.sum())} pairs of initial condition and lead, first at "
