@@ -17,7 +17,7 @@ _WIDEST_STRETCH = 2.5
 _KILOMETRES = 1e4
 """Side of a box from which on its coordinates are metres, and its axes show km."""
 _WIDEST_CELL = 0.07
-_NARROWEST = 2.2
+_NARROWEST = 1.8
 _NARROW = 2.0
 """Inches of a figure for each map below which only two longitudes have room."""
 _DEGREE_STEPS = [1, 1.5, 2, 3, 4.5, 5, 6, 9, 10]
