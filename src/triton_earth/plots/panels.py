@@ -193,7 +193,7 @@ def _draw_with_axes(
 ) -> tuple[Figure, np.ndarray]:
     leads = lead_times(truth["lead_time"])
     column = min((_WIDTH - _MARGINS) / len(shown), 3.0, widest(truth))
-    height = max(column * height_for_width(truth), 0.9)
+    height = max(column * height_for_width(truth), 1.2)
     with style():
         figure = Figure(
             figsize=(column * len(shown) + _MARGINS, len(rows) * height + 0.6),
