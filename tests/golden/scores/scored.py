@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from tests.builders import daily_store, wave_store
 
 import triton_earth
-from tests.builders import daily_store, wave_store
 
 DAYS = np.datetime64("2001-01-01", "ns") + np.arange(420) * np.timedelta64(1, "D")
 

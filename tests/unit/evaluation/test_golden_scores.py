@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.golden.scores.scored import evaluated, numbers
 
 GOLDEN = json.loads(
