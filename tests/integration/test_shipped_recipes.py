@@ -91,9 +91,7 @@ def test_shipped_data_are_small_and_say_where_they_come_from(command):
 def test_nothing_is_wrong_with_the_shipped_ocean(command, name):
     outcome = command("inspect", f"shipped:{name}")
     assert outcome.code == 0
-    # Its times are the first moments of months, and the file has no bounds: that is to be said.
-    assert "month-ambiguous" in outcome.out
-    assert outcome.out.endswith("findings: 0 fatal, 1 warning, 0 note\n")
+    assert outcome.out.endswith("findings: 0 fatal, 0 warning, 0 note\n")
 
 
 def test_the_forced_ocean_has_forcings_and_land(command, tmp_path):
