@@ -17,6 +17,7 @@ from triton_earth.workflow.train import train
 RECIPE = [
     "model.network.widths=[8]",
     "model.network.upsampling=bilinear",
+    "model.network.joining=concatenate",
     "model.network.temporal_hidden_dim=8",
     "model.network.num_temporal_layers=2",
     "model.network.drop_path=0",

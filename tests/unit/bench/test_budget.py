@@ -46,6 +46,7 @@ def test_a_shorter_run_has_a_shorter_schedule():
 
 def test_the_cost_of_a_curriculum_lies_between_those_of_its_stages(waves):
     overrides = ["model.network={name: resnet, width: 4, blocks: 1}", "train.batch_size=4"]
+    overrides.append("train.steps=1200")
 
     def flops(*more):
         return measured_cost(load_recipe("turbulence_small", [*overrides, *more]), waves).flops

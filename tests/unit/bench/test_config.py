@@ -23,7 +23,7 @@ def test_a_variant_changes_the_recipe(tmp_path):
     recipes = [
         config.recipe_of(name, train__learning_rate=3e-5, seed=4) for name in BENCH["variants"]
     ]
-    assert [recipe.model.network.temporal_hidden_dim for recipe in recipes] == [64, 128]
+    assert [recipe.model.network.temporal_hidden_dim for recipe in recipes] == [48, 128]
     assert {recipe.train.noise for recipe in recipes} == {1e-5}
     assert {(recipe.train.learning_rate, recipe.seed) for recipe in recipes} == {(3e-5, 4)}
 
