@@ -242,6 +242,8 @@ def begin_folder(partial: Path, mark: dict[str, Any]) -> None:
         if is_begun(partial):
             remove(partial)
         fresh.rename(partial)  # an empty folder gives way
+        # What is written into it from now on shall not come back under the name that it had before.
+        sync(partial.parent)
 
 
 def is_begun(partial: Path) -> bool:

@@ -356,3 +356,16 @@ def test_a_system_that_cannot_exchange(tmp_path, monkeypatch):
     monkeypatch.setattr(renames.ctypes, "get_errno", lambda: errno.EACCES)
     with pytest.raises(PermissionError):
         renames.exchange(tmp_path / "c", tmp_path / "b")
+
+
+def test_the_name_of_what_is_begun_is_on_the_disk_before_anything_is_written_into_it(
+    tmp_path, monkeypatch
+):
+    seen = []
+
+    def sync(folder):
+        seen.append((folder, sorted(path.name for path in folder.iterdir())))
+
+    monkeypatch.setattr(claims, "sync", sync)
+    claims.begin_folder(tmp_path / "out.partial", {"kind": "thing"})
+    assert seen == [(tmp_path, ["out.partial"])]
