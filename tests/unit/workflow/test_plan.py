@@ -107,17 +107,17 @@ def test_measuring_leaves_the_weights_alone(waves):
 
 def test_a_plan_adds_up(tiny_store):
     planned = plan("turbulence_small", TINY_RECIPE)
-    assert planned.parameters == 5097
+    assert planned.parameters == 5545
     # 16×16 cells of 4 bytes: 4, 2, 2 trajectories of 8 snapshots.
     assert planned.store_disk == 16 * 16 * 4 * 8 * 8
-    assert planned.weights_memory == 2 * 4 * 5097
-    assert planned.optimizer_memory == 2 * 4 * 5097
+    assert planned.weights_memory == 2 * 4 * 5545
+    assert planned.optimizer_memory == 2 * 4 * 5545
     # The train and valid splits, and four batches of 4 windows of 2 states.
     assert planned.data_memory == 16 * 16 * 4 * (6 * 8 + 4 * 4 * 2)
     assert planned.seconds > 0
     assert planned.peak_memory > planned.step_memory
     named = dict(rows(planned))
-    assert named["parameters"] == "5,097"
+    assert named["parameters"] == "5,545"
     assert named["disk: training store"] == "65.5 kB"
     with_store = plan("turbulence_small", TINY_RECIPE, tiny_store)
     assert with_store.store_disk == planned.store_disk
