@@ -349,14 +349,23 @@ def _cached(data: DescribedData, field: int, config: TrainConfig) -> float:
 def _costs(
     forecaster: NetworkForecaster, config: TrainConfig, at_once: int, *, counts: bool
 ) -> list[StepCost]:
-    """Return what a step of each stage costs, with its longest horizon."""
+    """Return what a step of each stage costs, with its longest horizon.
+
+    Counted is the costliest stage alone; the others cost in proportion to applications and members.
+    """
+    if counts:
+        shares = [stage.longest * config.at(stage.from_step).members for stage in config.stages]
+        costliest = config.stages[shares.index(max(shares))]
+        now = config.at(costliest.from_step)
+        whole = step_cost(forecaster, now, at_once, costliest.longest, counts=True)
+        return [whole * (share / max(shares)) for share in shares]
     known: dict[tuple[int, int], StepCost] = {}
     costs = []
     for stage in config.stages:
         now = config.at(stage.from_step)
         key = (stage.longest, now.members)
         if key not in known:
-            known[key] = step_cost(forecaster, now, at_once, stage.longest, counts=counts)
+            known[key] = step_cost(forecaster, now, at_once, stage.longest)
         costs.append(known[key])
     return costs
 
