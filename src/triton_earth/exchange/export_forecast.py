@@ -97,11 +97,12 @@ def export_forecast(
             )
 
     with Claim(out, EXPORT, resume=resume, overwrite=overwrite) as claim:
-        if claim.goes_on(require_same) and claim.is_created:
+        goes_on = claim.goes_on(require_same)
+        if not goes_on and claim.is_complete:
+            return claim.path
+        if goes_on and claim.is_created:
             done = int(read_json(claim.partial / DONE, "progress of an export"))
         else:
-            if claim.is_complete:
-                return claim.path
             claim.begin(identity)
             chosen.create(claim.partial, exported)
             if layout != WeatherBench.name:  # whose folder is a Zarr, and says so itself

@@ -1,5 +1,6 @@
 """Stored forecasts in the layouts of other tools: what these read is what was stored, bit by bit."""
 
+import json
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.builders import weather_store
 from triton_earth.cli import main
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
-from triton_earth.core.outputs.claim import MARK
+from triton_earth.core.outputs.claim import MARK, begin_folder
 from triton_earth.core.outputs.files import sync, sync_tree, write_json
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.data.sources.files import open_files
@@ -262,6 +263,15 @@ def test_an_export_that_was_stopped_goes_on_and_has_the_same_files(tmp_path, mon
         xr.open_zarr(again, decode_timedelta=True).load(),
     )
     assert not (again / "written.json").exists()
+
+
+def test_an_overwriting_export_that_was_killed_before_it_created_anything_goes_on(tmp_path):
+    path = stored(tmp_path / "f.zarr")
+    export_forecast(path, tmp_path / "out", layout="netcdf")
+    identity = json.loads((tmp_path / "out" / module.ABOUT).read_text())
+    begin_folder(tmp_path / "out.partial", {"kind": "export", "identity": identity})
+    export_forecast(path, tmp_path / "out", layout="netcdf", resume=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["f.zarr", "out"]
 
 
 @pytest.mark.parametrize("layout", sorted(module.LAYOUTS))
