@@ -7,12 +7,11 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.held_memory import CountedStep, HeldMemory
+from triton_earth.training.held_memory import CountedStep
 from triton_earth.training.step import TrainingStep
 
 REPEATS = 3
@@ -130,12 +129,9 @@ def matrix_rate(device: torch.device) -> float:
 def measured_step(
     forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
 ) -> StepCost:
-    """Return what one step costs, by doing it: once for operations, once for memory, some times for the time."""
+    """Return what one step costs, by doing it: once for operations and memory, some times for the time."""
     run = _step_of(forecaster, config, batch, horizon)
-    # One after the other: what counts operations holds on to tensors.
-    with FlopCounterMode(display=False) as counter:
-        run()
-    with HeldMemory() as memory:
+    with CountedStep() as counted:
         run()
     times, of_cores = [], []
     for _ in range(REPEATS):
@@ -143,7 +139,7 @@ def measured_step(
         run()
         times.append(time.monotonic() - started)
         of_cores.append(time.process_time() - worked)
-    return StepCost(float(counter.get_total_flops()), float(memory.peak), min(times), min(of_cores))
+    return StepCost(float(counted.flops), float(counted.peak), min(times), min(of_cores))
 
 
 def _step_of(
