@@ -11,6 +11,9 @@ import typer
 from triton_earth.core import exit_codes
 from triton_earth.training.interruption import Interrupted, ProcessLost
 
+ZARR_SECONDS = 60.0
+"""How long the thread that reads and writes for Zarr may take to end; Zarr itself waits 0.2 s and then complains."""
+
 UsageError: Any = typer.BadParameter.__base__  # typer has no public name for it
 
 
@@ -26,6 +29,7 @@ def ending_of(command: Callable[[], Any]) -> int:
     except OSError as error:
         code = code or _failed(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else it is tried again in the end
+    _end_thread_of_zarr()
     return code
 
 
@@ -67,6 +71,18 @@ def _failed(error: Exception) -> int:
     of = f" of process {rank()}" if rank() else ""
     _say(f"error{of}: {known or exit_codes.report(error)}")
     return exit_codes.USER if known else exit_codes.UNEXPECTED
+
+
+def _end_thread_of_zarr() -> None:
+    """End the thread in which Zarr reads and writes: on a busy machine Zarr does not wait long enough for its end."""
+    zarr = sys.modules.get("zarr.core.sync")
+    if zarr is None or zarr.loop[0] is None:
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        zarr.loop[0].call_soon_threadsafe(zarr.loop[0].stop)
+        zarr.iothread[0].join(ZARR_SECONDS)
+        if not zarr.iothread[0].is_alive():
+            zarr.cleanup_resources()  # who goes on in this process gets another thread
 
 
 def _say(line: str) -> None:
