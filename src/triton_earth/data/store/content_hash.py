@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from zarr.storage import LocalStore
 
-from triton_earth.data.store.groups import beside_other_files
+from triton_earth.data.store.groups import beside_other_files, from_texts
 
 
 def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
@@ -28,9 +28,10 @@ def content_hash(path: Path, trajectory_hashes: list[str]) -> str:
     times = store["time"].values
     calendar = times.dtype.kind == "M"
     split = store["split"].values.astype(object)
+    attributes = from_texts(store.attrs)
     described = {
-        "variables": store.attrs["variables"],
-        "grid": store.attrs["grid"],
+        "variables": attributes["variables"],
+        "grid": attributes["grid"],
         "calendar": calendar,
         "times": _digest(
             times.astype("datetime64[ns]").astype("<i8") if calendar else times.astype("<f8")

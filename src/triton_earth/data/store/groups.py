@@ -1,5 +1,8 @@
 """Zarr groups on disk: written beside our own files, opened without what is not theirs, sealed when they are complete.
 
+An attribute that is neither a text nor a number nor a list of texts is stored as its JSON text, because NetCDF holds no
+other: ``xarray.open_zarr(STORE).to_netcdf(FILE)`` works. Older groups have such attributes as JSON values.
+
 A seal is the SHA-256 over all that says what the fields are: attributes, descriptions of arrays, coordinates. Fields
 have checksums of their own in every chunk.
 """
@@ -7,7 +10,7 @@ have checksums of their own in every chunk.
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from triton_earth.core.outputs.files import remove, write_bytes
 SEAL = "seal"
 _GROUP = "zarr.json"
 _KEPT = ".fields"
+_AS_JSON = ("grid", "variables", "time_step", "provenance", "guard", "complete", SEAL)
+"""Attributes that are stored as JSON texts."""
 
 
 @contextmanager
@@ -32,10 +37,38 @@ def beside_other_files() -> Iterator[None]:
         yield
 
 
+def as_texts(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a group as NetCDF can hold them, for `from_texts`."""
+    return {
+        name: json.dumps(value) if name in _AS_JSON else value for name, value in attributes.items()
+    }
+
+
+def from_texts(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the attributes of a group as they were before `as_texts`; those of older groups are not texts.
+
+    Raises:
+        ValueError: if a text is not JSON.
+    """
+    return {
+        str(name): json.loads(value) if name in _AS_JSON and isinstance(value, str) else value
+        for name, value in attributes.items()
+    }
+
+
+def provenance_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the provenance in attributes of a dataset; nothing where there is none, or another program's."""
+    try:
+        found = from_texts({"provenance": attributes.get("provenance")})["provenance"]
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def write_group(path: Path, coordinates: dict[str, Any], attributes: dict[str, Any]) -> None:
     """Write a group of Zarr format 3 with coordinates and attributes into a folder without one."""
     with beside_other_files():
-        xr.Dataset(coords=coordinates, attrs=attributes).to_zarr(
+        xr.Dataset(coords=coordinates, attrs=as_texts(attributes)).to_zarr(
             LocalStore(path), mode="a", zarr_format=3, consolidated=False
         )
 
@@ -80,7 +113,7 @@ def write_seal(path: Path, fields: Collection[str]) -> None:
     """Write the seal of a complete group into its attributes."""
     made = seal(path, fields)
     group = json.loads((path / _GROUP).read_bytes())
-    group["attributes"][SEAL] = made
+    group["attributes"] |= as_texts({SEAL: made})
     write_bytes(path / _GROUP, json.dumps(group, indent=2).encode())
 
 

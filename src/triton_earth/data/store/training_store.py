@@ -27,7 +27,7 @@ from triton_earth.core.time import Duration, uniform_step
 from triton_earth.core.variables import Variables
 from triton_earth.data.preparation.periods import gaps_between_splits
 from triton_earth.data.store.codecs import require_format_3
-from triton_earth.data.store.groups import require_sealed
+from triton_earth.data.store.groups import from_texts, require_sealed
 from triton_earth.data.store.shards import Shards, missing_chunks
 from triton_earth.data.store.writer import (
     FORMAT,
@@ -73,7 +73,7 @@ class TrainingStore:
     """
 
     def __init__(self, path: Path, state: zarr.Array, coordinates: xr.Dataset) -> None:
-        attributes = dict(coordinates.attrs)
+        attributes = from_texts(coordinates.attrs)
         self.path = path
         self.variables = Variables.from_list(attributes["variables"])
         self.grid: Grid = grid_from_dict(attributes["grid"])
@@ -131,7 +131,7 @@ class TrainingStore:
                 coordinates = dataset.drop_vars("state").load()
             _require_sound(coordinates)
             opened = cls(path, state, coordinates)
-            require_sealed(path, group.attrs.asdict())
+            require_sealed(path, from_texts(group.attrs.asdict()))
             return opened
         except UserError:
             raise
@@ -305,7 +305,7 @@ def _require_sound(coordinates: xr.Dataset) -> None:
     Raises:
         ValueError: naming the coordinate.
     """
-    grid = grid_from_dict(coordinates.attrs["grid"])
+    grid = grid_from_dict(from_texts(coordinates.attrs)["grid"])
     times = coordinates["time"].values
     sound = {
         "time": not np.isnat(times).any() if times.dtype.kind == "M" else np.isfinite(times).all(),

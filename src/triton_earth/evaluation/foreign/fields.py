@@ -1,6 +1,8 @@
 """Fields of a dataset made elsewhere: variables under canonical names and units, south to north, west to east."""
 
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -255,7 +257,7 @@ def require_renamed(rename: Mapping[str, str], datasets: Iterable[xr.Dataset]) -
 
 def _axes(dataset: xr.Dataset, source: str) -> tuple[Axis, Axis, Grid]:
     """Return rows and columns in canonical order, and the grid; a box says in its attributes what it is."""
-    described = dataset.attrs.get("grid", box_of(dataset.attrs))
+    described = _as_stored(dataset.attrs.get("grid")) or box_of(dataset.attrs)
     if find_axis(dataset, "latitude") is None and isinstance(described, dict):
         grid = grid_from_dict(described)
         rows, columns = (
@@ -267,6 +269,14 @@ def _axes(dataset: xr.Dataset, source: str) -> tuple[Axis, Axis, Grid]:
     longitude = longitude_axis(dataset, source, None)
     grid = LatLonGrid(tuple(latitude.values), tuple(longitude.values))
     return latitude, longitude, grid
+
+
+def _as_stored(grid: Any) -> Any:
+    """Return the attribute ``grid`` of a store of ours, which is JSON text; None where it is another's text."""
+    try:
+        return json.loads(grid) if isinstance(grid, str) else grid
+    except ValueError:
+        return None
 
 
 def _wanted(variable: Variable, wanted: Variables) -> Variable | None:

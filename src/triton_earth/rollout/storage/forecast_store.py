@@ -33,8 +33,10 @@ from triton_earth.core.time import Duration, decode_duration, encode_duration
 from triton_earth.core.variables import Variables
 from triton_earth.data.store.codecs import require_format_3
 from triton_earth.data.store.groups import (
+    as_texts,
     beside_other_files,
     consolidate,
+    from_texts,
     require_sealed,
     write_group,
     write_seal,
@@ -201,13 +203,13 @@ def _create(
 
 def write_guard(path: Path, record: dict[str, Any]) -> None:
     """Store what the guard saw, as `triton_earth.rollout.guard.guard_record` gives it."""
-    zarr.open_group(LocalStore(path), mode="r+").attrs["guard"] = record
+    zarr.open_group(LocalStore(path), mode="r+").attrs.update(as_texts({"guard": record}))
 
 
 def finish_forecast_store(path: Path) -> None:
     """Declare a forecast store complete, consolidate its metadata and seal them."""
     group = zarr.open_group(LocalStore(path), mode="r+")
-    group.attrs["complete"] = True
+    group.attrs.update(as_texts({"complete": True}))
     consolidate(path)
     write_seal(path, field_names(path))
 
@@ -244,7 +246,7 @@ class ForecastStore:
     """
 
     def __init__(self, path: Path, coordinates: xr.Dataset) -> None:
-        attributes = dict(coordinates.attrs)
+        attributes = from_texts(coordinates.attrs)
         self.path = path
         self.variables = Variables.from_list(attributes["variables"])
         self.grid: Grid = grid_from_dict(attributes["grid"])
@@ -288,7 +290,8 @@ class ForecastStore:
                     f"{path}: this Zarr group was not written by `triton-earth forecast`. `triton-earth evaluate` "
                     "judges forecasts of other programs too, in the layouts of docs/judging.md."
                 )
-            if complete and not group.attrs.get("complete"):
+            attributes = from_texts(group.attrs.asdict())
+            if complete and not attributes.get("complete"):
                 raise UserError(
                     f"{path}: the forecast is unfinished; run the same command with --resume."
                 )
@@ -297,7 +300,7 @@ class ForecastStore:
             fields = [name for name, array in dataset.data_vars.items() if name not in SERIES]
             opened = cls(path, dataset.drop_vars(fields).load())
             if complete:
-                require_sealed(path, group.attrs.asdict())
+                require_sealed(path, attributes)
             return opened
         except UserError:
             raise

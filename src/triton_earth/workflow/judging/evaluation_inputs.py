@@ -11,6 +11,7 @@ import zarr
 from triton_earth.core.errors import DAMAGE, UserError
 from triton_earth.core.variables import Variables
 from triton_earth.data.sources.files import open_files
+from triton_earth.data.store.groups import provenance_of
 from triton_earth.data.store.training_store import FORMAT as STORE_FORMAT
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.alignment import Forecasts
@@ -151,7 +152,12 @@ def _names(forecasts: Sequence[ForecastSource], config: EvaluationConfig) -> lis
 def _stem(source: ForecastSource) -> str:
     """Return what a forecast is called by its file."""
     if not isinstance(source, str | Path):
-        return str(getattr(source, "provenance", {}).get("model", "forecast"))
+        provenance = (
+            provenance_of(source.attrs)
+            if isinstance(source, xr.Dataset)
+            else getattr(source, "provenance", {})
+        )
+        return str(provenance.get("model", "forecast"))
     path = Path(source)
     if any(character in path.name for character in "*?["):
         path = path.parent

@@ -66,7 +66,15 @@ def test_any_user_can_open_it_with_xarray(weather):
         assert dataset["split"].values.tolist() == list(SPLITS)
         assert dataset["valid_mask"].dtype == bool
         np.testing.assert_array_equal(dataset["latitude"], weather_grid().latitude)
-        assert dataset.attrs["provenance"] == {"source": "random weather"}
+        assert json.loads(dataset.attrs["provenance"]) == {"source": "random weather"}
+
+
+def test_netcdf_holds_all_that_xarray_opens(weather, tmp_path):
+    with xr.open_zarr(weather.path) as dataset:
+        dataset.to_netcdf(tmp_path / "weather.nc")
+        with xr.open_dataset(tmp_path / "weather.nc") as written:
+            np.testing.assert_array_equal(written["state"], dataset["state"])
+            assert written.attrs == dataset.attrs
 
 
 def test_one_time_is_one_chunk_and_one_trajectory_one_file(waves):

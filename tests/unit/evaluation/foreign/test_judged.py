@@ -97,7 +97,21 @@ def test_a_box_without_a_calendar_too(waves, tmp_path):
     expected = evaluate(path, waves.path, **FEW)
     with xr.open_zarr(path) as dataset:
         found = evaluate(dataset, waves.path, **FEW)
+        dataset.to_netcdf(tmp_path / "theirs.nc")
     xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    found = evaluate(tmp_path / "theirs.nc", waves.path, **FEW)
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+
+
+@pytest.mark.parametrize("provenance", ["made by hand", '["a", "b"]'])
+def test_a_provenance_of_another_program_gives_no_name(forecast, truth, provenance):
+    with xr.open_zarr(forecast) as dataset:
+        assert (
+            next(iter(evaluate(dataset, truth.path, resamples=20)["forecast"].values)) == "theirs"
+        )
+        dataset.attrs["provenance"] = provenance
+        found = evaluate(dataset, truth.path, resamples=20)
+    assert next(iter(found["forecast"].values)) == "forecast"
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def test_any_user_can_open_it_with_xarray(stored, weather):
         )
         np.testing.assert_array_equal(dataset["trajectory"], [4, 4, 5])
         assert dataset["lead_time"].values[-1] == np.timedelta64(24, "h")
-        assert dataset.attrs["complete"] is True
+        assert dataset.attrs["complete"] == "true"
         assert dataset.attrs["Conventions"].startswith("CF")
         assert dataset["latitude"].attrs["units"] == "degrees_north"
         assert dataset["longitude"].attrs["axis"] == "X"
@@ -46,6 +46,14 @@ def test_any_user_can_open_it_with_xarray(stored, weather):
         np.testing.assert_array_equal(
             dataset["valid_time"], dataset["init_time"] + dataset["lead_time"]
         )
+
+
+def test_netcdf_holds_all_that_xarray_opens(stored, tmp_path):
+    with xr.open_zarr(stored.path) as dataset:
+        dataset.to_netcdf(tmp_path / "forecast.nc")
+        with xr.open_dataset(tmp_path / "forecast.nc") as written:
+            xr.testing.assert_identical(written.load(), dataset.load())
+            assert json.loads(written.attrs["grid"]) == stored.grid.to_dict()
 
 
 def test_one_lead_of_a_few_forecasts_is_one_chunk(stored):
