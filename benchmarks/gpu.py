@@ -4,10 +4,12 @@
 
 In this order, each result written to OUT/results.json as soon as it is there: outputs against those of the CPU in
 float32; operations a second over those of a large matrix product in the same run, for inference and training, at the
-batch that does best; steps of a forecast a second, with and without writing it; how long training waits for data;
-distributed and sharded training of a single process against plain training; memory against `plan`; then training of the
-turbulence recipe (with fewer trajectories) in the time that is left, with weights and logs in OUT/run. Without a GPU it
-runs on the CPU, for which `--small` has networks and fields that take seconds.
+batch that does best; which kernels a training step spends its time in; steps of a forecast a second, with and without
+writing it; simulated days a second of the shipped weather model; how long training waits for data; distributed and
+sharded training of a single process against plain training; memory against `plan`; a training step of 97 channels at
+0.25 degrees; what compiling and a CUDA graph gain; then training of the turbulence recipe (with fewer trajectories) in
+the time that is left, with weights and logs in OUT/run. Without a GPU it runs on the CPU, for which `--small` has
+networks and fields that take seconds. `--only` names the checks that are wanted.
 """
 
 import argparse
@@ -19,13 +21,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from gpu_checks import Setting, agreement, forecasts, memory, parallel, speed, waiting
+from gpu_checks import (
+    Setting,
+    agreement,
+    compiled,
+    days,
+    forecasts,
+    kinds,
+    largest,
+    memory,
+    parallel,
+    speed,
+    waiting,
+)
 from network import BOX, RECIPES
 
 from triton_earth.training.interruption import Interrupted
@@ -73,7 +88,20 @@ def training(setting: Setting) -> dict[str, Any] | None:
 
 
 CHECKS: dict[str, Callable[[Setting], dict[str, Any] | None]] = {
-    one.__name__: one for one in (agreement, speed, forecasts, waiting, parallel, memory, training)
+    one.__name__: one
+    for one in (
+        agreement,
+        speed,
+        kinds,
+        forecasts,
+        days,
+        waiting,
+        parallel,
+        memory,
+        largest,
+        compiled,
+        training,
+    )
 }
 
 
@@ -82,6 +110,7 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("gpu"))
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--small", action="store_true", help="networks and fields of seconds")
     arguments = parser.parse_args(words)
     until = time.monotonic() + 60 * arguments.minutes
@@ -89,19 +118,39 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
     file = arguments.out / "results.json"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     setting = Setting(
-        arguments.out, device, RECIPES, "turbulence", [], 128, 64, 5, 8192, 256, until
+        folder=arguments.out,
+        device=device,
+        networks=RECIPES,
+        recipe="turbulence",
+        changes=[],
+        cells=128,
+        steps=64,
+        repeats=5,
+        matrix=8192,
+        largest_batch=256,
+        until=until,
+        largest=(720, 1440),
+        model=("weather_small", "weather-small"),
     )
     if arguments.small:
-        own = {"turbulence_small": (2, 1, 1, (16, 16), BOX)}
-        setting = Setting(
-            arguments.out, device, own, "turbulence_small", SMALL, 16, 2, 1, 256, 2, until
+        setting = replace(
+            setting,
+            networks={"turbulence_small": (2, 1, 1, (16, 16), BOX)},
+            recipe="turbulence_small",
+            changes=SMALL,
+            cells=16,
+            steps=2,
+            repeats=1,
+            matrix=256,
+            largest_batch=2,
+            largest=(16, 32),
         )
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     results["device"] = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     results["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
     results["command"] = " ".join(["python", "benchmarks/gpu.py", *(words or sys.argv[1:])])
     for name, check in CHECKS.items():
-        if name in results:
+        if name in results or name not in arguments.only:
             continue
         if time.monotonic() > until:
             break
@@ -110,7 +159,7 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
             results[name] = found
         file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print(name, json.dumps(found), flush=True)
-    left = [name for name in CHECKS if name not in results]
+    left = [name for name in arguments.only if name not in results]
     if left:
         print(f"not done: {', '.join(left)}; the same command goes on with them.")
     return results

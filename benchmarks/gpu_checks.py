@@ -9,23 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from training_memory import random_store
 
+from triton_earth.core.state import State
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Windows, batch_indices
 from triton_earth.models.checkpoint import load_forecaster
+from triton_earth.models.triton import TritonConfig
+from triton_earth.rollout.ensemble import EnsembleConfig
+from triton_earth.rollout.forcing import Forcings
 from triton_earth.rollout.rollout import rollout
+from triton_earth.rollout.row_forecaster import RowForecaster
 from triton_earth.training.logs.meter import Meter
 from triton_earth.training.parallel.sharding import gathered, shard
 from triton_earth.training.step import TrainingStep
 from triton_earth.workflow.forecast import forecast
 from triton_earth.workflow.plan import plan
+from triton_earth.workflow.prepare import prepare
 from triton_earth.workflow.recipes.recipe import load_recipe
 from triton_earth.workflow.train import train
 
@@ -46,6 +54,8 @@ class Setting:
         matrix: Rows of the matrices whose product is the measure.
         largest_batch: Largest batch that is tried.
         until: When the time is over, as `time.monotonic` counts.
+        largest: Rows and columns of the largest grid.
+        model: Recipe and shipped model whose forecasts are counted in simulated days.
     """
 
     folder: Path
@@ -59,6 +69,8 @@ class Setting:
     matrix: int
     largest_batch: int
     until: float
+    largest: tuple[int, int]
+    model: tuple[str, str]
 
     def wait(self) -> None:
         """Wait for what the GPU has still to do."""
@@ -166,6 +178,127 @@ def matrix_speed(setting: Setting) -> float:
     size = setting.matrix
     a, b = (torch.randn(size, size, dtype=torch.bfloat16, device=setting.device) for _ in range(2))
     return 2 * size**3 / setting.seconds(lambda: a @ b)
+
+
+def compiled(setting: Setting) -> dict[str, Any]:
+    """Return seconds of inference and of a training step as they are and compiled, and what compiling took.
+
+    Inference of one map is replayed from a CUDA graph besides, on a GPU; on a CPU what is compiled is only traced, since
+    its compiler takes minutes.
+    """
+    found: dict[str, Any] = {}
+    batches = {"inference": 1, "training": min(32, setting.largest_batch)}
+    for mode, batch in batches.items():
+        network, inputs = setting.network(setting.recipe)
+        x = inputs(batch).to(setting.device)
+        network.to(setting.device)
+        work = work_of(network, x, mode)
+        with FlopCounterMode(display=False) as counter:
+            work()
+        row = {"batch": batch, "as_it_is": setting.seconds(work)}
+        on_gpu = setting.device.type == "cuda"
+        network.compile(dynamic=False, backend="inductor" if on_gpu else "aot_eager")
+        started = time.perf_counter()
+        work()
+        setting.wait()
+        row["compiling"] = time.perf_counter() - started
+        row["compiled"] = setting.seconds(work)
+        row["times_faster"] = row["as_it_is"] / row["compiled"]
+        rate = counter.get_total_flops() / min(row["compiled"], row["as_it_is"])
+        row["of_matrix_product"] = rate / matrix_speed(setting)
+        if on_gpu and mode == "inference":
+            network, _ = setting.network(setting.recipe)
+            replay = graph_of(network.to(setting.device).eval(), x)
+            row["graph"] = setting.seconds(replay)
+        found[mode] = row
+    torch.compiler.reset()
+    return found
+
+
+def graph_of(network: nn.Module, x: Tensor) -> Callable[[], None]:
+    """Return what replays the application of a network to x in bfloat16 from a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.no_grad(), torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                network(x)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            network(x)
+    return graph.replay
+
+
+def kinds(setting: Setting) -> dict[str, Any]:
+    """Return the part of a training step's time on the device that each kind of kernel takes, the first ten."""
+    network, inputs = setting.network(setting.recipe)
+    x = inputs(min(32, setting.largest_batch)).to(setting.device)
+    work = work_of(network.to(setting.device), x, "training")
+    work()
+    on_gpu = setting.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with profile(activities=activities) as profiled:
+        work()
+        setting.wait()
+    events = profiled.key_averages()
+    taken = {
+        event.key[:80]: event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        for event in events
+        if "#" not in event.key
+    }
+    whole = sum(taken.values())
+    first = sorted(taken.items(), key=lambda item: -item[1])[:10]
+    return {name: round(time / whole, 4) for name, time in first}
+
+
+def largest(setting: Setting) -> dict[str, Any]:
+    """Return seconds and memory of a training step on the largest grid, 97 channels in and 93 out, at batch one."""
+    shape = setting.largest
+    config = TritonConfig(stages="residual", widths=(128, 256, 256), temporal_hidden_dim=512)
+    network = config.for_shape(shape).build(1, 97, 93, ("zero", "periodic")).to(setting.device)
+    x = torch.randn(1, 1, 97, *shape, device=setting.device)
+    work = work_of(network, x, "training")
+    with FlopCounterMode(display=False) as counter:
+        work()
+    on_gpu = setting.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    found: dict[str, Any] = {"shape": shape, "seconds": setting.seconds(work)}
+    rate = counter.get_total_flops() / found["seconds"]
+    found["teraflop"] = counter.get_total_flops() / 1e12
+    found["of_matrix_product"] = rate / matrix_speed(setting)
+    found["gigabytes"] = torch.cuda.max_memory_allocated() / 1e9 if on_gpu else None
+    return found
+
+
+def days(setting: Setting) -> dict[str, Any]:
+    """Return the simulated days a second of a shipped weather model, alone and in a batch, written or not."""
+    recipe, name = setting.model
+    store = prepare(recipe, setting.folder / "weather.zarr", resume=True)
+    forecaster = load_forecaster(name, setting.device)
+    step = float(np.asarray(forecaster.time_step) / np.timedelta64(1, "D"))
+    (segment,) = store.segments("test")
+    found: dict[str, Any] = {}
+    for batch in (1, setting.largest_batch):
+        starts = [segment.start + number % 20 for number in range(batch)]
+        seeds = EnsembleConfig(members=1).noise_seeds([0] * batch, list(range(batch)))
+        rows = RowForecaster(forecaster, one_by_one=False, noise_seeds=seeds)
+        times = store.times[starts]
+        forcings = Forcings(forecaster, store, [0] * batch, times, setting.steps, "repeat")
+        window = store.windows([0] * batch, starts, 1).to(setting.device)
+
+        def work(
+            rows: RowForecaster = rows, window: State = window, forcings: Forcings = forcings
+        ) -> None:
+            inits = list(range(len(window.data)))
+            given = forcings.states(inits, 0, str(setting.device))
+            with torch.no_grad():
+                for _ in rollout(rows, window, given, setting.steps):
+                    pass
+
+        found[f"batch of {batch}"] = batch * setting.steps * step / setting.seconds(work)
+    return found
 
 
 def forecasts(setting: Setting) -> dict[str, Any]:

@@ -65,6 +65,10 @@ def test_all_that_a_gpu_is_measured_by_runs_in_small_and_goes_on(tmp_path, bench
         assert other["losses"] == pytest.approx(plain["losses"], rel=1e-5)
         assert other["weights"] == pytest.approx(plain["weights"], rel=1e-6)
     assert results["memory"]["planned"] > 0
+    assert 0 < sum(results["kinds"].values()) <= 1
+    assert all(count > 0 for count in results["days"].values())
+    assert results["largest"]["teraflop"] > 0
+    assert results["compiled"]["training"]["compiled"] > 0
     assert (tmp_path / results["training"]["run"] / "forecaster").is_dir()
     kept = (tmp_path / "results.json").read_text()
     assert module.main([*words, "5"])["forecasts"] == results["forecasts"]
