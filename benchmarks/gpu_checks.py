@@ -183,7 +183,7 @@ def matrix_speed(setting: Setting) -> float:
 def compiled(setting: Setting) -> dict[str, Any]:
     """Return seconds of inference and of a training step as they are and compiled, and what compiling took.
 
-    Inference of one map is replayed from a CUDA graph besides, on a GPU; on a CPU what is compiled is only traced, since
+    Inference of one map is replayed from a CUDA graph besides, on a GPU; on a CPU what is compiled is only traced, as
     its compiler takes minutes.
     """
     found: dict[str, Any] = {}
