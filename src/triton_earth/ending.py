@@ -1,5 +1,6 @@
 """The last net: however a command ends, it says one line and gives one of the exit codes of `core/exit_codes.py`."""
 
+import atexit
 import contextlib
 import os
 import sys
@@ -29,7 +30,10 @@ def ending_of(command: Callable[[], Any]) -> int:
     except OSError as error:
         code = code or _failed(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else it is tried again in the end
-    _end_thread_of_zarr()
+    if "zarr" in sys.modules:
+        # Before Zarr's own end, which is registered already, and after that of all threads that still wait for Zarr.
+        atexit.unregister(_end_thread_of_zarr)
+        atexit.register(_end_thread_of_zarr)
     return code
 
 
@@ -81,8 +85,6 @@ def _end_thread_of_zarr() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         zarr.loop[0].call_soon_threadsafe(zarr.loop[0].stop)
         zarr.iothread[0].join(ZARR_SECONDS)
-        if not zarr.iothread[0].is_alive():
-            zarr.cleanup_resources()  # who goes on in this process gets another thread
 
 
 def _say(line: str) -> None:
