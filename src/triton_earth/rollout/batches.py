@@ -13,6 +13,7 @@ from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.ensemble import EnsembleConfig, InitialStates
 from triton_earth.rollout.forcing import Forcings
+from triton_earth.rollout.guard.announcements import Announcements
 from triton_earth.rollout.guard.guard import Guard, GuardConfig
 from triton_earth.rollout.guard.stabilizers import Correction, Stabilizer, StabilizersConfig
 from triton_earth.rollout.guard.training_range import Climate, training_climate
@@ -38,6 +39,7 @@ class Batches:
         climate: What it holds states against.
         stabilizers: What corrects states.
         device: Where the forecaster's weights are.
+        announcements: What says what the guards of all batches see.
     """
 
     forecaster: Forecaster
@@ -51,6 +53,7 @@ class Batches:
     climate: Climate | None
     stabilizers: list[Stabilizer]
     device: torch.device
+    announcements: Announcements = field(default_factory=Announcements)
 
     @classmethod
     def of(
@@ -223,6 +226,7 @@ class Batch:
             initial.to(batches.device),
             self.rows.start,
             batches.ensemble.members,
+            batches.announcements,
         )
         if self.step:
             guard.remember(self.step, self.window.to(batches.device), dict(self._memory))

@@ -95,5 +95,6 @@ def forecast_in_memory(
         live.lead_times[[lead - 1 for lead in chosen.leads]],
         live.members,
     )
+    live.sum_up()
     attributes = plain_attributes(chosen.grid, live.provenance, live.guard)
     return with_initial_times(xr.Dataset(arrays, coordinates, attributes))

@@ -115,6 +115,10 @@ class LiveForecasts:
         trips = list(self._trips.values())
         return guard_record(self._batches.guard, self._batches.climate, trips)
 
+    def sum_up(self) -> None:
+        """Say how many of the forecasts that were read left the training climate, where the guard has not said it."""
+        self._batches.announcements.sum_up(self.guard, int(self._watched.sum()))
+
     @property
     def first_trip(self) -> tuple[int, int] | None:
         """Initial condition and step of the forecast that left the training climate first, of those that were read."""

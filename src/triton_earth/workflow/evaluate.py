@@ -185,6 +185,9 @@ def judge(
             dask=config.dask,
             remarks=[*inputs.remarks, *left_out],
         )
+        for one in inputs.stored:
+            if isinstance(one, LiveForecasts):
+                one.sum_up()
         scores = evaluation.scores
         given = [*forecasts, truth]
         if all(isinstance(one, str | Path) for one in given):

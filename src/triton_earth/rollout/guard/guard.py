@@ -1,6 +1,5 @@
 """The guard: watches every state of a rollout and says what left the training climate first, where and how fast."""
 
-import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from triton_earth.core.config import StrictConfig
 from triton_earth.core.state import State
 from triton_earth.core.time import describe_time
 from triton_earth.core.wording import told_apart
+from triton_earth.rollout.guard.announcements import Announcements
 from triton_earth.rollout.guard.state_statistics import (
     BULK,
     CHANGE,
@@ -28,9 +28,6 @@ from triton_earth.rollout.guard.state_statistics import (
     Band,
 )
 from triton_earth.rollout.guard.training_range import Climate, Margins
-
-logger = logging.getLogger("triton_earth.guard")
-"""A name of its own, so that ``--quiet`` can silence it: all that it says is in the record of the forecast."""
 
 Policy = Literal["warn", "stop", "record"]
 
@@ -133,6 +130,7 @@ class Guard:
         initial: State,
         first_row: int = 0,
         members: int = 1,
+        announcements: Announcements | None = None,
     ) -> None:
         """Start from the newest of the initial states.
 
@@ -142,7 +140,9 @@ class Guard:
             initial: Initial states, [row, history, channel, y, x].
             first_row: Number of the first of them, counted over initial conditions and members.
             members: Members of each initial condition.
+            announcements: What says what it sees, for the guards of several batches; None: for this one alone.
         """
+        self._say = announcements or Announcements()
         self.trips: list[Trip] = []
         self.began_outside: list[Trip] = []
         self._climate, self._policy = climate, policy
@@ -285,7 +285,7 @@ class Guard:
         return replace(state, data=data)
 
     def _warn(self, trips: list[Trip]) -> None:
-        """Log the first trip of each forecast that trips for the first time."""
+        """Say the first trip of each forecast that trips for the first time."""
         seen = {
             divmod(self._first_row + int(row), self._members)
             for row in np.flatnonzero((self._left < self._step).any(axis=(1, 2)))
@@ -293,25 +293,15 @@ class Guard:
         for trip in trips:
             if (trip.init, trip.member or 0) not in seen:
                 seen.add((trip.init, trip.member or 0))
-                logger.warning("guard: %s", trip.describe())
+                self._say.leaves(trip)
 
     def _tell_beginning(self) -> None:
-        """Log the first statistic of each forecast that begins outside the climate."""
+        """Say the first statistic of each forecast that begins outside the climate."""
         seen = set()
         for trip in self.began_outside:
             if trip.forecast not in seen:
                 seen.add(trip.forecast)
-                value, lower, upper = told_apart(trip.value, trip.lower, trip.upper)
-                logger.warning(
-                    "guard: %s begins outside the training climate: '%s' has the %s %s, outside %s to %s. It does not "
-                    "count as leaving it.",
-                    trip.forecast,
-                    trip.variable,
-                    trip.statistic,
-                    value,
-                    lower,
-                    upper,
-                )
+                self._say.begins_outside(trip)
 
     def _trip(self, state: State, row: int, channel: int, statistic: int) -> Trip:
         name = self._names[statistic]

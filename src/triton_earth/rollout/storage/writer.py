@@ -191,7 +191,9 @@ def write_forecast(
         if chosen.mean_and_spread:
             write_mean_and_spread(claim.partial)
         if guard is not None and batches.climate is not None:
-            write_guard(claim.partial, guard_record(guard, batches.climate, trips))
+            record = guard_record(guard, batches.climate, trips)
+            write_guard(claim.partial, record)
+            batches.announcements.sum_up(record, batches.rows)
         finish_forecast_store(claim.partial)
         ForecastStore.open(claim.partial)
         claim.publish()

@@ -20,6 +20,7 @@ from triton_earth.data.store.training_store import (
     write_trajectory,
 )
 from triton_earth.physics.flow import enstrophy, kinetic_energy
+from triton_earth.rollout.guard.announcements import Announcements
 from triton_earth.rollout.guard.guard import Guard, GuardConfig, guard_record
 from triton_earth.rollout.guard.state_statistics import BULK, ENERGY, StateStatistics
 from triton_earth.rollout.guard.training_range import Margins, training_climate
@@ -65,10 +66,10 @@ def climate(store):
     return training_climate(store, store.variables)
 
 
-def run_guard(climate, store, change=None, policy="record", steps=29):
+def run_guard(climate, store, change=None, policy="record", steps=29, **more):
     """Let a guard see the test trajectories, changed from their second step on."""
     window = store.windows([12, 13, 14, 15], [0] * 4, steps + 1)
-    guard = Guard(climate, policy, window.at(slice(0, 1)))
+    guard = Guard(climate, policy, window.at(slice(0, 1)), **more)
 
     def states():
         for step in range(1, steps + 1):
@@ -287,6 +288,38 @@ def test_one_warning_for_each_forecast(climate, store, policy, lines, caplog):
     assert len(caplog.records) == lines
     assert len(guard.trips) >= 4
     assert all(record.message.startswith("guard: forecast ") for record in caplog.records)
+
+
+def all_grow(step, data, _):
+    data *= 1 + step
+
+
+def test_after_the_first_forecasts_others_are_counted(climate, store, caplog):
+    announcements = Announcements()
+    trips = []
+    with caplog.at_level(logging.WARNING, "triton_earth"):
+        for first_row in (0, 4):
+            how = {"first_row": first_row, "announcements": announcements}
+            trips += run_guard(climate, store, all_grow, "warn", **how)[0].trips
+        announcements.sum_up(guard_record(GuardConfig(), climate, trips), 8)
+    lines = [record.message for record in caplog.records]
+    assert [line.split(",")[0] for line in lines[:3]] == [f"guard: forecast {n}" for n in range(3)]
+    assert lines[3:] == [
+        "guard: more forecasts leave the training climate; they are counted, not listed.",
+        "guard: 8 of 8 forecasts left the training climate. The attribute `guard` of the forecast lists them, and the "
+        "report shows the first.",
+    ]
+
+
+def test_where_each_forecast_has_its_line_there_is_no_sum(climate, store, caplog):
+    def three_grow(step, data, _):
+        data[:3] *= 1 + step
+
+    announcements = Announcements()
+    with caplog.at_level(logging.WARNING, "triton_earth"):
+        guard, _ = run_guard(climate, store, three_grow, "warn", announcements=announcements)
+        announcements.sum_up(guard_record(GuardConfig(), climate, guard.trips), 4)
+    assert len(caplog.records) == 3
 
 
 def test_statistics_are_those_of_the_fields(store):
