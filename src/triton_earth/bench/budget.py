@@ -7,6 +7,7 @@ from typing import Any
 from triton_earth.bench.config import Budget
 from triton_earth.core.errors import UserError
 from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.training.compilation import compile_network, is_compiled
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.logs.cost import StepCost, measured_step
 from triton_earth.training.parallel.distributed import ALONE
@@ -52,7 +53,10 @@ def measured_cost(recipe: Recipe, store: TrainingStore) -> Cost:
     store.require_gap(recipe.window)
     training_windows(recipe, store.segments, ALONE)
     forecaster = initial_forecaster(recipe, store, start_of(recipe, store))
-    forecaster.network.to(resolve_device(config.device))
+    device = resolve_device(config.device)
+    forecaster.network.to(device)
+    if is_compiled(config, device):
+        compile_network(forecaster.network)
     ends = [stage.from_step for stage in config.stages[1:]] + [config.steps]
     total = StepCost(0.0, 0.0, 0.0)
     for stage, end in zip(config.stages, ends, strict=True):

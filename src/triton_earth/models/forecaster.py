@@ -158,6 +158,7 @@ class NetworkForecaster(Forecaster):
         self.name = config.network.name
         self.normalizer, self.precision = normalizer, precision
         self.valid_mask, self.forcing_mask = valid_mask, forcing_mask
+        self._statistics: dict[tuple[Any, ...], Tensor] = {}
         self.noise_seeds: Seeds | None = None
         self.given_noise: Tensor | None = None
         self.network: nn.Module = config.network.build(
@@ -333,8 +334,15 @@ class NetworkForecaster(Forecaster):
     def _statistic(
         self, names: list[str], values: tuple[float, ...]
     ) -> Float[Tensor, "channel 1 1"]:
+        """Return the values of the named variables; they stay on a GPU, because a copy to a GPU waits for it."""
+        key = (tuple(names), values, self.device)
+        if key in self._statistics:
+            return self._statistics[key]
         by_name = dict(zip(self.normalizer.variables, values, strict=True))
-        return torch.tensor([by_name[name] for name in names], device=self.device)[:, None, None]
+        found = torch.tensor([by_name[name] for name in names], device=self.device)[:, None, None]
+        if found.is_cuda:
+            self._statistics[key] = found
+        return found
 
     @contextlib.contextmanager
     def _arithmetic(self) -> Iterator[None]:

@@ -60,7 +60,8 @@ class TrainConfig(StrictConfig):
         ema_decay: Memory of the moving average of the weights.
         precision: Arithmetic of the network; ``auto`` is bfloat16 where the device has matrix units for it, and the run
             says which it was.
-        compile: Compile the network: minutes at the start, faster steps on a GPU.
+        compile: Compile the network: a minute or more at the start, then faster steps on a GPU; ``auto`` does so where
+            a run on a GPU is long enough to gain by it. Validation and forecasts use the network as it is written.
         validate_every: Steps between validations; a checkpoint is written at each.
         validation_windows: Windows of the validation split, evenly spread, that a validation looks at.
         validation_leads: Leads at which validation forecasts are scored; without any there are no such forecasts.
@@ -113,7 +114,7 @@ class TrainConfig(StrictConfig):
     explosion: float = Field(default=1e4, gt=1)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     precision: Precision | Literal["auto"] = "float32"
-    compile: bool = False
+    compile: bool | Literal["auto"] = "auto"
     validate_every: int = Field(default=500, ge=1)
     validation_windows: int = Field(default=64, ge=1)
     validation_leads: tuple[Annotated[int, Field(ge=1)], ...] = ()

@@ -20,6 +20,7 @@ from triton_earth.training.checkpoint import (
     load_training_state,
     save_training_state,
 )
+from triton_earth.training.compilation import as_written, compile_network, is_compiled
 from triton_earth.training.config import CLIMATE, VALIDATION_CRPS, TrainConfig, score_names
 from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request, listening
 from triton_earth.training.logs.log import RunLog
@@ -103,8 +104,8 @@ def fit(
     if processes.is_main:
         finish_saving(folder)
         remove(folder / INTERRUPTED)
-    if config.compile:
-        network.compile()
+    if is_compiled(config, device, processes.count):
+        compile_network(network)
     stabilization = None
     if stabilizers is not None:
         stabilization = Stabilization.of(stabilizers, training.store, forecaster)
@@ -183,7 +184,7 @@ def fit(
             advance(note=meter.note(loss))
             values: dict[str, float] = {}
             if validates:
-                with average.applied_to(network):
+                with average.applied_to(network), as_written(network):
                     values = validate(forecaster, validation, config, stabilization)
                     if rollouts is not None:
                         scores, by_lead = validate_rollouts(

@@ -40,16 +40,18 @@ class SeasonalCycle:
         """
         coefficients = self._coefficients(like.device)
         basis = self._basis(times).to(like.device)
-        # One time after the other, so that a field has the same bits in any batch.
+        # One time after the other, so that a field has the same bits in any batch; a GPU, whose batches have their own
+        # bits anyway, would spend its time on starting so many products.
         flat = coefficients.flatten(1)
-        cycle = torch.cat([row @ flat for row in basis.split(1)])
+        groups = [basis] if like.is_cuda else basis.split(1)
+        cycle = torch.cat([rows @ flat for rows in groups])
         cycle = cycle.to(like.dtype).reshape(*times.shape, *coefficients.shape[1:])
         if tuple(names) == self.variables:
             return cycle
-        rows = {name: row for row, name in enumerate(self.variables)}
-        known = [place for place, name in enumerate(names) if name in rows]
+        place_of = {name: place for place, name in enumerate(self.variables)}
+        known = [place for place, name in enumerate(names) if name in place_of]
         channels = cycle.new_zeros(*cycle.shape[:2], len(names), *cycle.shape[3:])
-        channels[:, :, known] = cycle[:, :, [rows[names[place]] for place in known]]
+        channels[:, :, known] = cycle[:, :, [place_of[names[place]] for place in known]]
         return channels
 
     def mean_and_std(

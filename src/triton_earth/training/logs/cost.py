@@ -10,6 +10,7 @@ import torch
 
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.training.compilation import as_written
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.held_memory import CountedStep
 from triton_earth.training.step import TrainingStep
@@ -131,7 +132,7 @@ def measured_step(
 ) -> StepCost:
     """Return what one step costs, by doing it: once for operations and memory, some times for the time."""
     run = _step_of(forecaster, config, batch, horizon)
-    with CountedStep() as counted:
+    with as_written(forecaster.network), CountedStep() as counted:
         run()
     times, of_cores = [], []
     for _ in range(REPEATS):
