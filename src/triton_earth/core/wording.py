@@ -7,6 +7,7 @@ import xarray as xr
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FACTOR = re.compile(r"([A-Za-z]+)(-?\d+)?")
+_CELSIUS = re.compile(r"\b(degC|deg_C|degrees?_?[Cc](elsius)?|[Cc]elsius)\b")
 _SMALLEST = 1e-300
 _NO_UNITS = {"", "1", "-", "none", "dimensionless"}
 
@@ -35,6 +36,7 @@ def pretty_units(units: str) -> str:
     """Return UDUNITS-style units as printed ones: ``m2 s-1`` gives ``m² s⁻¹``; dimensionless gives nothing."""
     if units.strip().lower() in _NO_UNITS:
         return ""
+    units = _CELSIUS.sub("°C", units)
     squared = re.fullmatch(r"\(([A-Za-z\d\- ]+)\)2", units.strip())
     factors = squared[1].split() if squared else []
     if factors and all(_FACTOR.fullmatch(factor) for factor in factors):
@@ -58,20 +60,35 @@ LONG_NAMES = "variable_long_name"
 """Coordinate along ``variable`` that says in words what the variables are."""
 
 
-def variable_title(data: xr.Dataset | xr.DataArray, variable: str) -> str:
-    """Return a variable in words with a capital: its long name where `LONG_NAMES` has one, else its name.
+def variable_words(data: xr.Dataset | xr.DataArray, variable: str) -> str:
+    """Return a variable in words: its long name where `LONG_NAMES` has one, else its name.
 
-    A level at the end of the name that the long name lacks is added in brackets.
+    A level at the end of the name that the long name lacks is added in brackets, and the name where two variables have
+    the same long name.
     """
-    words = ""
+    named: dict[str, str] = {}
     if LONG_NAMES in data.coords:
-        named = dict(zip(variable_names(data), data[LONG_NAMES].values, strict=True))
-        words = str(named.get(variable, ""))
-    level = variable.rpartition("_")[2]
+        named = {
+            name: _with_level(str(words), name)
+            for name, words in zip(variable_names(data), data[LONG_NAMES].values, strict=True)
+        }
+    words = named.get(variable, "")
+    if words and list(named.values()).count(words) > 1:
+        return f"{words} ({variable})"
+    return words or variable.replace("_", " ")
+
+
+def variable_title(data: xr.Dataset | xr.DataArray, variable: str) -> str:
+    """Return a variable in words as `variable_words` does, with a capital."""
+    words = variable_words(data, variable)
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def _with_level(words: str, name: str) -> str:
+    level = name.rpartition("_")[2]
     if words and level not in words and any(letter.isdigit() for letter in level):
         words = f"{words} ({level})"
-    words = (words or variable).replace("_", " ")
-    return f"{words[:1].upper()}{words[1:]}"
+    return words.replace("_", " ")
 
 
 def long_name(array: xr.DataArray) -> str:

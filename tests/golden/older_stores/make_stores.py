@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.builders import tiny_forecaster, weather_store
+
 from triton_earth.rollout.guard.guard import GuardConfig
 from triton_earth.rollout.storage.writer import write_forecast
 

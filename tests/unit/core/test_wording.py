@@ -11,6 +11,7 @@ from triton_earth.core.wording import (
     pretty_units,
     units_of,
     variable_title,
+    variable_words,
 )
 
 
@@ -27,6 +28,10 @@ from triton_earth.core.wording import (
         ("K", "K"),
         ("m**2", "m²"),
         ("m^2", "m²"),
+        ("degC", "°C"),
+        ("degree_Celsius", "°C"),
+        ("(degC)2", "(°C)²"),
+        ("degC s-1", "°C s⁻¹"),
     ],
 )
 def test_units(units, printed):
@@ -92,3 +97,11 @@ def test_variables_in_words():
         "Geopotential at 500 hPa",
         "2m temperature",
     ]
+    assert variable_words(named, "sst") == "sea surface temperature"
+
+
+def test_variables_of_the_same_long_name_are_told_apart():
+    coordinates = {"variable": ["skin", "sst"], LONG_NAMES: ("variable", ["temperature"] * 2)}
+    data = xr.Dataset(coords=coordinates)
+    assert variable_words(data, "skin") == "temperature (skin)"
+    assert variable_title(data, "sst") == "Temperature (sst)"

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.wording import LONG_NAMES
 from triton_earth.plots import write_report
 
 
@@ -212,6 +213,20 @@ def test_several_variables_on_a_map_with_calendar_leads(report, make_scores, mak
     assert "5 days" in page.words
     assert "Spectra" not in page.words
     assert len(page.attributes("img")) == 2 + 1 + 2 + 2
+
+
+def test_pictures_are_described_in_long_names_and_printed_units(report, make_scores, make_example):
+    names = ("sst", "so")
+    words = {LONG_NAMES: ("variable", ["sea surface temperature", "salinity"])}
+    scores = make_scores(leads=3, variables=names, turbulence=False).assign_coords(words)
+    scores["rmse"].attrs["units"] = "degC; g kg-1"
+    page = report(scores, make_example(leads=3, size=8, variables=names).assign_coords(words))
+    descriptions = " ".join(image["alt"] for image in page.attributes("img"))
+    assert "Maps of sea surface temperature, salinity: initial state" in descriptions
+    assert "Curves of every score of sea surface temperature over lead time" in descriptions
+    assert "sst" not in descriptions
+    assert "Root mean square error (°C)" in page.words
+    assert "degC" not in page.words
 
 
 def test_many_variables_are_cut_and_named(report, make_scores, make_example, monkeypatch):

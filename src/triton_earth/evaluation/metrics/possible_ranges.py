@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Float64, Int
 
-from triton_earth.core.wording import one_variable, units_of
+from triton_earth.core.wording import one_variable, units_of, variable_words
 from triton_earth.data.sources.values.possible_values import Possible, possible_values_of
 from triton_earth.evaluation.aggregator import TRUTH_NAME, Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.results import Results
@@ -157,8 +157,9 @@ def impossible_ranges(scores: xr.Dataset, sources: list[str] | None = None) -> I
                 f"below {least:.4g}" if np.isinf(most) else f"outside {least:.4g} to {most:.4g}"
             )
             whose = "the truth" if source == TRUTH_NAME else str(source)
+            words = variable_words(scores, str(variable))
             yield (
-                f"{variable} of {whose} reaches from {lowest:.5g} to {highest:.5g}{units}: {count:.0f} values are "
+                f"{words} of {whose} reaches from {lowest:.5g} to {highest:.5g}{units}: {count:.0f} values are "
                 f"{bounds}{units}, which is impossible on Earth, the first at step "
                 f"{float(scores['first_impossible'].sel(at)):.0f}."
             )

@@ -5,7 +5,14 @@ import xarray as xr
 from scipy.stats import binom
 
 from triton_earth.core.lead_times import LeadTimes
-from triton_earth.core.wording import interval, is_baseline, number, units_of, variable_names
+from triton_earth.core.wording import (
+    interval,
+    is_baseline,
+    number,
+    units_of,
+    variable_names,
+    variable_words,
+)
 from triton_earth.evaluation.aggregator import TRUTH_NAME
 from triton_earth.evaluation.metrics.possible_ranges import impossible_ranges
 from triton_earth.evaluation.verdict.comparison import cases
@@ -118,7 +125,8 @@ def stability(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Findi
         details.append(f"The median forecast leaves the band around the truth at {left}.")
     criterion = text(scores, "stability_criterion", forecast)
     if criterion.lower() not in _CRITERION_NONE:
-        details.append(f"First outside the band: {criterion}.")
+        quantity, of, variable = criterion.rpartition(" of ")
+        details.append(f"First outside the band: {quantity}{of}{variable_words(scores, variable)}.")
     if total is not None and _as_many_as_of_truth(round(fraction * total), total):
         details.insert(0, _AS_OF_TRUTH)
         return [Finding("note", "stability", question, share, " ".join(filter(None, details)))]
@@ -159,7 +167,7 @@ def variance(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Findin
     answer = f"within {_KEPT[0]:g} to {_KEPT[1]:g} for {len(inside)} of {len(kept)} variables"
     if len(kept) <= MOST_NAMED:
         answer = ", ".join(
-            f"{variable} {said(value)}"
+            f"{variable_words(scores, variable)} {said(value)}"
             f"{bracketed(scores, 'activity', {'forecast': forecast, 'variable': variable})}"
             for variable, value in kept.items()
         )

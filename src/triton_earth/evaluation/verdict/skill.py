@@ -11,7 +11,13 @@ import xarray as xr
 from jaxtyping import Bool
 
 from triton_earth.core.lead_times import LeadTimes
-from triton_earth.core.wording import is_baseline, one_variable, units_of, variable_names
+from triton_earth.core.wording import (
+    is_baseline,
+    one_variable,
+    units_of,
+    variable_names,
+    variable_words,
+)
 from triton_earth.evaluation.metrics.errors import difference_name
 from triton_earth.evaluation.verdict.finding import Finding, Kind
 from triton_earth.evaluation.verdict.predictability import flattered_by_climatology, predictable
@@ -151,7 +157,7 @@ def _of_variable(
     leads: LeadTimes,
 ) -> str:
     units = units_of(one_variable(scores["rmse"], variable))
-    prefix = f"{variable}: " if scores.sizes["variable"] > 1 else ""
+    prefix = f"{variable_words(scores, variable)}: " if scores.sizes["variable"] > 1 else ""
 
     def both(lead: int) -> str:
         own, other = (
@@ -198,7 +204,8 @@ def _correlation(scores: xr.Dataset, forecast: str, leads: LeadTimes, told: int)
             if (variable in flattered) == (score == "acc"):
                 where = {"forecast": forecast, "variable": variable}
                 value = float(scores[score].sel(where)[told - 1])
-                parts.append(f"{variable} {said(value)}{bracketed(scores, score, where, told - 1)}")
+                words_of = variable_words(scores, variable)
+                parts.append(f"{words_of} {said(value)}{bracketed(scores, score, where, told - 1)}")
         if parts:
             question = f"{words} with the truth at {leads.title(told - 1)}"
             findings.append(Finding("note", "correlation", question, ", ".join(parts)))

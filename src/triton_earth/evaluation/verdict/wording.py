@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from triton_earth.core.lead_times import LeadTimes
-from triton_earth.core.wording import interval, number, variable_names
+from triton_earth.core.wording import interval, number, variable_names, variable_words
 
 MOST_NAMED = 4
 """Variables that are spoken of by name; of more than these they are counted."""
@@ -46,7 +46,7 @@ def by_variable(scores: xr.Dataset, name: str, forecast: str, leads: LeadTimes) 
     """Return in a sentence which of several variables reaches a horizon first, and where the others do."""
     if scores.sizes["variable"] < 2 or f"{name}_variable" not in scores:
         return ""
-    worst = text(scores, f"{name}_variable", forecast)
+    worst = variable_words(scores, text(scores, f"{name}_variable", forecast))
     if scores.sizes["variable"] > MOST_NAMED:
         return f"First {worst}."
     reached = scores[f"{name}_by_variable"].sel(forecast=forecast)
@@ -54,7 +54,7 @@ def by_variable(scores: xr.Dataset, name: str, forecast: str, leads: LeadTimes) 
     for variable in variable_names(scores):
         value = float(reached.sel(variable=variable))
         words = leads.of_step(value) if np.isfinite(value) else "not reached"
-        parts.append(f"{variable}: {words}")
+        parts.append(f"{variable_words(scores, variable)}: {words}")
     return f"First {worst}; {', '.join(parts)}."
 
 

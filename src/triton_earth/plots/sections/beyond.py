@@ -9,7 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import axis_title, one_variable, shortened, variable_names
+from triton_earth.core.wording import (
+    axis_title,
+    one_variable,
+    shortened,
+    variable_names,
+    variable_title,
+    variable_words,
+)
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
@@ -28,8 +35,10 @@ def beyond_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> l
     parts = [
         Picture(
             svg_uri(beyond_curves(scores, variable)),
-            f"Area mean, variance and extremes of {variable} at the leads beyond the end of the truth.",
-            f"{variable} where there is no truth any more. Black: extremes of the training split. {shading(scores)}",
+            f"Area mean, variance and extremes of {variable_words(scores, variable)} at the leads beyond the end of "
+            "the truth.",
+            f"{variable_title(scores, variable)} where there is no truth any more. Black: extremes of the training "
+            f"split. {shading(scores)}",
         ).html()
         for variable in variables[:MOST_VARIABLES]
     ]

@@ -14,6 +14,7 @@ from triton_earth.core.wording import (
     units_of,
     variable_names,
     variable_title,
+    variable_words,
 )
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import (
@@ -45,9 +46,9 @@ def climate_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> 
             parts.append(heading(variable_title(scores, variable)))
         picture = Picture(
             svg_uri(climate_curves(scores, variable)),
-            f"Departure from the season and variance of {variable} in windows, every run.",
-            f"{variable}, every run: area mean minus the season, and mean square anomaly over that expected. Shaded: "
-            f"ratios from {_HELD[0]:g} to {_HELD[1]:g}.",
+            f"Departure from the season and variance of {variable_words(scores, variable)} in windows, every run.",
+            f"{variable_title(scores, variable)}, every run: area mean minus the season, and mean square anomaly over "
+            f"that expected. Shaded: ratios from {_HELD[0]:g} to {_HELD[1]:g}.",
         )
         parts += [picture.html(), _ratios(scores, variable)]
     return [Section("Climate", together(parts) + left_out(variables))]

@@ -8,7 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import one_variable, units_of, variable_names, with_units
+from triton_earth.core.wording import (
+    one_variable,
+    units_of,
+    variable_names,
+    variable_words,
+    with_units,
+)
 from triton_earth.plots.drawing import Curve, draw_curve
 from triton_earth.plots.embedding import svg_uri
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
@@ -31,9 +37,10 @@ def ensemble_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) ->
     parts = [
         Picture(
             svg_uri(ensemble_figure(one, variable)),
-            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {name}{variable}.",
-            f"{name}{variable}: the members. Dashed in the rank histograms: all ranks alike, as of a reliable "
-            f"ensemble. {shading(scores)}",
+            f"CRPS, spread, spread divided by error and rank histograms of the ensemble of {name}"
+            f"{variable_words(scores, variable)}.",
+            f"{name}{variable_words(scores, variable)}: the members. Dashed in the rank histograms: all ranks "
+            f"alike, as of a reliable ensemble. {shading(scores)}",
         ).html()
         for variable in variables[:MOST_VARIABLES]
         for name, one in each.items()

@@ -13,6 +13,7 @@ from triton_earth.core.wording import (
     units_of,
     variable_names,
     variable_title,
+    variable_words,
     with_units,
 )
 from triton_earth.plots.colour_range import ColourRange, error_range
@@ -32,12 +33,12 @@ def error_map_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -
     variables = variable_names(scores)
     parts = []
     for variable in variables[:MOST_VARIABLES]:
-        title = variable_title(scores, variable)
+        title, words = variable_title(scores, variable), variable_words(scores, variable)
         if "map_rmse" in scores and np.isfinite(scores["map_rmse"].sel(variable=variable)).any():
             parts.append(
                 Picture(
                     png_uri(error_maps(scores, variable)),
-                    f"Maps of the root mean square error and the mean error of {variable} at several leads.",
+                    f"Maps of the root mean square error and the mean error of {words} at several leads.",
                     f"{title}: root mean square error and mean error (forecast minus truth) over all starts.",
                 ).html()
             )
@@ -45,7 +46,7 @@ def error_map_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -
             parts.append(
                 Picture(
                     svg_uri(errors_by_start(scores, variable)),
-                    f"Root mean square error of {variable} against the initial date, all forecasts.",
+                    f"Root mean square error of {words} against the initial date, all forecasts.",
                     f"{title}: root mean square error of each start, by its date.",
                 ).html()
             )

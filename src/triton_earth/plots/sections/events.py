@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import axis_title, interval, number, shortened, units_of, with_units
+from triton_earth.core.wording import (
+    axis_title,
+    interval,
+    number,
+    shortened,
+    units_of,
+    variable_words,
+    with_units,
+)
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.embedding import png_uri, svg_uri
@@ -51,7 +59,8 @@ def event_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> li
         maps = [
             Picture(
                 png_uri(eddy_maps(example)),
-                f"Maps of {example.attrs['eddies']} with the eddies of the truth and of {name} at several leads.",
+                f"Maps of {variable_words(example, example.attrs['eddies'])} with the eddies of the truth and of "
+                f"{name} at several leads.",
                 f"Eddies of the truth and of {name}. Circles have the radius of the eddy; solid: anticyclonic, dashed: "
                 "cyclonic.",
             ).html()

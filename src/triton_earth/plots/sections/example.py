@@ -6,7 +6,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from triton_earth.core.lead_times import lead_times
-from triton_earth.core.wording import variable_names, variable_title
+from triton_earth.core.wording import variable_names, variable_title, variable_words
 from triton_earth.plots.animation import animation, comparison, leads_shown
 from triton_earth.plots.embedding import data_uri, png_uri
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, together
@@ -46,7 +46,7 @@ def one_forecast(example: xr.Dataset) -> Markup:
         _moving(
             animation(example, variable),
             example.sizes["lead_time"],
-            f"Animation of {variable}: truth, forecast and error side by side.",
+            f"Animation of {variable_words(example, variable)}: truth, forecast and error side by side.",
             f"{variable_title(example, variable)}, {_started(example)}",
             f"Error: forecast minus truth. {_COLOURS}",
         )
@@ -56,7 +56,7 @@ def one_forecast(example: xr.Dataset) -> Markup:
         _moving(
             animation(_anomalies(example), variable),
             example.sizes["lead_time"],
-            f"Animation of the anomaly of {variable}: truth, forecast and error side by side.",
+            f"Animation of the anomaly of {variable_words(example, variable)}: truth, forecast and error side by side.",
             f"{variable_title(example, variable)}, anomaly from climatology, {_started(example)}",
             f"Error: forecast minus truth. {_COLOURS}",
         )
@@ -67,14 +67,15 @@ def one_forecast(example: xr.Dataset) -> Markup:
     parts.append(
         Picture(
             png_uri(state_panels(example, shown)),
-            f"Maps of {', '.join(shown)}: initial state, truth, forecast and error after {at}.",
+            f"Maps of {', '.join(variable_words(example, one) for one in shown)}: initial state, truth, forecast and "
+            f"error after {at}.",
             f"Half-way, after {at}: the initial state, the truth, the forecast and its error. {_COLOURS}",
         ).html()
     )
     parts += [
         Picture(
             png_uri(panels(example, variable)),
-            f"Maps of {variable}: truth, forecast and error at several leads.",
+            f"Maps of {variable_words(example, variable)}: truth, forecast and error at several leads.",
             f"{variable_title(example, variable)} at several leads. Arrows on a colour bar: values lie beyond it.",
         ).html()
         for variable in shown
@@ -97,7 +98,7 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
         _moving(
             comparison(examples, variable),
             first.sizes["lead_time"],
-            f"Animation of {variable}: the truth, {names} side by side.",
+            f"Animation of {variable_words(first, variable)}: the truth, {names} side by side.",
             f"{variable_title(first, variable)}, {_started(first)}",
             f"Below each model its error, forecast minus truth. {_COLOURS}",
         )
@@ -108,7 +109,7 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
         _moving(
             comparison(anomalies, variable),
             first.sizes["lead_time"],
-            f"Animation of the anomaly of {variable}: the truth, {names} side by side.",
+            f"Animation of the anomaly of {variable_words(first, variable)}: the truth, {names} side by side.",
             f"{variable_title(first, variable)}, anomaly from climatology, {_started(first)}",
             f"Below each model its error, forecast minus truth. {_COLOURS}",
         )
@@ -118,12 +119,12 @@ def several_models(examples: Mapping[str, xr.Dataset]) -> Markup:
         parts += [
             Picture(
                 png_uri(model_panels(examples, variable)),
-                f"Maps of {variable} at several leads: the truth, {names}.",
+                f"Maps of {variable_words(first, variable)} at several leads: the truth, {names}.",
                 f"{variable_title(first, variable)} at several leads: the truth above, the models below it. {_COLOURS}",
             ).html(),
             Picture(
                 png_uri(error_panels(examples, variable)),
-                f"Maps of the error of {variable} at several leads: {names}.",
+                f"Maps of the error of {variable_words(first, variable)} at several leads: {names}.",
                 f"{variable_title(first, variable)}: errors, forecast minus truth, all in the same colours.",
             ).html(),
         ]

@@ -8,7 +8,7 @@ import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from triton_earth.core.wording import number, told_apart
+from triton_earth.core.wording import number, told_apart, variable_words
 from triton_earth.evaluation.failure import steps_around
 from triton_earth.plots.embedding import png_uri
 from triton_earth.plots.maps import place
@@ -137,10 +137,11 @@ def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:
 
 def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> Markup:
     variable, step = trip["variable"], trip["step"]
+    words = variable_words(example, variable)
     return Picture(
         png_uri(_marked(panels(example, variable, steps_around(step)), trip, example)),
-        f"Maps of {variable} before and after step {step}: truth, forecast and error.",
-        f"Forecast {_forecast(trip)}, the first to leave: {variable} before, at (step {step}) and after. "
+        f"Maps of {words} before and after step {step}: truth, forecast and error.",
+        f"Forecast {_forecast(trip)}, the first to leave: {words} before, at (step {step}) and after. "
         "Truth and forecast share their colours, which the truth sets. Grey: no finite value."
         + ("" if trip["y"] is None else f" Cross: the worst cell, {_place(trip, example)}."),
     ).html()

@@ -17,6 +17,8 @@ from triton_earth.core.wording import (
     one_variable,
     shortened,
     variable_names,
+    variable_title,
+    variable_words,
 )
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
@@ -50,8 +52,8 @@ def long_run_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) ->
     parts = [
         Picture(
             svg_uri(long_run_curves(scores, variable)),
-            f"Area mean, {seasonal}variance and extremes of {variable} over lead time.",
-            f"{variable}: area mean with the gap to the truth shaded, {seasonal}variance and "
+            f"Area mean, {seasonal}variance and extremes of {variable_words(scores, variable)} over lead time.",
+            f"{variable_title(scores, variable)}: area mean with the gap to the truth shaded, {seasonal}variance and "
             "extremes (the value below which that part of the area lies). Black: truth.",
         ).html()
         for variable in variables[:MOST_VARIABLES]

@@ -16,6 +16,7 @@ from triton_earth.core.wording import (
     units_of,
     variable_names,
     variable_title,
+    variable_words,
     with_units,
 )
 from triton_earth.evaluation.metrics.by_region import SUFFIX
@@ -71,8 +72,9 @@ def region_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> l
             parts.append(heading(variable_title(scores, variable)))
         curves = Picture(
             svg_uri(region_curves(scores, variable)),
-            f"Curves of the root mean square error of {variable} over lead time in each region, all forecasts.",
-            f"Root mean square error of {variable} over lead time by region. {shading(scores)}",
+            f"Curves of the root mean square error of {variable_words(scores, variable)} over lead time in each "
+            "region, all forecasts.",
+            f"Root mean square error of {variable_words(scores, variable)} over lead time by region. {shading(scores)}",
         )
         parts += [curves.html(), _table(scores, variable)]
     return [Section("Regions", together(parts) + left_out(variables))]

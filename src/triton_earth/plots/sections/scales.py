@@ -18,6 +18,7 @@ from triton_earth.core.wording import (
     one_variable,
     variable_names,
     variable_title,
+    variable_words,
 )
 from triton_earth.evaluation.spectra.names import (
     BOX,
@@ -173,11 +174,12 @@ def _zonal(scores: xr.Dataset) -> Markup:
     for variable in variables[:MOST_VARIABLES]:
         if not np.isfinite(scores["zonal_spectrum"].sel(variable=variable).values).any():
             continue
+        words = variable_words(scores, variable)
         parts.append(
             Picture(
                 svg_uri(zonal_spectra(scores, variable)),
-                f"Zonal spectra of {variable} by latitude band: truth and forecasts.",
-                f"Zonal spectra of {variable} at {last_lead(scores)}, mean over the rows of each latitude band and "
+                f"Zonal spectra of {words} by latitude band: truth and forecasts.",
+                f"Zonal spectra of {words} at {last_lead(scores)}, mean over the rows of each latitude band and "
                 f"over initial conditions. Black: truth. {shading(scores)}",
             ).html()
         )
@@ -186,8 +188,8 @@ def _zonal(scores: xr.Dataset) -> Markup:
         parts += [
             Picture(
                 png_uri(zonal_maps(scores, variable, name)),
-                f"Heat maps of the zonal spectrum of {variable} by {name} relative to the truth's.",
-                f"{name}, {variable}: zonal spectrum relative to the truth's by wavenumber and lead time (green: too "
+                f"Heat maps of the zonal spectrum of {words} by {name} relative to the truth's.",
+                f"{name}, {words}: zonal spectrum relative to the truth's by wavenumber and lead time (green: too "
                 "much, purple: too little).",
             ).html()
             for name in models(scores)
@@ -209,15 +211,12 @@ def _of_variables(scores: xr.Dataset, family: SpectrumNames) -> Markup:
             parts.append(heading(variable_title(scores, variable)))
         spectrum = one_variable(scores[family.spectrum], variable)
         one = scores.sel(variable=variable).assign({family.spectrum: spectrum})
-        of = f" of {variable}"
+        of = f" of {variable_words(scores, variable)}"
         parts += [_spectra(one, (family,), of), _scales(one, family, of)]
     without = [variable for variable in variables if variable not in having]
     if without:
-        parts.append(
-            paragraph(
-                f"No spectrum of {', '.join(without)}: a spectrum takes a value in every cell."
-            )
-        )
+        words = ", ".join(variable_words(scores, one) for one in without)
+        parts.append(paragraph(f"No spectrum of {words}: a spectrum takes a value in every cell."))
     return together(parts) + left_out(having)
 
 
@@ -226,9 +225,9 @@ def _of_velocities(scores: xr.Dataset, families: tuple[SpectrumNames, ...]) -> M
     parts = []
     names = scores["velocity"].values.tolist() if "velocity" in scores.coords else []
     for name in names[:MOST_VARIABLES]:
-        of = f" of {name} and the other component"
+        of = f" of {variable_words(scores, name)} and the other component"
         one = scores.sel(velocity=name)
-        parts.append(heading(f"{name} and the other component"))
+        parts.append(heading(f"{variable_title(scores, name)} and the other component"))
         parts.append(_spectra(one, families, of))
         parts += [_scales(one, family, of) for family in families if family.error in scores]
     return together(parts) + left_out(names)

@@ -18,6 +18,7 @@ from triton_earth.core.wording import (
     shortened,
     variable_names,
     variable_title,
+    variable_words,
 )
 from triton_earth.evaluation.results import REPORT
 from triton_earth.evaluation.verdict.comparison import beyond_chance, models, relative_difference
@@ -71,8 +72,8 @@ def score_sections(scores: xr.Dataset, examples: Mapping[str, xr.Dataset]) -> li
             parts.append(heading(variable_title(scores, variable)))
         curves = Picture(
             svg_uri(score_curves(scores, variable)),
-            f"Curves of every score of {variable} over lead time, all forecasts.",
-            f"Scores of {variable} over lead time. {shading(scores)}{CROSS}",
+            f"Curves of every score of {variable_words(scores, variable)} over lead time, all forecasts.",
+            f"Scores of {variable_words(scores, variable)} over lead time. {shading(scores)}{CROSS}",
         )
         parts += [curves.html(), score_table(scores, variable)]
     return [Section("Scores over lead time", together(parts) + left_out(variables))]

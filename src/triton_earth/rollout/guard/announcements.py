@@ -1,4 +1,4 @@
-"""What guards say while forecasts are made: a line for each of the first forecasts, and how many there are in the end."""
+"""What guards say while forecasts are made: a line for each of the first forecasts, and a sum in the end."""
 
 import logging
 from collections.abc import Mapping

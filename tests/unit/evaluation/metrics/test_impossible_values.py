@@ -71,8 +71,8 @@ def test_a_forecast_and_the_truth_with_impossible_values(fields, score):
     scores = score(forecast, truth)
     found, of_truth = said(scores)
     assert found == (
-        "bad: All values are possible on Earth: no. sea_surface_temperature of net reaches from -40 to 80 degC: "
-        "3 values are outside -18.15 to 46.85 degC, which is impossible on Earth, the first at step 3."
+        "bad: All values are possible on Earth: no. sea surface temperature of net reaches from -40 to 80 °C: "
+        "3 values are outside -18.15 to 46.85 °C, which is impossible on Earth, the first at step 3."
     )
     assert of_truth.startswith(
         "note: All values are possible on Earth, those of the truth: no. sea_surface_temperature of the truth "

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.plausible import build_scores
 
-from triton_earth.core.wording import number
+from triton_earth.core.wording import LONG_NAMES, number
 from triton_earth.evaluation.verdict.comparison import cases, models
 from triton_earth.evaluation.verdict.verdict import verdict
 
@@ -46,6 +46,19 @@ def test_unstable_names_horizon_interval_and_criterion(scores):
         "band around the truth at step 40 · 2.2 time units [30 to beyond the end]. First outside the band: small scale "
         "enstrophy."
     )
+
+
+def test_variables_are_named_by_their_long_names(make_scores):
+    scores = make_scores(variables=("u_850", "v_850"))
+    long_names = ["eastward wind", "northward wind"]
+    scores = scores.assign_coords({LONG_NAMES: ("variable", long_names)})
+    scores["stable_fraction"].loc["triton"] = 0.5
+    scores["stability_criterion"] = scores["stability_criterion"].astype(object)
+    scores["stability_criterion"].loc["triton"] = "variance of v_850"
+    text = " ".join(said(scores))
+    assert "First outside the band: variance of northward wind (850)." in text
+    assert "eastward wind (850): RMSE is" in text
+    assert "u_850" not in text
 
 
 def test_one_case_outside_may_be_chance(scores):
