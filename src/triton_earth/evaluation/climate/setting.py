@@ -1,7 +1,8 @@
 """What the climate scores of an evaluation need before the first field passes: climate, noise floor and bands."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
@@ -102,11 +103,43 @@ def climate_setting(
         return None
     if inside is not None:
         weights = np.where(inside, weights, 0.0)
-    names = forecast.variables.names
-    climate = fit_training_climate(source, names, stride=stride, cell_weights=weights)
+    starts = tuple(int(start) for start in _starts(forecast, source, stride))
+    wanted = _Wanted(
+        str(source.path),
+        source.content_hash,
+        tuple(forecast.variables.names),
+        stride,
+        steps,
+        starts,
+        weights.tobytes(),
+        source,
+    )
+    return _measured(wanted)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a setting depends on; forecasts of the same runs from the same store share theirs."""
+
+    path: str
+    content_hash: str
+    names: tuple[str, ...]
+    stride: int
+    steps: int
+    starts: tuple[int, ...]
+    weights: bytes
+    store: TrainingStore = field(compare=False)
+
+
+@functools.lru_cache(maxsize=1)
+def _measured(wanted: _Wanted) -> ClimateSetting | None:
+    """Return the newest setting again, or measure it: a bench judges many models on one store, one after the other."""
+    store = wanted.store
+    weights = np.frombuffer(wanted.weights).reshape(store.grid.shape)
+    climate = fit_training_climate(store, wanted.names, stride=wanted.stride, cell_weights=weights)
     if climate is None:
         return None
-    return ClimateSetting.measured(source, climate, steps, _starts(forecast, source, stride))
+    return ClimateSetting.measured(store, climate, wanted.steps, wanted.starts)
 
 
 def _stride(forecast: Forecasts, source: object) -> int | None:

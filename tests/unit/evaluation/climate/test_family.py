@@ -13,6 +13,7 @@ from tests.unit.evaluation.climate.seasons_and_noise import (
 )
 from tests.unit.evaluation.conftest import MemoryForecasts
 
+from triton_earth.evaluation.climate import setting
 from triton_earth.evaluation.climate.records import STATISTICS
 from triton_earth.evaluation.climate.stability import FAILURES
 from triton_earth.evaluation.evaluate import evaluate_forecasts
@@ -114,3 +115,26 @@ def test_every_second_day_is_compared_with_every_second_day(store, forecasts_of)
     scores = scored([every], store)
     assert scores["climate_stable"].item() == 1.0
     assert scores["climate_skill"].item() > 0.85
+
+
+def test_the_climate_of_a_store_is_measured_once_for_forecasts_of_the_same_runs(
+    store, forecasts_of, monkeypatch
+):
+    measured = []
+    original = setting.fit_training_climate
+
+    def counted(*given, **how):
+        measured.append(how["stride"])
+        return original(*given, **how)
+
+    monkeypatch.setattr(setting, "fit_training_climate", counted)
+    setting._measured.cache_clear()
+    first = scored([runs(forecasts_of)], store)
+    again = scored([runs(forecasts_of)], store)
+    assert measured == [1]
+    assert first.identical(again)
+    shorter = runs(forecasts_of)
+    shorter.lead_times = shorter.lead_times[:70]
+    shorter.fields = shorter.fields[:, :70]
+    scored([shorter], store)
+    assert measured == [1, 1]
