@@ -49,12 +49,22 @@ def test_the_cost_is_that_of_the_first_error_as_low_as_the_lowest(benchmark_name
 
 
 @pytest.mark.filterwarnings("ignore:Grad strides do not match", "ignore:FSDP2-wrapped module")
-def test_all_that_a_gpu_is_measured_by_runs_in_small_and_goes_on(tmp_path, benchmark_named, capsys):
+def test_all_that_a_gpu_is_measured_by_runs_in_small_and_goes_on(
+    tmp_path, benchmark_named, capsys, monkeypatch
+):
     module = benchmark_named("gpu")
     words = ["--small", "--out", str(tmp_path), "--minutes"]
     nothing = module.main([*words, "0"])
     assert "agreement" not in nothing
-    assert "not done: agreement, speed" in capsys.readouterr().out
+    assert "not done: agreement, compiled" in capsys.readouterr().out
+
+    def broken(setting):
+        raise RuntimeError("no such kernel")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(module.CHECKS, "agreement", broken)
+        failed = module.main([*words, "5", "--only", "agreement"])
+    assert failed["agreement"] == {"failed": "RuntimeError: no such kernel"}
     results = module.main([*words, "5"])
     assert results["agreement"]["turbulence_small"]["bfloat16"] < 0.1
     assert all(one["of_matrix_product"] > 0 for one in results["speed"].values())
