@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from triton_earth.core.config import StrictConfig, read_yaml
 from triton_earth.core.errors import UserError
+from triton_earth.models.references import PERSISTENCE, USUAL, require_known
 from triton_earth.workflow.recipes.recipe import Recipe, load_recipe
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,_+-]*")
@@ -84,6 +85,7 @@ class BenchConfig(StrictConfig):
         budget: What each run may take.
         search: How each variant's learning rate is found; the recipe's, or the variant's own, if not given.
         leads: Leads of the table, in steps.
+        baselines: Reference forecasts beside the variants.
     """
 
     title: str
@@ -97,11 +99,20 @@ class BenchConfig(StrictConfig):
     leads: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(1, 10, 25, 50, 99), min_length=1
     )
+    baselines: tuple[str, ...] = USUAL
 
     @field_validator("leads", "seeds")
     @classmethod
     def _ascending(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(numbers)))
+
+    @field_validator("baselines")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        require_known(names, "baselines")
+        if PERSISTENCE not in names:
+            raise UserError(f"baselines: errors are shown over those of {PERSISTENCE}; add it.")
+        return names
 
     @field_validator("variants")
     @classmethod

@@ -8,6 +8,7 @@ import yaml
 
 from triton_earth.bench.budget import Cost
 from triton_earth.bench.config import BenchConfig
+from triton_earth.core.config import read_yaml
 from triton_earth.core.errors import UserError
 from triton_earth.core.outputs.files import read_json, write_json, write_text
 
@@ -59,7 +60,10 @@ class BenchFolder:
         file = self.path / BENCH
         wanted = self.config.model_dump(mode="json")
         if file.is_file():
-            self._require_same(yaml.safe_load(file.read_text(encoding="utf-8")), wanted)
+            before = BenchConfig.parse(
+                read_yaml(file), str(file)
+            )  # of an older version: with defaults
+            self._require_same(before.model_dump(mode="json"), wanted)
         elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
             raise UserError(
                 f"{self.path} exists already and is no folder of a bench (no {BENCH}). Choose another folder."

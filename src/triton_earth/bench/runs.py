@@ -179,7 +179,7 @@ def _judged(folder: BenchFolder, variant: str, seed: int, known: dict[str, Any])
         for name in trained.predicted.names
     ]
     errors = forecast_errors(stored, truth, leads, std)
-    scores = evaluate_forecast(stored, truth)
+    scores = evaluate_forecast(stored, truth, baselines=config.baselines)
     save_scores(scores, place)
     if seed != config.seeds[0]:
         remove(place / "forecast.zarr")

@@ -80,3 +80,14 @@ def test_leads_and_seeds_are_sorted():
 def test_a_budget_in_words():
     config = BenchConfig.parse(BENCH | {"budget": {"cpu_seconds": 90}}, "here")
     assert str(config.budget) == "90 CPU seconds"
+
+
+def test_baselines_are_known_and_hold_what_errors_are_shown_over():
+    config = BenchConfig.parse(BENCH | {"baselines": ["persistence", "linear_inverse"]}, "here")
+    assert config.baselines == ("persistence", "linear_inverse")
+    with pytest.raises(
+        UserError, match=r"'linear_invers' is no reference forecast; .*linear_inverse"
+    ):
+        BenchConfig.parse(BENCH | {"baselines": ["persistence", "linear_invers"]}, "here")
+    with pytest.raises(UserError, match=r"errors are shown over those of persistence; add it"):
+        BenchConfig.parse(BENCH | {"baselines": ["climatology"]}, "here")

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from triton_earth.bench.config import BenchConfig
 from triton_earth.bench.folder import BenchFolder
@@ -41,6 +42,16 @@ def test_another_bench_is_refused(tmp_path, changes, key):
     with pytest.raises(UserError, match=rf"is the folder of another bench: its '{key}' differs\."):
         folder(tmp_path / "out", **changes).claim()
     assert (tmp_path / "out" / "bench.yaml").read_bytes() == before
+
+
+def test_the_folder_of_an_older_version_is_gone_on_with(tmp_path):
+    here = folder(tmp_path / "out")
+    here.claim()
+    file = tmp_path / "out" / "bench.yaml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del values["baselines"]
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    here.claim()
 
 
 def test_a_row_is_whole_or_absent(tmp_path):
