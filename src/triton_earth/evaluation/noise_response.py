@@ -17,7 +17,7 @@ STEPS = (1, 2, 5)
 """Steps after which a disturbance is looked at."""
 
 AMPLITUDE = 0.02
-"""Size of a disturbance, in standard deviations of each variable over the cells."""
+"""Size of a disturbance, in standard deviations of each variable about the mean of its row."""
 
 ITERATIONS = 30
 """Applications of the one-step map in the power iteration."""
@@ -45,7 +45,7 @@ def noise_response(
         initial: Undisturbed states, [batch, history, channel, y, x].
         forcings: Forcings of each application; None for a forecaster without them.
         steps: n.
-        amplitude: ε, in standard deviations of each variable over cells and states.
+        amplitude: ε, in standard deviations of each variable about the mean of its row, over cells and states.
         seed: Seed of the noise.
 
     Returns:
@@ -95,12 +95,18 @@ def noise_response(
         for row, step in enumerate(steps):
             apart = found[step].data - plain[step].data
             apart = torch.where(torch.isfinite(apart), apart, torch.inf)
+            mask = plain[step].valid_mask
+            if mask is not None:
+                apart = torch.where(mask, apart, torch.nan)
             for channel, name in enumerate(names):
                 if name in forecaster.prognostic:
                     own = scale[initial.variables.indices([name])]
                     one = _mean_square(apart[:, :, channel : channel + 1], own)
                     gain[row, place, channel] = float(torch.sqrt(one / put_in))
-            power = torch.fft.rfft(apart.double(), dim=-1).abs() ** 2
+            power = torch.fft.rfft(
+                torch.nan_to_num(apart.double(), nan=0.0, posinf=torch.inf), dim=-1
+            )
+            power = power.abs() ** 2
             total = power[..., 1:].sum()
             small[row, place] = (
                 float(power[..., octaves[-1][0] :].sum() / total) if total > 0 else np.nan
@@ -114,8 +120,8 @@ def noise_response(
                     "long_name": "size of the response to noise over that of the noise",
                     "units": "1",
                     "definition": "root mean square difference of the disturbed and the undisturbed forecast over that "
-                    "of the noise, both in standard deviations of the variables over the cells; below 1 the forecaster "
-                    "damps the noise",
+                    "of the noise, both in standard deviations of the variables about the mean of their rows; below 1 "
+                    "the forecaster damps the noise",
                 },
             ),
             "noise_small_scales": (
@@ -167,7 +173,7 @@ def leading_growth(
         about: State x, [1, history, channel, y, x]: a climatology, or any other.
         forcing: Forcing of the application; None for a forecaster without it.
         iterations: Applications.
-        amplitude: ε, in standard deviations of each variable over the cells.
+        amplitude: ε, in standard deviations of each variable about the mean of its row.
         seed: Seed of the first disturbance.
 
     Raises:
@@ -218,14 +224,13 @@ def _states(
 
 
 def _scale(state: State) -> Float[Tensor, "channel 1 1"]:
-    """Return the standard deviation of each variable over valid cells and states."""
+    """Return the standard deviation of each variable about the mean of its row, over valid cells and states.
+
+    About the mean of the map it would be that of the mean gradient from the equator to the poles.
+    """
     data = state.data.double()
-    valid = torch.isfinite(data)
-    count = valid.sum(dim=(0, 1, 3, 4)).clamp(min=1)
-    filled = torch.where(valid, data, 0.0)
-    mean = filled.sum(dim=(0, 1, 3, 4)) / count
-    square = (torch.where(valid, data - mean[:, None, None], 0.0) ** 2).sum(dim=(0, 1, 3, 4))
-    return torch.sqrt(square / count).to(state.data)[:, None, None]
+    deviation = data - data.nanmean(dim=-1, keepdim=True)
+    return torch.sqrt((deviation**2).nanmean(dim=(0, 1, 3, 4))).to(state.data)[:, None, None]
 
 
 def _octave(

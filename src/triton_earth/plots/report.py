@@ -22,6 +22,7 @@ from triton_earth.plots.sections.events import event_sections
 from triton_earth.plots.sections.example import example_sections
 from triton_earth.plots.sections.indices import index_sections
 from triton_earth.plots.sections.long_runs import long_run_sections
+from triton_earth.plots.sections.noise import noise_sections
 from triton_earth.plots.sections.provenance import definition_sections, provenance_sections
 from triton_earth.plots.sections.regions import region_sections
 from triton_earth.plots.sections.scales import scale_sections
@@ -43,6 +44,7 @@ SECTIONS: tuple[SectionsOf, ...] = (
     region_sections,
     climate_sections,
     long_run_sections,
+    noise_sections,
     beyond_sections,
     ensemble_sections,
     index_sections,

@@ -1,5 +1,6 @@
 """Forecasts that are made while they are read, so that they can be judged without being stored."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,23 @@ class LiveForecasts:
                 "stabilizer": self._stabilizers.names,
             },
         )
+
+    def beginnings(self, count: int, steps: int) -> tuple[Forecaster, State, list[State] | None]:
+        """Return what the first forecasts begin with: the model, initial states, and the forcings of some steps.
+
+        Args:
+            count: Forecasts, at most.
+            steps: Steps.
+        """
+        batches = self._batches
+        rows = slice(0, min(count, batches.rows))
+        initial = batches.initial.read(rows).to(batches.device)
+        inits = np.arange(rows.stop) // self.members
+        forcings = batches.forcings.states(inits.tolist(), 0, batches.device)
+        if forcings is None:
+            return batches.forecaster, initial, None
+        applications = -(-steps // batches.forecaster.block)
+        return batches.forecaster, initial, list(itertools.islice(forcings, applications))
 
     def read(self, inits: slice, lead: int) -> Float32[np.ndarray, "init channel y x"]:
         """Forecast up to one lead of some initial conditions and return it or, of ensembles, their means.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from triton_earth.workflow.judging.evaluation_inputs import (
     open_inputs,
     paths_of,
 )
+from triton_earth.workflow.judging.model_response import with_response
 from triton_earth.workflow.provenance import command_line
 
 REPORT = "report.html"
@@ -188,6 +190,7 @@ def judge(
         for one in inputs.stored:
             if isinstance(one, LiveForecasts):
                 one.sum_up()
+                evaluation = replace(evaluation, scores=with_response(evaluation.scores, one))
         scores = evaluation.scores
         given = [*forecasts, truth]
         if all(isinstance(one, str | Path) for one in given):
