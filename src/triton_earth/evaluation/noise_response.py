@@ -103,10 +103,8 @@ def noise_response(
                     own = scale[initial.variables.indices([name])]
                     one = _mean_square(apart[:, :, channel : channel + 1], own)
                     gain[row, place, channel] = float(torch.sqrt(one / put_in))
-            power = torch.fft.rfft(
-                torch.nan_to_num(apart.double(), nan=0.0, posinf=torch.inf), dim=-1
-            )
-            power = power.abs() ** 2
+            filled = torch.where(torch.isnan(apart), 0.0, apart.double())
+            power = torch.fft.rfft(filled, dim=-1).abs() ** 2
             total = power[..., 1:].sum()
             small[row, place] = (
                 float(power[..., octaves[-1][0] :].sum() / total) if total > 0 else np.nan

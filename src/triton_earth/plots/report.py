@@ -15,14 +15,13 @@ from triton_earth.evaluation.verdict.scored_period import scored_period
 from triton_earth.plots.animation import animation, comparison, write_animation
 from triton_earth.plots.page import MOST_VARIABLES, Section, page
 from triton_earth.plots.sections.beyond import beyond_sections
-from triton_earth.plots.sections.climate import climate_sections
+from triton_earth.plots.sections.climate import climate_sections, noise_sections
 from triton_earth.plots.sections.ensembles import ensemble_sections
 from triton_earth.plots.sections.error_maps import error_map_sections
 from triton_earth.plots.sections.events import event_sections
 from triton_earth.plots.sections.example import example_sections
 from triton_earth.plots.sections.indices import index_sections
 from triton_earth.plots.sections.long_runs import long_run_sections
-from triton_earth.plots.sections.noise import noise_sections
 from triton_earth.plots.sections.provenance import definition_sections, provenance_sections
 from triton_earth.plots.sections.regions import region_sections
 from triton_earth.plots.sections.scales import scale_sections
