@@ -1,6 +1,4 @@
-"""Long runs against the training climate: departures and variances of every run by window, ratios to the floor, and
-how a model treats noise, on which long runs depend.
-"""
+"""Long runs against the training climate, by window and over the floor; and the response to noise, their cause."""
 
 from collections.abc import Mapping
 
