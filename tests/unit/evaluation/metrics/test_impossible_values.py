@@ -75,10 +75,10 @@ def test_a_forecast_and_the_truth_with_impossible_values(fields, score):
         "3 values are outside -18.15 to 46.85 °C, which is impossible on Earth, the first at step 3."
     )
     assert of_truth.startswith(
-        "note: All values are possible on Earth, those of the truth: no. sea_surface_temperature of the truth "
+        "note: All values are possible on Earth, those of the truth: no. sea surface temperature of the truth "
         "reaches from 15"
     )
-    assert "to 9999 degC: 1 values are outside" in of_truth
+    assert "to 9999 °C: 1 values are outside" in of_truth
     assert of_truth.endswith("the first at step 2.")
     for sentence in said(scores):
         assert sentence.partition(": no. ")[2] in scores.attrs["remarks"].splitlines()
