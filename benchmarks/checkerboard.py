@@ -1,9 +1,9 @@
-"""How much of a pattern of period two each way of doubling the map leaves in the output of a new network.
+"""How strong a pattern of period two the ways of doubling a map leave in the output of a new network.
 
     python benchmarks/checkerboard.py --json benchmarks/results/checkerboard.json
 
 Power of the output at a period of two cells (along either axis, and both) over the median power of the wavenumbers
-around, when a network with random weights sees a smooth random field of 64 x 64 cells; medians over seeds. 1 is no
+around, when a network with random weights sees a smooth random field of 64 x 64 cells; medians over seeds. 1 means no
 pattern.
 """
 

@@ -1,9 +1,9 @@
-"""How often the truth itself stays within the bands: those of the climate, and those of single leads.
+"""How often the truth itself stays within the bands of the climate and within the bands of single leads.
 
 python benchmarks/climate_bands.py [--cases weather_small turbulence_small ...] [--only climate|leads] [--json FILE]
 
-Runs of the climate are held out. At single leads the forecast of a held-out state is another truth: what followed the
-same date of a training year or, without a calendar, the same time of a training trajectory.
+Runs of the climate are held out. At single leads another truth stands in for the forecast of a held-out state: the states
+that followed the same date of a training year or, without a calendar, the same time of a training trajectory.
 """
 
 import argparse
@@ -31,13 +31,13 @@ CASES = {
 """Recipes, and the lengths of runs in steps."""
 
 LEADS = (10, 30)
-"""Leads of the forecasts that are another truth."""
+"""Leads at which another truth stands in for a forecast."""
 STARTS = 12
-"""Their starts, at most, of each held-out stretch."""
+"""Largest number of starts in a held-out stretch."""
 
 
 class OtherTruth:
-    """Forecasts that are what followed other states of a store: a perfect climate without any skill."""
+    """Forecasts made of the states that followed other states of a store: a perfect climate without skill."""
 
     chunk_inits = 1
 

@@ -3,8 +3,8 @@
     python benchmarks/curvilinear.py --json curvilinear.json
 
 A synthetic tripolar mesh (default: 1021 x 1442 cells, as ORCA at a quarter of a degree): rows of latitude up to 60 N,
-then columns that lead to two poles on land. For each method there is a process of its own: "set-up" makes the weights
-(done once for each preparation), "map" applies them to a map with land. Seconds are those of the processor; memory is
+then columns that lead to two poles on land. Each method runs in its own process: "set-up" makes the weights
+(once for a preparation), "map" applies them to a map with land. Seconds are those of the processor; memory is
 the peak of the process, and what it had before, with Python and the mesh. The field is 2 + cos² φ cos 2λ + sin φ; the
 error is its largest and its root mean square one where the target has a value.
 """

@@ -2,13 +2,13 @@
 
     python benchmarks/time_to_skill.py --folder time_to_skill --json benchmarks/results/time_to_skill.json
 
-Of each recipe two configurations are trained with each seed, for equal steps and on the same store: the original system
-(plain stages, zero padding, full state, one skip, no noise) and this package's. The goal is the lowest validation error
-(`validation_mse`, one step, normalised) that the original has at any of its validations. The cost of a configuration is
-what its training takes until its error is first as low: seconds (of the processor, on a GPU of the clock; those of the
-whole training, in proportion to its steps) and samples. The weather recipe is trained without its noise channels and
-ensemble loss, both ways, and with the normalisation and inputs of the recipe: a single member of a stochastic forecast
-has no error that compares. What has been trained before, in the same folder with the same settings, is not again.
+The script trains two configurations of each recipe with each seed, for equal steps and on the same store: the original
+system (plain stages, zero padding, full state, one skip, no noise) and this package's. The goal is the lowest validation
+error (`validation_mse`, one step, normalised) of the original system at any of its validations. The cost of a configuration
+is the training until its error is first as low: samples, and seconds (of the processor, on a GPU of the clock; a share of
+the whole training, in proportion to the steps). The weather recipe is trained without noise channels and ensemble loss
+in both configurations, with the normalisation and inputs of the recipe: a single member of a stochastic forecast has no
+error that compares. The script keeps the trainings of the same folder and settings, and does not repeat them.
 """
 
 import argparse
@@ -41,13 +41,13 @@ SINGLE = {
     "train.select_by": "validation_mse",
     "train.curriculum": "[]",
 }
-"""What makes a stochastic recipe one of single forecasts."""
+"""Changes that turn a stochastic recipe into a recipe of single forecasts."""
 
 PUBLISHED = {**ORIGINAL, "model.damping": "{}"}
-"""The original system's choices, of any recipe."""
+"""The original system's choices, for any recipe."""
 
 RECIPES: dict[str, dict[str, str]] = {"turbulence_small": {}, "weather_small": SINGLE}
-"""What is changed of each recipe, in both configurations."""
+"""Changes to each recipe, in both configurations."""
 
 
 def main(words: list[str] | None = None) -> dict[str, Any]:
