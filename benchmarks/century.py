@@ -3,9 +3,9 @@
     python benchmarks/century.py STORE MODEL [--years 100] [--seed 0] [--json FILE] [--figure FILE.png]
 
 MODEL is a run folder, a forecaster or the name of a shipped model. The run starts at the first time of the test split
-and takes forcings as `forecast --forcings-beyond repeat` does. Each year of the run (365 days) has the climate scores of
-`evaluation/climate` over the noise floor of a year, climate skill and failures of the bands that a year of the truth
-stays within. What is known after each year is written at once.
+and takes forcings as `forecast --forcings-beyond repeat` does. Each year of the run (365 days) has the climate scores
+of `evaluation/climate` over the noise floor of a year, climate skill and failures of the bands that a year of the
+truth stays within. What is known after each year is written at once.
 """
 
 import argparse

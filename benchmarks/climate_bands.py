@@ -2,8 +2,8 @@
 
 python benchmarks/climate_bands.py [--cases weather_small turbulence_small ...] [--only climate|leads] [--json FILE]
 
-Runs of the climate are held out. At single leads another truth stands in for the forecast of a held-out state: the states
-that followed the same date of a training year or, without a calendar, the same time of a training trajectory.
+Runs of the climate are held out. At single leads another truth stands in for the forecast of a held-out state: the
+states that followed the same date of a training year or, without a calendar, the same time of a training trajectory.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/defaults.py --steps 400 --folder defaults --json benchmarks/results/defaults.json
 
-The script starts from the original system (zero padding, full state, one skip) and adds this package's choices one by one.
-It trains every variant from the same seed on the same store, forecasts 99 steps from the test trajectories and judges them
-as `triton-earth evaluate` does. `stages.py` measures the gain of residual stages over the last variant.
+The script starts from the original system (zero padding, full state, one skip) and adds this package's choices one by
+one. It trains every variant from the same seed on the same store, forecasts 99 steps from the test trajectories and
+judges them as `triton-earth evaluate` does. `stages.py` measures the gain of residual stages over the last variant.
 """
 
 import argparse

@@ -2,13 +2,14 @@
 
     python benchmarks/time_to_skill.py --folder time_to_skill --json benchmarks/results/time_to_skill.json
 
-The script trains two configurations of each recipe with each seed, for equal steps and on the same store: the original
-system (plain stages, zero padding, full state, one skip, no noise) and this package's. The goal is the lowest validation
-error (`validation_mse`, one step, normalised) of the original system at any of its validations. The cost of a configuration
-is the training until its error is first as low: samples, and seconds (of the processor, on a GPU of the clock; a share of
-the whole training, in proportion to the steps). The weather recipe is trained without noise channels and ensemble loss
-in both configurations, with the normalisation and inputs of the recipe: a single member of a stochastic forecast has no
-error that compares. The script keeps the trainings of the same folder and settings, and does not repeat them.
+The script trains two configurations of each recipe with each seed, for equal steps and on the same store: the
+original system (plain stages, zero padding, full state, one skip, no noise) and this package's. The goal is the
+lowest validation error (`validation_mse`, one step, normalised) of the original system at any of its validations. The
+cost of a configuration is the training until its error is first as low: samples, and seconds (of the processor, on a
+GPU of the clock; a share of the whole training, in proportion to the steps). The weather recipe is trained without
+noise channels and ensemble loss in both configurations, with the normalisation and inputs of the recipe: a single
+member of a stochastic forecast has no error that compares. The script keeps the trainings of the same folder and
+settings, and does not repeat them.
 """
 
 import argparse

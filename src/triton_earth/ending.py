@@ -68,7 +68,7 @@ def _run(command: Callable[[], Any]) -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Say what is wrong in one line and return the exit code."""
+    """Print the error in one line and return the exit code."""
     if isinstance(error, BrokenPipeError):
         return exit_codes.PIPE
     known = exit_codes.explain(error)
@@ -93,7 +93,7 @@ def _say(line: str) -> None:
 
 
 def _again() -> str:
-    """Return what to do after Ctrl-C: not every verb has something to go on with."""
+    """Return the advice after Ctrl-C: not every verb can go on."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     if verb in ("prepare", "train", "forecast"):
         return "the same command with --resume goes on."

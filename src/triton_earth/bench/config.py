@@ -129,7 +129,7 @@ class BenchConfig(StrictConfig):
         return variants
 
     def assignments(self, variant: str, **more: Any) -> list[str]:
-        """Return what makes the recipe a variant's, as overrides of the command line.
+        """Return the changes that make the recipe a variant's, as overrides of the command line.
 
         Args:
             variant: Its name.

@@ -22,7 +22,7 @@ LONG_NAMES = {
 
 
 def error_kind(variables: int) -> str:
-    """Return what the error of one forecast of so many variables is."""
+    """Return the kind of error of one forecast with so many variables."""
     return RELATIVE_L2 if variables == 1 else NORMALIZED
 
 

@@ -85,12 +85,12 @@ class BenchFolder:
             )
 
     def read_row(self, path: Path) -> dict[str, Any] | None:
-        """Return what is known of a variant or run; None while nothing is."""
+        """Return the record of a variant or run; None while there is none."""
         file = path / "row.json"
         return read_json(file, "row of a bench") if file.is_file() else None
 
     def write_row(self, path: Path, row: dict[str, Any]) -> None:
-        """Keep what is known of a variant or run."""
+        """Keep the record of a variant or run."""
         write_json(path / "row.json", row)
 
     def cost(self, variant: str) -> Cost | None:

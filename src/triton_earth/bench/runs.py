@@ -199,7 +199,7 @@ def _judged(folder: BenchFolder, variant: str, seed: int, known: dict[str, Any])
 
 
 def _scores(scores: xr.Dataset, name: str) -> dict[str, Any]:
-    """Return what the table shows of an evaluation beside the errors."""
+    """Return the numbers of an evaluation that the table shows beside the errors."""
     model = scores.sel(forecast=name)
     found: dict[str, Any] = {
         "mse_over_persistence": float(

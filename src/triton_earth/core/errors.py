@@ -39,7 +39,7 @@ class UserError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error of a library says in one line, without advice to run code that is not trusted."""
+    """Return a library's error in one line, without advice to run code that is not trusted."""
     text = str(error)
     if isinstance(error, KeyError):
         return f"{text} is missing"

@@ -275,7 +275,7 @@ def grid_from_dict(values: Mapping[str, Any]) -> PeriodicGrid | ClosedGrid | Lat
 
 
 def box_of(attributes: Mapping[Any, Any]) -> dict[str, Any] | None:
-    """Return what attributes ``grid_kind``, … say of a box, for `grid_from_dict`; None where there is none."""
+    """Return the box of the attributes ``grid_kind``, …, for `grid_from_dict`; None where there is none."""
     told = {
         str(key).removeprefix("grid_"): value.item() if isinstance(value, np.generic) else value
         for key, value in attributes.items()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid, box_of, grid_from_dict
+from triton_earth.core.time import describe_time
 from triton_earth.core.variables import Role, Variable, Variables
 
 ValidTimes = Shaped[np.ndarray, "batch time"]
@@ -209,7 +210,8 @@ class State:
         batch, time, channel, y, x = (int(index) for index in torch.nonzero(bad)[0])
         raise UserError(
             f"{what} holds {count} values that are not finite, the first in "
-            f"'{self.variables.names[channel]}' at time {self.valid_times[batch, time]}, cell ({y}, {x}). "
+            f"'{self.variables.names[channel]}' at time {describe_time(self.valid_times[batch, time])}, cell ({y}, "
+            f"{x}). "
             "Repair the data, or mark those cells as undefined in the valid mask."
         )
 
@@ -232,7 +234,7 @@ def _attributes(variable: Variable) -> dict[str, str | float]:
 
 
 def _described(array: xr.DataArray) -> Variable:
-    """Return what the attributes of an array say it is."""
+    """Return the variable that the attributes of an array describe."""
     attributes = array.attrs
     if "units" not in attributes:
         raise UserError(

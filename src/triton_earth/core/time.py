@@ -49,7 +49,7 @@ def uniform_step(times: np.ndarray) -> Duration:
     if step <= 0 or np.any(np.abs(steps.astype(np.float64) - step) > 1e-6 * step):
         worst = int(np.argmax(np.abs(steps.astype(np.float64) - step)))
         raise UserError(
-            f"times must ascend in equal steps; the step after {times[worst]} is {steps[worst]} "
+            f"times must ascend in equal steps; the step after {describe_time(times[worst])} is {steps[worst]} "
             f"where the usual one is {np.median(steps.astype(np.float64)).astype(steps.dtype)}."
         )
     if np.issubdtype(times.dtype, np.datetime64):

@@ -92,7 +92,7 @@ def _with_level(words: str, name: str) -> str:
 
 
 def long_name(array: xr.DataArray) -> str:
-    """Return what an array is in words: its ``long_name``, else its name with spaces."""
+    """Return the name of an array in words: its ``long_name``, else its name with spaces."""
     return str(array.attrs.get("long_name") or str(array.name or "").replace("_", " "))
 
 

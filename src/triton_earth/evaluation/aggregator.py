@@ -209,10 +209,10 @@ class Aggregator(ABC):
 
     @abstractmethod
     def add(self, batch: Batch) -> None:
-        """Keep what is needed of some initial conditions at one scored lead."""
+        """Keep the numbers of some initial conditions at one scored lead that `scores` needs."""
 
     def add_without_truth(self, fields: ModelFields) -> None:
-        """Keep what is needed of fields that have no truth, at the leads of `steps_without_truth`."""
+        """Keep the numbers of fields without a truth that `scores` needs, at the leads of `steps_without_truth`."""
         raise NotImplementedError
 
     def merge(self: Kind, *others: Kind) -> Kind:
@@ -269,7 +269,7 @@ class Family(ABC):
     """
 
     def check(self, case: Case) -> list[str]:
-        """Refuse what cannot be scored, before a field is read, and return in sentences what readers must know.
+        """Refuse forecasts that cannot be scored, before a field is read, and return remarks for readers as sentences.
 
         Raises:
             UserError: if it cannot be scored.

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Int
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid
-from triton_earth.core.time import Duration, describe_duration
+from triton_earth.core.time import Duration, describe_duration, describe_time
 from triton_earth.core.variables import Variables
 
 MOST_LEADS = 12
@@ -272,7 +272,8 @@ def align(forecast: Forecasts, truth: Truth) -> Alignment:
     if scored.size == 0:
         raise UserError(
             f"no lead time of the forecast has a truth: the first is {describe_duration(forecast.time_step)} after an "
-            f"initial time, and the truth has steps of {describe_duration(truth.time_step)} until {truth.times[-1]}. "
+            f"initial time, and the truth has steps of {describe_duration(truth.time_step)} until "
+            f"{describe_time(truth.times[-1])}. "
             "Forecast from earlier initial times, or prepare a truth that goes on for longer."
         )
     numbers = lead_numbers(forecast)[scored]
@@ -345,7 +346,8 @@ def _starts(forecast: Forecasts, truth: Truth) -> Int[np.ndarray, " init"]:
     if all(index is None for index in found.values()):
         raise UserError(
             f"initial times {_some(list(found))} of the forecast are not in the truth, which has times "
-            f"{truth.times[0]} to {truth.times[-1]} in steps of {describe_duration(truth.time_step)}. "
+            f"{describe_time(truth.times[0])} to {describe_time(truth.times[-1])} in steps of "
+            f"{describe_duration(truth.time_step)}. "
             "Evaluate against the store that the forecast started from."
         )
     indices = [found[time] for time in forecast.init_times]
@@ -357,5 +359,5 @@ def _kind(times: np.ndarray) -> str:
 
 
 def _some(values: list[Any]) -> str:
-    shown = ", ".join(str(value) for value in values[:5])
+    shown = ", ".join(describe_time(value) for value in values[:5])
     return f"[{shown}{', …' if len(values) > 5 else ''}]"

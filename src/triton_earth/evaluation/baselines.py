@@ -105,7 +105,7 @@ def fit_baselines(
 
 
 def training_record(store: TrainingStore) -> str:
-    """Return what a training split holds: ``1096 states from 2002-01-01 to 2004-12-31 (3 years)``."""
+    """Return a training split in words: ``1096 states from 2002-01-01 to 2004-12-31 (3 years)``."""
     segments = store.segments(TRAIN)
     count = sum(len(one) for one in segments)
     begin = min(store.times[one.start] for one in segments)
@@ -178,12 +178,14 @@ def describe_climatology(store: TrainingStore, forecast: Forecasts, alignment: A
     shared = [pair for pair in times if pair[0] <= last and pair[1] >= first]
     if shared and len(store.trajectories) == 1 and times[0][0].dtype.kind == "M":
         raise UserError(
-            f"{path}: its training split has {shared[0][0]} to {shared[0][1]}, and {first} to {last} are scored here: "
+            f"{path}: its training split has {describe_time(shared[0][0])} to {describe_time(shared[0][1])}, and "
+            f"{describe_time(first)} to {describe_time(last)} are scored here: "
             "the climatology would know the truth. Name a store that trains on other years."
         )
     begin, end = min(pair[0] for pair in times), max(pair[1] for pair in times)
     count = sum(len(one) for one in segments)
     return (
-        f"The climatology is that of the training split of {store.path.name}, {count} times from {begin} to {end}; "
-        f"scored are {first} to {last}."
+        f"The climatology is that of the training split of {store.path.name}, {count} times from "
+        f"{describe_time(begin)} to {describe_time(end)}; "
+        f"scored are {describe_time(first)} to {describe_time(last)}."
     )

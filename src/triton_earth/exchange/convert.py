@@ -41,7 +41,7 @@ UNREADABLE = (
 """What torch and safetensors raise on files that are damaged or none of theirs."""
 
 COPIES = 3
-"""Of the weights in memory: as read, in the network, and as they are written."""
+"""Copies of the weights in memory: as read, in the network, and as written."""
 
 
 def convert(

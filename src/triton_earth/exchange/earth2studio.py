@@ -54,7 +54,7 @@ NAMES = {
 
 
 def their_name(variable: Variable) -> str:
-    """Return what earth2studio calls a variable: ``t850`` for ``temperature_850``."""
+    """Return the name of a variable in earth2studio: ``t850`` for ``temperature_850``."""
     short = NAMES.get(base_name(variable))
     if short is None or (variable.level is None) != (len(short) > 1):
         return variable.name

@@ -91,7 +91,7 @@ def export(
 
 
 def description(forecaster: NetworkForecaster, model_hash: str) -> dict[str, Any]:
-    """Return what another tool must know of a model to run it, as plain values."""
+    """Return the description of a model that another tool needs to run it, as plain values."""
     return {
         "format": "triton-earth step 1",
         "version": __version__,
@@ -251,7 +251,7 @@ FORMATS = {"onnx": _write_onnx, "pt2": _write_pt2}
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises of models that it cannot run."""
+    """Return the errors that ONNX Runtime raises for models that it cannot run."""
     states = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     return tuple(
         getattr(states, name)

@@ -194,5 +194,5 @@ class Layout(Protocol):
         ...
 
     def finish(self, folder: Path, exported: Exported) -> None:
-        """Write what can only be written at the end."""
+        """Write the parts that can only be written at the end."""
         ...

@@ -147,7 +147,7 @@ def step(
     forcing: Float[Tensor, "batch block forcing y x"] | None,
     newest: np.ndarray,
 ) -> Float[Tensor, "batch block predicted y x"]:
-    """Return what a forecaster makes of tensors whose newest states are valid at given times, NaN where undefined."""
+    """Return a forecaster's output for tensors whose newest states are valid at given times, NaN where undefined."""
     batch = len(states)
     before = newest[:, None] - np.arange(forecaster.history)[::-1] * forecaster.time_step
     after = newest[:, None] + np.arange(1, forecaster.block + 1) * forecaster.time_step

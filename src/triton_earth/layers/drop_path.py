@@ -36,7 +36,7 @@ class DropPath(nn.Module):
         return x * mask.bernoulli_(keep).div_(keep)
 
     def extra_repr(self) -> str:
-        """Return what `print` shows of this layer."""
+        """Return the words that `print` shows for this layer."""
         return f"probability={self.probability:.4g}"
 
 

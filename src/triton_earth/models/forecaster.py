@@ -208,7 +208,7 @@ class NetworkForecaster(Forecaster):
         return self._denormalized(output.float(), window)
 
     def loss_scale(self) -> Float[Tensor, "channel 1 1"]:
-        """Return what the errors of each predicted variable are divided by in the loss: the size of one unit of output.
+        """Return the divisor of each predicted variable's errors in the loss: the size of one unit of output.
 
         It is σ_Δ where the network gives the tendency, σ where it gives the state, and σ_ρ of a damped prediction.
         """
@@ -313,7 +313,7 @@ class NetworkForecaster(Forecaster):
         return self.normalizer.restored(state)
 
     def _origin(self, window: State, leads: int) -> Float[Tensor, "..."]:
-        """Return what the output is added to: the mean, the newest state, or what is left of its anomaly."""
+        """Return the field that the output is added to: the mean, the newest state, or its damped anomaly."""
         predicted, fed_back = self.predicted, self.prognostic.names
         mean = self._statistic(predicted.names, self.normalizer.mean)
         if self.config.prediction == "state":

@@ -74,7 +74,7 @@ def fetch_model(name: str) -> Path:
 
 
 def unreachable_errors() -> tuple[type[BaseException], ...]:
-    """Return what the package raises where the Hub refuses or cannot be reached, by whichever client it talks."""
+    """Return the errors that mean that the Hub refuses or cannot be reached, for every client of the package."""
     errors = importlib.import_module("huggingface_hub.errors")
     clients = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
     own = [client.HTTPError for client in clients]

@@ -174,7 +174,7 @@ def origins() -> dict[str, str]:
 
 
 def describe_network(name: str) -> str:
-    """Return what a registered network is, in the first sentence of its module; nothing of one that is not imported."""
+    """Return the first sentence of a registered network's module; nothing where the module is not imported."""
     config = _CONFIGS.get(name)
     module = None if config is None else sys.modules.get(config.__module__)
     return (getattr(module, "__doc__", None) or "").strip().partition("\n")[0]

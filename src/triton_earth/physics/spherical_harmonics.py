@@ -141,7 +141,7 @@ def cross_by_degree(
     one: Complex128[np.ndarray, "*batch degree order"],
     other: Complex128[np.ndarray, "*batch degree order"],
 ) -> Float64[np.ndarray, "*batch degree"]:
-    """Return what two fields have in common at each degree.
+    """Return the covariance of two fields at each degree.
 
         X(l) = Re a_l0 b*_l0 + 2 Σ_{m>0} Re a_lm b*_lm,      Σ_l X(l) = ⟨f g⟩ over the sphere
 

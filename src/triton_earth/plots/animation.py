@@ -101,7 +101,7 @@ def leads_shown(content: bytes) -> int:
 
 
 def write_animation(content: bytes, path: Path) -> Path:
-    """Write what `animation` or `comparison` returns to a file, all of it or nothing; one that is there is replaced."""
+    """Write an animation of `animation` or `comparison` to a file, whole or not at all, in place of an existing one."""
     write_bytes(path, content)
     return path
 

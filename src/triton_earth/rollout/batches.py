@@ -200,7 +200,7 @@ class Batch:
             yield state
 
     def memory(self) -> dict[str, Tensor]:
-        """Return what the rollout needs to go on from here."""
+        """Return the tensors from which the rollout can go on."""
         return {"window": self.window.data, **(self.guard.memory() if self.guard else {})}
 
     def _window(self, initial: State) -> State:

@@ -54,7 +54,7 @@ class EnsembleConfig(StrictConfig):
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
 
     def for_model(self, forecaster: Forecaster) -> "EnsembleConfig":
-        """Return what ``auto`` is for a model."""
+        """Return the perturbation that ``auto`` means for a model."""
         if self.perturb != "auto":
             return self
         chosen: Perturbation = "none" if _is_stochastic(forecaster) else "noise"

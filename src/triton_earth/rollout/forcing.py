@@ -8,7 +8,7 @@ import torch
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
-from triton_earth.core.time import describe_duration, same_duration
+from triton_earth.core.time import describe_duration, describe_time, same_duration
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.rollout.forcing_beyond import BeyondStore
@@ -152,7 +152,8 @@ class Forcings:
         store = self._store
         if latest.dtype.kind != store.times.dtype.kind:
             raise UserError(
-                f"{store.path}: the forcings' times are like {store.times[0]}, but the forecast starts at {latest}: "
+                f"{store.path}: the forcings' times are like {describe_time(store.times[0])}, but the forecast starts "
+                f"at {describe_time(latest)}: "
                 "one has a calendar, the other has none."
             )
         available = self._steps_to_end(latest)

@@ -214,7 +214,7 @@ class LiveForecasts:
         self._next += 1
 
     def _collect(self) -> None:
-        """Keep what the guard of the present batch saw; of a repeated rollout it is the same again."""
+        """Keep the trips that the guard of the present batch saw; a repeated rollout gives the same trips again."""
         if self._batch is None or self._batch.guard is None:
             return
         self._watched[self._batch.rows] = True

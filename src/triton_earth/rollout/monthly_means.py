@@ -128,7 +128,7 @@ class MonthlyMeans:
             ]
 
     def memory(self) -> dict[str, Tensor]:
-        """Return what was added up of the month that is at work, for a restart file."""
+        """Return the sums of the present month, for a restart file."""
         return {
             f"means.{number:06d}": torch.from_numpy(one) for number, one in enumerate(self._sums)
         }

@@ -21,7 +21,7 @@ from triton_earth.rollout.storage.forecast_store import ForecastStore
 
 
 def inspect(path: str | Path, times: int | None = None) -> Inspection:
-    """Say what is in a training store, a stored forecast or files, and what is wrong with them.
+    """Describe a training store, a stored forecast or files, with their faults.
 
     Args:
         path: Training store, stored forecast, file, pattern, Zarr folder or address, ``shipped:NAME`` or
@@ -76,7 +76,7 @@ def _format(path: Path) -> object:
 
 
 def _inspect_forecast(stored: ForecastStore) -> Inspection:
-    """Say what a stored forecast is of; its values are judged by `evaluate`."""
+    """Describe a stored forecast; `evaluate` judges its values."""
     leads, inits = stored.lead_times, stored.init_times
     kept = "means over calendar months" if stored.every else "fields"
     trips = [] if stored.guard is None else stored.guard["trips"]

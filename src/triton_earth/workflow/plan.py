@@ -178,7 +178,7 @@ def require_training_fits(recipe: Recipe, store: TrainingStore, out: Path, proce
 
 
 def least_needs(recipe: Recipe, data: DescribedData) -> Needs:
-    """Return what a training takes at least: weights, average, gradients and two moments, and its run folder.
+    """Return the least needs of a training: weights, average, gradients and two moments, and the run folder.
 
     Args:
         recipe: What is trained.
@@ -277,7 +277,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
 
 
 def rows(planned: Plan) -> list[tuple[str, str]]:
-    """Return what the command line shows, line by line."""
+    """Return the lines that the command line shows."""
     return [
         ("data", planned.data),
         ("processes", f"{planned.processes}" + (", each:" if planned.processes > 1 else "")),
@@ -349,7 +349,7 @@ def _cached(data: DescribedData, field: int, config: TrainConfig) -> float:
 def _costs(
     forecaster: NetworkForecaster, config: TrainConfig, at_once: int, *, counts: bool
 ) -> list[StepCost]:
-    """Return what a step of each stage costs, with its longest horizon.
+    """Return the cost of a step of each stage, with the stage's longest horizon.
 
     Counted is the costliest stage alone; the others cost in proportion to applications and members.
     """

@@ -77,8 +77,8 @@ def test_baselines_and_anomalies_are_those_of_the_other_store(forecast, truth, m
     scores = evaluate_forecast(forecast, truth, resamples=5, climatology=other)
     assert scores["forecast"].values.tolist()[2:] == ["damped persistence", "climatology"]
     assert scores.attrs["remarks"] == (
-        "The climatology is that of the training split of normal.zarr, 365 times from 2001-01-01T00:00:00.000000000 to "
-        "2001-12-31T00:00:00.000000000; scored are 2010-01-21T00:00:00.000000000 to 2010-02-03T00:00:00.000000000."
+        "The climatology is that of the training split of normal.zarr, 365 times from 2001-01-01 to "
+        "2001-12-31; scored are 2010-01-21 to 2010-02-03."
     )
     np.testing.assert_array_equal(
         scores["rmse"].sel(forecast="triton"), alone["rmse"].sel(forecast="triton")

@@ -84,7 +84,7 @@ class Claim:
     """
 
     def __init__(self, path: Path, kind: Kind, *, resume: bool, overwrite: bool) -> None:
-        """Say what is to be claimed; entering the claim does it.
+        """Name the output; entering the claim takes it.
 
         Args:
             path: Final path of the output, a folder.
@@ -266,7 +266,7 @@ def require_ours(partial: Path) -> None:
 
 
 def read_mark(folder: Path) -> dict[str, Any]:
-    """Return what the mark of an output tells; nothing where there is none.
+    """Return the content of an output's mark; nothing where there is no mark.
 
     Raises:
         UserError: if it is damaged.
@@ -342,7 +342,7 @@ def hidden_path(path: Path) -> Path:
 
 
 def which(path: Path) -> list[int]:
-    """Return what tells a file or folder from every other one, by whatever name."""
+    """Return the numbers that identify a file or folder under any name."""
     status = path.lstat()
     return [status.st_dev, status.st_ino]
 

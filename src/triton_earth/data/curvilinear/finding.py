@@ -112,7 +112,7 @@ def part_of(mesh: Mesh, rows: slice, columns: slice) -> Mesh:
 
 
 def advice(mesh: Mesh) -> str:
-    """Return what a recipe has to say for fields on a mesh."""
+    """Return the keys that a recipe needs for fields on a mesh."""
     south, north, sides = mesh.area(None)
     width = 360.0 if sides is None else sides[1] - sides[0]
     rows = max(2, round((north - south) / mesh.spacing))

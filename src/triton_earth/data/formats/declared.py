@@ -57,7 +57,7 @@ class Declaration:
 
 
 def declared_by(stored: xr.Variable) -> Declaration | None:
-    """Return what the attributes of a variable, as it is stored, declare as no value; None where nothing.
+    """Return the values that a stored variable's attributes declare as missing; None where they declare none.
 
     Limits of an integer type are those of packed values, others those of unpacked ones (NetCDF Users' Guide, Attribute
     Conventions). Limits that are no numbers, or the wrong way round, declare nothing.

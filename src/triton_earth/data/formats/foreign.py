@@ -35,7 +35,7 @@ _REFERENCES = (
 
 
 def foreign(path: str) -> tuple[str, str] | None:
-    """Return what a local file or folder is and what to do with it, None where nobody can tell."""
+    """Return the kind of a local file or folder and what to do with it; None where the kind is unknown."""
     place = Path(path)
     if place.is_dir():
         listing = place / ".zmetadata"
@@ -65,7 +65,7 @@ def foreign(path: str) -> tuple[str, str] | None:
 
 
 def foreign_start(start: bytes) -> tuple[str, str] | None:
-    """Return what a file is and what to do with it by its first `START` bytes, None where these do not tell."""
+    """Return the kind of a file by its first `START` bytes and what to do with it; None where these do not tell."""
     for magic, what, remedy in _STARTS:
         if start.lstrip().lower().startswith(magic.lower()):
             return what, remedy

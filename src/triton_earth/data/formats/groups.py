@@ -28,7 +28,7 @@ def group_of(source: str) -> str:
 
 
 def source_of(path: str, group: str) -> str:
-    """Return what a group of a file is called in messages, the file itself for the outermost."""
+    """Return the name of a file's group for messages; the outermost group has the name of the file."""
     return f"{path}{_SEPARATOR}{group}" if group else path
 
 

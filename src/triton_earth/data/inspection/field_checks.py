@@ -222,7 +222,7 @@ def _say_what_is_declared(inspection: Inspection, name: str, array: xr.DataArray
 
 
 def _possible(dataset: xr.Dataset, array: xr.DataArray, units: str | None) -> Possible | None:
-    """Return what the values of a variable can be, in its own units."""
+    """Return the possible values of a variable, in its own units."""
     if units is None:
         return None
     name, standard_name = str(array.name), text_of(array, "standard_name")
@@ -282,7 +282,7 @@ def _check_dimensions(
 
 
 def _places(dataset: xr.Dataset) -> Callable[[int], str]:
-    """Return what gives the latitude and longitude of a cell, in words."""
+    """Return a function that gives the latitude and longitude of a cell in words."""
     axes = [find_axis(dataset, kind) for kind in ("latitude", "longitude")]
     values = [dataset.variables[axis].values for axis in axes if axis is not None]
     if len(values) < 2 or any(one.ndim != 1 or one.dtype.kind not in "iuf" for one in values):

@@ -119,7 +119,7 @@ class Inspection:
         return sorted(self.findings, key=lambda finding: list(Severity).index(finding.severity))
 
     def to_text(self) -> str:
-        """Return what a reader at a terminal wants to see."""
+        """Return the findings as text for a terminal."""
         lines = [self.path, *(f"  {name}: {value}" for name, value in self.facts.items())]
         if self.variables:
             names = [

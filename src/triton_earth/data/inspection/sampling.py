@@ -33,7 +33,7 @@ def chosen_times(
 
 
 def describe_chosen(chosen: int, times: int) -> str:
-    """Return what was looked at, in words."""
+    """Return the sample in words."""
     return f"values of {chosen} of {times} times, evenly spread; `--times {times}` reads them all"
 
 

@@ -65,7 +65,7 @@ def inspect_store(path: Path) -> Inspection:
             "Make the store again.",
         )
     times = store.times[store.recorded]
-    labels = [str(time) for _ in store.trajectories for time in times]
+    labels = [describe_time(time) for _ in store.trajectories for time in times]
     for channel, (variable, scan) in enumerate(zip(store.variables, scans, strict=True)):
         inspection.variables.append(
             describe(variable.name, variable.units, variable.level, None, str(variable.role), scan)
@@ -117,7 +117,8 @@ def _check_splits(inspection: Inspection, store: TrainingStore) -> None:
                 inspection.add(
                     "no-gap",
                     Severity.FATAL,
-                    f"{split[after]} follows {split[before]} at {store.times[after]} without a gap: windows of one see "
+                    f"{split[after]} follows {split[before]} at {describe_time(store.times[after])} without a gap: "
+                    f"windows of one see "
                     "the neighbours of the other's.",
                     "Prepare the store with data.gap.",
                 )
@@ -136,7 +137,7 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
         for times, fields in _blocks(store, trajectory):
             digests += time_digests(fields)
             there = store.recorded[times]
-            labels = [str(time) for time in store.times[times][there]]
+            labels = [describe_time(time) for time in store.times[times][there]]
             for channel, scan in enumerate(scans):
                 if labels:
                     scan.add(fields[there, channel], labels, follows=times.start > 0)
@@ -152,7 +153,7 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list
 
 
 def _possible(store: TrainingStore, variable: Variable) -> Possible | None:
-    """Return what the values of a variable can be, unless its recipe lets it have any."""
+    """Return the possible values of a variable, unless its recipe allows any value."""
     stem = without_level(variable.name)
     data = store.provenance.get("data")
     allowed = data.get("allow_implausible", ()) if isinstance(data, dict) else ()
@@ -162,7 +163,7 @@ def _possible(store: TrainingStore, variable: Variable) -> Possible | None:
 
 
 def _places(grid: Grid) -> Callable[[int], str]:
-    """Return what gives the place of a cell, in words."""
+    """Return a function that gives the place of a cell in words."""
     _, columns = grid.shape
 
     def place(cell: int) -> str:
@@ -227,7 +228,7 @@ def _check_copies(inspection: Inspection, store: TrainingStore, scans: list[Scan
         name = str(split[number])
         if not name:
             continue
-        time = str(recorded[number % len(recorded)])
+        time = describe_time(recorded[number % len(recorded)])
         first, where = seen.setdefault(b"".join(maps), (name, time))
         if first != name:
             copies.setdefault((first, name), []).append(f"{time} as {where}")

@@ -26,7 +26,7 @@ def check_values(
     changes: bool = True,
     successive: bool = True,
 ) -> None:
-    """Say what is wrong with the values of a variable.
+    """Add findings on the values of a variable.
 
     Args:
         inspection: Where findings are written down.

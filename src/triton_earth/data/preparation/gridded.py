@@ -14,6 +14,7 @@ from triton_earth.core.outputs.files import require_apart, write_json
 from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.processes.progress import progress
 from triton_earth.core.processes.tasks import Tasks, tasks
+from triton_earth.core.time import describe_time
 from triton_earth.data.preparation.fingerprints import fingerprints, without_folders
 from triton_earth.data.preparation.periods import split_of_times
 from triton_earth.data.preparation.pieces import (
@@ -211,7 +212,7 @@ def _finish_pieces(place: Tasks, work: PieceWork, pieces: list[slice]) -> list[b
     with progress("prepare", pieces[-1].stop) as advance:
         for piece, done in zip(todo, place.map(finish_piece, work, todo), strict=True):
             if done.was_damaged:
-                when = work.source().times[piece.times.start]
+                when = describe_time(work.source().times[piece.times.start])
                 logger.warning(
                     "%s: the piece from %s is damaged and is made again.", work.partial, when
                 )
@@ -245,7 +246,8 @@ def _valid_mask(source: GriddedSource) -> Bool[np.ndarray, "channel y x"]:
     for variable, there in zip(source.variables, valid, strict=True):
         if not there.any():
             raise UserError(
-                f"{source.name}: variable '{variable.name}' has no value at all at {source.times[0]}. Leave it out, or "
+                f"{source.name}: variable '{variable.name}' has no value at all at {describe_time(source.times[0])}. "
+                f"Leave it out, or "
                 "repair the files."
             )
     for index in sorted({int(recorded[(len(recorded) - 1) // 2]), int(recorded[-1])} - {0}):

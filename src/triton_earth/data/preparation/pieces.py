@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from triton_earth.core.time import describe_time
 from triton_earth.data.sources.chunks import SourceChunk
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.errors import UnsoundDataError
@@ -126,7 +127,8 @@ def require_mask(
     holds, held = ("no value", "one") if missing else ("a value", "none")
     raise UnsoundDataError(
         f"{source.name}: variable '{source.variables.names[channel]}' has {holds} at "
-        f"{source.times[times.start + time]}, {where}, where it has {held} at {source.times[0]} "
+        f"{describe_time(source.times[times.start + time])}, {where}, where it has {held} at "
+        f"{describe_time(source.times[0])} "
         f"({int(wrong.sum())} such values in the piece read). Fill holes, or mask every cell that ever lacks a value "
         "with data.holes=mask, or, where absence means a value as for ice, say which with data.holes=fill and `fill`."
     )

@@ -51,7 +51,7 @@ def find_variable(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> tu
 def meant_variable(
     choice: VariableChoice, dataset: xr.Dataset, array: xr.DataArray
 ) -> KnownVariable | None:
-    """Return what the recipe's name means, else what the file's does."""
+    """Return the known variable of the recipe's name, else of the file's name."""
     named = None if is_vague(choice.name) else known_variable(choice.name)
     return named or _meaning(dataset, array)
 

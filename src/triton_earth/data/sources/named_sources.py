@@ -41,7 +41,7 @@ class NamedSource:
 
 
 def named_source(data: GriddedData) -> NamedSource:
-    """Return what is known of the archive that a recipe names, or what the recipe itself asks for.
+    """Return the facts on the archive that a recipe names, or those that the recipe itself gives.
 
     Raises:
         UserError: if neither the name nor the recipe tells grid and step.

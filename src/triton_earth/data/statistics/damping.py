@@ -288,7 +288,7 @@ class _Sums:
         return total / (self.grid.cell_area_weights * valid_mask).sum((1, 2))
 
     def _weights(self) -> Float64[np.ndarray, "y k"]:
-        """Return what each square counts in a sum over cells, by Parseval's theorem for waves."""
+        """Return the weight of each square in a sum over cells, by Parseval's theorem for waves."""
         ny, nx = self.grid.shape
         if self.kind != "waves":
             return self.grid.cell_area_weights

@@ -120,7 +120,7 @@ def create_store(
 def write_climatology(
     path: Path, names: list[str], climatology: Climatology, axes: tuple[str, str]
 ) -> None:
-    """Write what some channels are anomalies from, as ``climatology(basis, anomaly, y, x)``.
+    """Write the climatology of channels that are anomalies, as ``climatology(basis, anomaly, y, x)``.
 
     Args:
         path: A store made by `create_store`.

@@ -82,11 +82,11 @@ class ClimateRuns(Aggregator):
         return ClimateRecords(*(getattr(self, name) for name in self.INIT_AXES))
 
     def add(self, batch: Batch) -> None:
-        """Keep what is needed of some initial conditions at one scored lead."""
+        """Keep the statistics of some initial conditions at one scored lead."""
         self.add_without_truth(batch)
 
     def add_without_truth(self, fields: ModelFields) -> None:
-        """Keep what is needed of some initial conditions at one lead, with or without a truth."""
+        """Keep the statistics of some initial conditions at one lead, with or without a truth."""
         if self._parts and self._parts[0].step != fields.step:
             self._put()
         self._parts.append(fields)

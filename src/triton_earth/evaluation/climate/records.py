@@ -64,7 +64,7 @@ class ClimateRecords:
     def put(
         self, model: int, rows: Int[np.ndarray, " run"], run: RunStatistics, setting: ClimateSetting
     ) -> None:
-        """Keep what is scored of some finished runs."""
+        """Keep the statistics of some finished runs."""
         at = (model, rows)
         reference = setting.reference
         found = climate_scores(run, reference)

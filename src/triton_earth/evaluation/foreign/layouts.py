@@ -100,6 +100,11 @@ def lay_out(dataset: xr.Dataset, source: str) -> Laid:
     init, lead, member = (find_coordinate(dataset, kind) for kind in ("init", "lead", "member"))
     if lead is None:
         return _by_valid_time(dataset, source, init, member)
+    dated = _dates(dataset) if init is None else []
+    remarks: tuple[str, ...] = ()
+    if len(dated) == 1:
+        init = dated[0]
+        remarks = (f"{source}: '{init}' is taken as the initial time, as nothing else has dates.",)
     if init is None:
         raise UserError(
             f"{source}: it has lead times ('{lead}'), but no coordinate is known as the initial time: expected one of "
@@ -108,7 +113,6 @@ def lay_out(dataset: xr.Dataset, source: str) -> Laid:
         )
     leads = _lead_times(dataset, lead, source)
     inits = _init_times(dataset, init, source)
-    remarks: tuple[str, ...] = ()
     if lead == "lead_day_index":
         inits, leads = inits - DAY, leads + DAY
         remarks = (
@@ -185,6 +189,16 @@ def find_coordinate(dataset: xr.Dataset, kind: str) -> str | None:
         if kind == "member" and name in dataset.dims:
             return name
     return None
+
+
+def _dates(dataset: xr.Dataset) -> list[str]:
+    """Return the variables that hold dates, one value along a dimension or a single one."""
+    return [
+        str(name)
+        for name, variable in dataset.variables.items()
+        if variable.ndim <= 1
+        and (variable.dtype.kind == "M" or " since " in (text_of(variable, "units") or ""))
+    ]
 
 
 def _init_times(dataset: xr.Dataset, name: str, source: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.processes.tasks import Tasks
+from triton_earth.core.time import describe_time
 from triton_earth.data.statistics.climatology import ClimatologyFit
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Family, Finished
@@ -34,7 +35,7 @@ class Indices(Family):
     fitted: tuple[Index, ...] = ()
 
     def check(self, case: Case) -> list[str]:
-        """Refuse what cannot be scored, and say which of all indices cannot."""
+        """Refuse forecasts without any index, and say which indices cannot be scored."""
         _require_seasons(case)
         _, without = self._places(case)
         return [f"Indices that are not scored: {'; '.join(without)}"] if without else []
@@ -100,7 +101,8 @@ def _require_seasons(case: Case) -> None:
     if not ClimatologyFit(times, (1, 1, 1)).harmonics:
         raise UserError(
             "--indices: expected a year of training data or more, so that the season can be taken out; found "
-            f"{times.min()} to {times.max()}. Name a store with a longer training split with --climatology STORE."
+            f"{describe_time(times.min())} to {describe_time(times.max())}. Name a store with a longer training split "
+            f"with --climatology STORE."
         )
 
 

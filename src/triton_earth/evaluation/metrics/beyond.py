@@ -95,7 +95,7 @@ class BeyondMeans(Aggregator):
         """Keep nothing of leads that have a truth."""
 
     def add_without_truth(self, fields: ModelFields) -> None:
-        """Keep what is needed of some initial conditions at one lead."""
+        """Keep mean, variance and extremes of some initial conditions at one lead."""
         case, place = self._case, self.steps_without_truth.index(fields.step)
         weights, mask, climatology = case.weights, case.valid_mask, case.baselines.climatology
         for model, field in enumerate(fields.fields):

@@ -22,7 +22,7 @@ MOST_VARIABLES = 4
 """Variables that the table shows at most."""
 
 WEATHER = ("geopotential_500", "temperature_850", "2m_temperature", "mean_sea_level_pressure")
-"""Of more variables than that, these come first: the headline variables of WeatherBench."""
+"""Variables that come first where there are more than that: the headline variables of WeatherBench."""
 
 SCORES = {"rmse": "RMSE", "acc": "ACC"}
 _WITHOUT_CLIMATOLOGY = {"rmse": "RMSE", "correlation": "Correlation"}

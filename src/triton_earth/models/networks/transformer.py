@@ -183,7 +183,7 @@ class _WindowAttention(nn.Module):
         return out.roll((shifts[0], shifts[1]), dims=(1, 2))
 
     def _mask(self, rows: int, columns: int, shifts: list[int]) -> Tensor:
-        """Return what is added to the scores [window, head, token, token]: −∞ across a border that is not periodic."""
+        """Return the mask for the scores [window, head, token, token]: −∞ across a border that is not periodic."""
         bias = self.bias[:, self.get_buffer("number")]
         sides = [
             _side_of_border(count, shift, rule, bias.device).unflatten(0, (-1, self.window))

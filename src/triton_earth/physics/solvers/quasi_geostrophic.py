@@ -15,7 +15,7 @@ from triton_earth.physics.solvers.stratification import Stratification
 
 _STEPS_BETWEEN_CHECKS = 32
 _STABILITY_LIMIT = 2.7
-"""Of classical Runge–Kutta: 2.82 on the imaginary, 2.78 on the real axis."""
+"""Stability limit of the classical Runge–Kutta scheme: 2.82 on the imaginary, 2.78 on the real axis."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ class Simulation(StrictConfig, abc.ABC):
 
     @abc.abstractmethod
     def remarks(self, device: torch.device | str = "cpu") -> dict[str, str]:
-        """Return what a store of it says about itself beside the configuration."""
+        """Return remarks for the provenance of a store of this simulation, beside the configuration."""
 
 
 class TurbulenceSimulation(Simulation):

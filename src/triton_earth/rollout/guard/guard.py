@@ -225,7 +225,7 @@ class Guard:
         return trips
 
     def memory(self) -> dict[str, Tensor]:
-        """Return what the guard remembers of the states so far, for `remember`."""
+        """Return the guard's memory of the states so far, for `remember`."""
         return {
             "guard.history": torch.from_numpy(np.stack(self._history)),
             "guard.left": torch.from_numpy(self._left),
@@ -256,7 +256,7 @@ class Guard:
     def _outside(
         self, values: Float64[np.ndarray, "batch channel statistic"]
     ) -> Bool[np.ndarray, "batch channel statistic"]:
-        """Return what is outside its bounds; of a state that is not finite, only that it is not."""
+        """Return which statistics are outside their bounds; for a state that is not finite only that statistic."""
         outside = (values < self._lower) | (values > self._upper)
         lost = values[..., self._names.index(NOT_FINITE)] > 0
         outside[lost] = False
@@ -389,7 +389,7 @@ class Guard:
 
 
 def guard_record(config: GuardConfig, climate: Climate, trips: Sequence[Trip]) -> dict[str, Any]:
-    """Return what a guard saw as plain values for JSON: its settings, and every trip in order of steps.
+    """Return the record of a guard as plain values for JSON: its settings, and every trip in order of steps.
 
     Args:
         config: What the guard does.

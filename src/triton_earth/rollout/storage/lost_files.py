@@ -8,6 +8,7 @@ import zarr
 from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_time
 
 
 def require_files(
@@ -53,7 +54,8 @@ def require_files(
                 continue
             of = f" of members {members.start} to {members.stop - 1}" if ensemble else ""
             raise UserError(
-                f"{path}: '{array.basename}' at lead {number}{of} of the forecasts from {init_times[whole.start]} is "
+                f"{path}: '{array.basename}' at lead {number}{of} of the forecasts from "
+                f"{describe_time(init_times[whole.start])} is "
                 f"missing: the file {file.relative_to(path)} is lost. Make the forecast again."
             )
 

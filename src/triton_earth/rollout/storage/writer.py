@@ -153,6 +153,8 @@ def write_forecast(
     def require_same(found: Any, where: Path) -> None:
         _require_same(found, identity, batch_size, where)
 
+    if not (resume or overwrite):
+        _require_no_shorter(out, identity)
     with Claim(out, FORECAST, resume=resume, overwrite=overwrite) as claim:
         if not claim.goes_on(require_same):
             if claim.is_complete:
@@ -385,6 +387,25 @@ def _output(
     return replace(output, months=months, leads=tuple(month.last_step for month in months))
 
 
+_LENGTH = (
+    "A forecast keeps its length. To have more steps, forecast again with another --out: the steps that both have are "
+    "the same to the bit. Or go on from its last states in Python (docs/everyday.md, A finished forecast for longer)."
+)
+
+
+def _require_no_shorter(out: Path, wanted: dict[str, Any]) -> None:
+    """Refuse to write where the same forecast with fewer steps is, and say how to have more."""
+    try:
+        found = ForecastStore.open(out).provenance["identity"] if out.is_dir() else {}
+    except (UserError, KeyError, TypeError):
+        return  # what is there is no forecast, and the claim says so
+    longer = int(found.get("steps", wanted["steps"])) < wanted["steps"]
+    if longer and all(found.get(name) == wanted[name] for name in wanted if name != "steps"):
+        raise UserError(
+            f"{out} exists already: this forecast with {found['steps']} steps, you ask for {wanted['steps']}. {_LENGTH}"
+        )
+
+
 def _require_same(
     found: dict[str, Any], wanted: dict[str, Any], batch_size: int | None, path: Path
 ) -> None:
@@ -403,10 +424,7 @@ def _require_same(
         ]
         remedy = "Repeat its own command with --resume, or start again with --overwrite."
         if differing == ["steps"]:
-            remedy = (
-                "A forecast that is begun keeps its length: repeat its own command with --resume, or forecast again "
-                "with another --out; the steps that both have are the same to the bit."
-            )
+            remedy = f"{_LENGTH} An unfinished one goes on with its own command and --resume."
         raise UserError(f"{path}: the forecast there is another: {'; '.join(said)}. {remedy}")
 
 

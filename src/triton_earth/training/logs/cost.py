@@ -63,7 +63,7 @@ def step_cost(
     *,
     counts: bool = False,
 ) -> StepCost:
-    """Return what a step of a batch and a horizon costs.
+    """Return the cost of a step with a batch and a horizon.
 
         c(b, K) ≈ bilinear in b and K, through the measured c(1 … 2, 2 … 3)
 
@@ -98,7 +98,7 @@ def step_cost(
 def counted_step(
     forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
 ) -> StepCost:
-    """Return what one step costs by going through its operations without values: nothing is computed or held, no time.
+    """Return the cost of one step, counted from its operations without values: no result, no memory and no time.
 
     Args:
         forecaster: What is trained, with weights without values.
@@ -130,7 +130,7 @@ def matrix_rate(device: torch.device) -> float:
 def measured_step(
     forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
 ) -> StepCost:
-    """Return what one step costs, by doing it: once for operations and memory, some times for the time."""
+    """Return the cost of one step by running it: once for operations and memory, several times for the time."""
     run = _step_of(forecaster, config, batch, horizon)
     with as_written(forecaster.network), CountedStep() as counted:
         run()
@@ -146,7 +146,7 @@ def measured_step(
 def _step_of(
     forecaster: NetworkForecaster, config: TrainConfig, batch: int, horizon: int
 ) -> Callable[[], None]:
-    """Return what goes through one step."""
+    """Return the function that runs one step."""
     step = TrainingStep(forecaster, config)
     forecaster.network.train()
     history, truth = (

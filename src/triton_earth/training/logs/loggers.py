@@ -22,7 +22,7 @@ class Logger(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining values."""
         ...
 
 
@@ -69,7 +69,7 @@ class TensorBoard:
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining values."""
         self._writer.close()
 
 
@@ -86,7 +86,7 @@ class WeightsAndBiases:
         self._run.log(dict(values), step=step)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining values."""
         self._run.finish()
 
 
@@ -105,7 +105,7 @@ class MLflow:
         self._mlflow.log_metrics(dict(values), step=step)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining values."""
         self._mlflow.end_run()
 
 

@@ -55,7 +55,7 @@ class Meter:
         return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
     def note(self, loss: float) -> str:
-        """Return what the progress bar shows beside a step."""
+        """Return the words of the progress bar beside a step."""
         return (
             f"loss {loss:.3g}, {self.samples_per_second:.3g} samples/s, "
             f"{self.waiting_share:.0%} waiting for data, {self.memory_gb:.1f} GB"

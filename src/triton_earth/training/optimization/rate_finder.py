@@ -17,7 +17,7 @@ from triton_earth.training.step import TrainingStep
 
 LOWEST, HIGHEST = 1e-6, 1.0
 MEMORY = 0.9
-"""Of the average that smooths the losses."""
+"""Weight of the past in the average that smooths the losses."""
 EXPLODED = 4.0
 """Times the lowest loss at which the scan ends."""
 SAFE = 0.1

@@ -211,7 +211,7 @@ def _wait(environment: Mapping[str, str], name: str) -> float:
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:
-    """Return what torchrun's or srun's variables say about this process."""
+    """Return the place of this process among all, from the variables of torchrun or srun."""
     for rank, count, local_rank in (
         ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
         ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),

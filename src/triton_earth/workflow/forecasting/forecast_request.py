@@ -6,7 +6,7 @@ from typing import Any
 
 from triton_earth.core.config import apply_overrides
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import Duration, steps_in
+from triton_earth.core.time import Duration, describe_time, steps_in
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.base import Forecaster
 from triton_earth.models.forecaster import NetworkForecaster
@@ -137,7 +137,7 @@ def _recipe_steps(training: dict[str, Any], model: str, time_step: Duration) -> 
 
 
 def _of_recipe(training: dict[str, Any], key: str) -> Any:
-    """Return what the forecast part of the model's recipe says; None where it says nothing."""
+    """Return the forecast part of the model's recipe; None where there is none."""
     return training.get("recipe", {}).get("forecast", {}).get(key)
 
 
@@ -181,7 +181,7 @@ def _windows_at(
     for trajectory, start in windows:
         found = set(store.split[trajectory, start : start + history].tolist())
         if found != {split}:
-            times = f"{store.times[start]} to {store.times[start + history - 1]}"
+            times = f"{describe_time(store.times[start])} to {describe_time(store.times[start + history - 1])}"
             belongs = ", ".join(sorted(name or "the gap between splits" for name in found))
             raise UserError(
                 f"--init: the initial states of {times} belong to {belongs}, not to split '{split}'. Choose another "

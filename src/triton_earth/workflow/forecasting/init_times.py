@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import describe_duration
+from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.data.store.training_store import TrainingStore
 
 logger = logging.getLogger("triton_earth")
@@ -42,7 +42,8 @@ def initial_times(texts: Iterable[str], store: TrainingStore, history: int) -> l
                 if index is None or index < history - 1:
                     raise UserError(
                         f"--init {time if len(times) > 1 else part}: not a time of {store.path} with {history} states "
-                        f"up to it; its times are {store.times[0]} to {store.times[-1]} in steps of "
+                        f"up to it; its times are {describe_time(store.times[0])} to {describe_time(store.times[-1])} "
+                        f"in steps of "
                         f"{describe_duration(store.time_step)}."
                     )
                 if index not in found:
@@ -82,7 +83,7 @@ def _with_a_state(times: list[Any], text: str, store: TrainingStore) -> list[Any
             store.path,
             len(missing),
             len(times),
-            missing[0],
+            describe_time(missing[0]),
         )
     return kept or times
 
@@ -106,7 +107,7 @@ def _step(text: str, store: TrainingStore) -> Any:
 
 def _parse_time(text: str, times: np.ndarray) -> Any:
     refusal = UserError(
-        f"--init {text}: not a time; the store's times look like {times[0]}. Expected {_FORMS}."
+        f"--init {text}: not a time; the store's times look like {describe_time(times[0])}. Expected {_FORMS}."
     )
     calendar = np.issubdtype(times.dtype, np.datetime64)
     try:

@@ -180,7 +180,7 @@ class EvaluationConfig(StrictConfig):
         return found
 
     def sections(self) -> list[Callable[..., Any]]:
-        """Return what makes the sections of the report that the user adds.
+        """Return the functions that make the user's sections of the report.
 
         Raises:
             UserError: if a name cannot be imported, or cannot be called.

@@ -150,7 +150,7 @@ def _names(forecasts: Sequence[ForecastSource], config: EvaluationConfig) -> lis
 
 
 def _stem(source: ForecastSource) -> str:
-    """Return what a forecast is called by its file."""
+    """Return the name of a forecast, from its file or its provenance."""
     if not isinstance(source, str | Path):
         provenance = (
             provenance_of(source.attrs)

@@ -63,7 +63,7 @@ class Course:
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Return what decides the course of a run, as plain values."""
+    """Return the settings that decide the course of a run, as plain values."""
     values: dict[str, Any] = json.loads(recipe.model_dump_json(include={"data", "model", "train"}))
     values["train"] = {key: one for key, one in values["train"].items() if key not in FREE}
     return values

@@ -58,7 +58,7 @@ class DescribedData:
 
 
 def expected_data(recipe: Recipe, store: str | Path | None) -> DescribedData:
-    """Return what a recipe's store is, or will be.
+    """Return grid, variables and times of a recipe's store, present or future.
 
     Files in the package or on this machine are opened; of public archives far away the grid, period and step are
     known; nothing is downloaded.
@@ -81,7 +81,7 @@ def expected_data(recipe: Recipe, store: str | Path | None) -> DescribedData:
 
 
 def of_store(recipe: Recipe, store: TrainingStore) -> DescribedData:
-    """Return what a store is.
+    """Return grid, variables and times of a store.
 
     Raises:
         UserError: if two splits are closer to each other than a window of the recipe.
@@ -110,7 +110,7 @@ def _of_files(data: GriddedData, window: int) -> DescribedData:
 
 
 def _of_archive(data: ArchiveData) -> DescribedData:
-    """Return what the name of an archive says of it, as ``…128x128_N1280_…_T100.pt``."""
+    """Return the facts in the name of an archive, such as ``…128x128_N1280_…_T100.pt``."""
     size = re.search(r"(\d+)x(\d+)", data.path)
     length = re.search(r"_T(\d+)", data.path)
     if size is None or length is None:

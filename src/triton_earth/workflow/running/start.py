@@ -54,7 +54,7 @@ class Start:
 
 
 def start_of(recipe: Recipe, store: TrainingStore, run: Path | None = None) -> Start:
-    """Return what a training starts from.
+    """Return the normaliser, and the forecaster whose weights it takes, that a training starts from.
 
     Args:
         recipe: What is to be trained.

@@ -100,7 +100,7 @@ def test_one_planted_fault_is_one_finding(tmp_path, kind):
 
 def test_places_are_latitudes_and_longitudes(tmp_path):
     message = inspect_store(store(tmp_path / "a.zarr", **FAULTS["holes"])).findings[0].message
-    assert message.endswith("first at 2001-01-05T00:00:00.000000000, latitude -20, longitude 90.")
+    assert message.endswith("first at 2001-01-05, latitude -20, longitude 90.")
 
 
 def test_a_shift_of_the_mean_is_drift(tmp_path):
@@ -123,8 +123,7 @@ def test_what_follows_from_time_has_no_drift_and_no_repeated_fields(tmp_path):
 def test_a_leak_names_the_times(tmp_path):
     found = inspect_store(store(tmp_path / "a.zarr", change=leak))
     assert found.findings[0].message == (
-        "1 states of test are also in train, for example 2001-01-26T00:00:00.000000000 as "
-        "2001-01-04T00:00:00.000000000."
+        "1 states of test are also in train, for example 2001-01-26 as 2001-01-04."
     )
 
 

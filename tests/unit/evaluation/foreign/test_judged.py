@@ -103,6 +103,13 @@ def test_a_box_without_a_calendar_too(waves, tmp_path):
     xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
 
 
+def test_the_only_dates_are_the_initial_times_whatever_their_name(weatherbench, truth, expected):
+    found = evaluate(weatherbench.rename(time="forecast_time"), truth.path, **FEW)
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    said = "'forecast_time' is taken as the initial time, as nothing else has dates."
+    assert said in found.attrs["remarks"]
+
+
 @pytest.mark.parametrize("provenance", ["made by hand", '["a", "b"]'])
 def test_a_provenance_of_another_program_gives_no_name(forecast, truth, provenance):
     with xr.open_zarr(forecast) as dataset:

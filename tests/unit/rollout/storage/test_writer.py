@@ -150,6 +150,25 @@ def test_another_request_cannot_resume(waves, tmp_path, monkeypatch, change, nam
     assert files_below(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": 7}, "this forecast with 5 steps, you ask for 7. A forecast keeps its length."),
+        ({"steps": 7, "starts": [0, 0, 3]}, "Choose another path, or add --overwrite"),
+        ({"steps": 3}, "Choose another path, or add --overwrite"),
+        ({}, "Choose another path, or add --overwrite"),
+    ],
+)
+def test_how_to_have_more_steps_is_said_where_the_shorter_forecast_is(
+    waves, tmp_path, change, said
+):
+    write_forecast(tiny_forecaster(waves), waves, tmp_path / "a.zarr", **REQUEST)
+    with pytest.raises(UserError) as caught:
+        write_forecast(tiny_forecaster(waves), waves, tmp_path / "a.zarr", **{**REQUEST, **change})
+    assert f"{tmp_path / 'a.zarr'} exists already" in str(caught.value)
+    assert said in str(caught.value)
+
+
 def test_another_store_cannot_resume(waves, tmp_path, monkeypatch):
     other = wave_store(tmp_path / "other.zarr", times=13)
     forecaster = tiny_forecaster(waves)

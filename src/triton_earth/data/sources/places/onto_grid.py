@@ -177,7 +177,7 @@ def _target(first: FileFields, data: GriddedData) -> LatLonGrid:
 def _regrid(
     fields: FileFields, target: LatLonGrid | None, data: GriddedData
 ) -> Regrid | MeshRegrid:
-    """Return what puts fields onto the grid: weights of a file, or such as `data.grid` asks for."""
+    """Return the regridding: weights of a file, or weights as `data.grid` asks for."""
     if data.weights is not None:
         assert fields.mesh is not None
         return weights_from_file(data.weights, fields.mesh, data.grid)

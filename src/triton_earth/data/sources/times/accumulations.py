@@ -17,7 +17,7 @@ _RISING = 0.75
 _STEADY = 6
 """As many steps that never fall are no day of sunshine or rain."""
 _GROWTH = 0.02
-"""Of fewer steps each grows by this share of the largest mean at least."""
+"""Smallest growth of each of fewer steps, as a share of the largest mean."""
 
 
 def steps_until_reset(

@@ -26,7 +26,7 @@ _FLUXES = ("W m-2", "kg m-2 s-1", "N m-2")
 def aggregation_of(
     array: xr.DataArray, known: KnownVariable | None, times: tuple[str, ...]
 ) -> Aggregation | None:
-    """Return what a file says of a variable: its values are sums, means or momentary; None where it says nothing.
+    """Return whether a file calls a variable's values sums, means or momentary; None where it does not say.
 
     What is known of a variable tells only where it is certain: precipitation in metres and radiation in joules are
     accumulated, temperature, wind and other state variables are taken as they are.
@@ -95,7 +95,7 @@ def aggregate(
 
 
 def _stated(array: xr.DataArray, times: tuple[str, ...]) -> str | None:
-    """Return what attributes say: sum, mean, sample, or the name of another method; None where they say nothing."""
+    """Return the method that attributes name: sum, mean, sample or another; None where they name none."""
     methods = text_of(array, "cell_methods") or ""
     names = "|".join(re.escape(name) for name in dict.fromkeys((*times, "time")))
     # "area: time: mean" and "time: mean (interval: 1 hour)" say it of time; what comes last was done last.

@@ -323,8 +323,10 @@ def _same_times(
             constant.append(one)
             continue
         raise UserError(
-            f"{source}: '{first.channels.source_name}' has {len(first.times)} times from {first.times[0]} and "
-            f"'{one.channels.source_name}' {len(one.times)} from {one.times[0]}; they have to be the same. Give files "
+            f"{source}: '{first.channels.source_name}' has {len(first.times)} times from "
+            f"{describe_time(first.times[0])} and "
+            f"'{one.channels.source_name}' {len(one.times)} from {describe_time(one.times[0])}; they have to be the "
+            f"same. Give files "
             "for the same times."
         )
     together = [one for one in timed if not any(one is each for each in constant)]

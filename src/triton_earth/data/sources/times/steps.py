@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from triton_earth.core.errors import UserError
-from triton_earth.core.time import MEAN_MONTH, MEAN_YEAR, describe_duration
+from triton_earth.core.time import MEAN_MONTH, MEAN_YEAR, describe_duration, describe_time
 
 CALENDAR_STEPS = {"M": ("month", MEAN_MONTH), "Y": ("year", MEAN_YEAR)}
 """Steps along the calendar: their names, and the equal steps in which they are stamped."""
@@ -33,14 +33,16 @@ def require_ascending(times: np.ndarray, source: str) -> None:
     repeated = np.flatnonzero(steps == np.timedelta64(0))
     if repeated.size:
         raise UserError(
-            f"{source}: the time {times[repeated[0]]} occurs twice ({repeated.size} repetitions altogether). "
+            f"{source}: the time {describe_time(times[repeated[0]])} occurs twice ({repeated.size} repetitions "
+            f"altogether). "
             "Leave out one of the two (xarray: ds.drop_duplicates('time'))."
         )
     backwards = np.flatnonzero(steps < np.timedelta64(0))
     if backwards.size:
         where = backwards[0]
         raise UserError(
-            f"{source}: times do not ascend: {times[where + 1]} comes after {times[where]}. "
+            f"{source}: times do not ascend: {describe_time(times[where + 1])} comes after "
+            f"{describe_time(times[where])}. "
             "Sort them (xarray: ds.sortby('time'))."
         )
 
@@ -103,8 +105,9 @@ def regular_times(
         repeated = np.flatnonzero(np.diff(numbers) == 0)
         if repeated.size:
             raise UserError(
-                f"{source}: data.step is '{name}', but {times[repeated[0] + 1]} does not come one {name} after "
-                f"{times[repeated[0]]}. Correct data.step."
+                f"{source}: data.step is '{name}', but {describe_time(times[repeated[0] + 1])} does not come one "
+                f"{name} after "
+                f"{describe_time(times[repeated[0]])}. Correct data.step."
             )
         indices = _placed(numbers - numbers[0])
         return indices, calendar_stamps(int(numbers[0]), len(indices), unit)
@@ -181,7 +184,8 @@ def equal_steps(
         hint = "Calendar years need `data.step: year`. "
     raise UserError(
         f"{source}: {wrong.size} of {len(steps)} steps between times are no multiple of the usual one, the first "
-        f"from {times[wrong[0]]} to {times[wrong[0] + 1]}. {hint}Put the fields onto equal steps first (xarray: "
+        f"from {describe_time(times[wrong[0]])} to {describe_time(times[wrong[0] + 1])}. {hint}Put the fields onto "
+        f"equal steps first (xarray: "
         "ds.interp(time=...)), or choose periods without them."
     )
 

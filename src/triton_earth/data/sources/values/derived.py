@@ -46,7 +46,7 @@ def is_derived(name: str) -> bool:
 
 
 def derived_variables(names: Iterable[str]) -> Variables:
-    """Return what the named derived forcings are.
+    """Return the variables of the named derived forcings.
 
     Args:
         names: Any of `DerivedName`.

@@ -149,7 +149,7 @@ class Possible:
 
 
 def possible_values_of(variable: Variable) -> Possible | None:
-    """Return what values of a variable of a store or a forecast can be, or None where nobody can tell."""
+    """Return the possible values of a variable of a store or a forecast, or None where they are unknown."""
     known = known_variable(variable.name, without_level(variable.name))
     return possible_values(known, variable.units, (variable.name, variable.long_name))
 
@@ -157,7 +157,7 @@ def possible_values_of(variable: Variable) -> Possible | None:
 def possible_values(
     known: KnownVariable | None, units: str, names: Iterable[str | None]
 ) -> Possible | None:
-    """Return what values of a variable can be, or None where nobody can tell.
+    """Return the possible values of a variable, or None where they are unknown.
 
     Args:
         known: What is known of it, or None.

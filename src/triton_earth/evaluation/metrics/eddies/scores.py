@@ -65,7 +65,7 @@ class Eddies(Family):
     variable: str
 
     def check(self, case: Case) -> list[str]:
-        """Refuse what eddies cannot be found in."""
+        """Refuse variables and grids that eddies cannot be found on."""
         require_sea_level(case.forecast, self.variable)
         return []
 

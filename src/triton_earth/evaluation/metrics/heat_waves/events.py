@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from triton_earth.core.errors import UserError
+from triton_earth.core.time import describe_time
 
 Series = Float[np.ndarray, "time *cell"]
 Events = Int[np.ndarray, "time *cell"]
@@ -87,7 +88,7 @@ def heat_wave_climate(
     if len(times) < 365 or not np.all(np.diff(times.astype("datetime64[D]")) == _DAY):
         raise UserError(
             f"heat waves need a baseline of consecutive days over a year at least; found {len(times)} times from "
-            f"{times[0]} to {times[-1]}. Give daily data, 30 years at best."
+            f"{describe_time(times[0])} to {describe_time(times[-1])}. Give daily data, 30 years at best."
         )
     flat = temperature.reshape(len(times), -1).astype(np.float64)
     known = ~np.isnan(flat).all(axis=0)

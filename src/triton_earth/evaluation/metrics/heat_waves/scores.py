@@ -132,7 +132,7 @@ class HeatWaves(Family):
         )
 
     def check(self, case: Case) -> list[str]:
-        """Refuse what cannot be scored, and say which period thresholds are from."""
+        """Refuse forecasts that cannot be scored, and say which period the thresholds are from."""
         return [self.baseline(case).remark, f"Heat waves: {UNDECIDED[0].lower()}{UNDECIDED[1:]}"]
 
     def fit(self, case: Case, tasks: Tasks) -> "HeatWaves":
