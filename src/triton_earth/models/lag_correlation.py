@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float32, Float64, Int
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.data.store.training_store import TrainingStore
@@ -19,6 +19,12 @@ PRIOR_STARTS = 8
 
 MOST_VALUES = 2**25
 """Sums held at a time; on larger grids cells are taken together in square blocks."""
+
+VALUES_READ = 2**22
+"""Values of states held at a time, unless one state has more."""
+
+VALUES_TOGETHER = 2**13
+"""Values of each state that are worked on at a time: what stays in a processor's cache."""
 
 _GOLDEN = 0.6180339887498949
 
@@ -86,23 +92,23 @@ def fit_lag_correlation(
     rows, columns = np.arange(0, ny, block), np.arange(0, nx, block)
     products = np.zeros((len(lags), len(channels), len(rows), len(columns)))
     squares = np.zeros_like(products)
-    starts = np.zeros(len(lags))
-    weights = store.grid.cell_area_weights
+    starts, weights = np.zeros(len(lags)), store.grid.cell_area_weights
+    together = max(1, VALUES_READ // (len(channels) * ny * nx))
     for row, lag in enumerate(lags.tolist()):
-        for segment, start in _starts(segments, lag):
-            first, last = (
-                _anomaly(store, climatology, segment.trajectory, time, channels)
-                for time in (start, start + lag)
-            )
-            for total, other in ((products[row], last), (squares[row], first)):
-                pair = first * other
-                pair *= weights
-                if np.isnan(pair.sum()):
-                    pair[np.isnan(pair)] = 0.0
+        pairs = _starts(segments, lag)
+        starts[row] = len(pairs)
+        for number in range(0, len(pairs), together):
+            some = pairs[number : number + together]
+            first, last = (_States.read(store, some, after, channels) for after in (0, lag))
+            for total, one in zip(
+                (products, squares), _sums(climatology, first, last), strict=True
+            ):
+                added = one.reshape(len(channels), ny, nx)
+                added *= weights
                 if block > 1:  # else the sums over blocks would be copies
-                    pair = np.add.reduceat(np.add.reduceat(pair, rows, axis=-2), columns, axis=-1)
-                total += pair
-            starts[row] += 1
+                    added = np.add.reduceat(added, rows, axis=-2)
+                    added = np.add.reduceat(added, columns, axis=-1)
+                total[row] += added
     whole = [total.sum(axis=(-2, -1), keepdims=True) for total in (products, squares)]
     prior = PRIOR_STARTS / np.maximum(starts, 1)[:, None, None, None]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -145,16 +151,52 @@ def _starts(segments: Sequence[Segment], lag: int) -> list[tuple[Segment, int]]:
     return found
 
 
-def _anomaly(
-    store: TrainingStore,
-    climatology: Climatology,
-    trajectory: int,
-    time: int,
-    channels: list[int],
-) -> Float64[np.ndarray, "channel y x"]:
-    chosen = slice(time, time + 1)
-    fields = store.read(trajectory, chosen)
-    if channels != list(range(len(store.variables))):
-        fields = fields[:, channels]
-    anomaly = climatology.at(store.times[chosen])
-    return np.subtract(fields, anomaly, out=anomaly)[0]
+@dataclass(frozen=True)
+class _States:
+    """States of the training split at some times of any trajectories."""
+
+    times: np.ndarray
+    fields: Float32[np.ndarray, "time value"]
+
+    @classmethod
+    def read(
+        cls,
+        store: TrainingStore,
+        starts: Sequence[tuple[Segment, int]],
+        lag: int,
+        channels: list[int],
+    ) -> "_States":
+        """Read some channels of the states a lag after some initial times."""
+        numbers = [start + lag for _, start in starts]
+        shape = (len(store.variables), *store.grid.shape)
+        fields = np.empty((len(numbers), *shape), np.float32)
+        for field, (segment, _), number in zip(fields, starts, numbers, strict=True):
+            store.read_into(field[None], segment.trajectory, number)
+        if channels != list(range(len(store.variables))):
+            fields = fields[:, channels]
+        return cls(store.times[numbers], fields.reshape(len(numbers), -1))
+
+
+def _sums(
+    climatology: Climatology, first: _States, last: _States
+) -> tuple[Float64[np.ndarray, " value"], Float64[np.ndarray, " value"]]:
+    """Return Σ a b and Σ a² of the anomalies a of the first states and b of the last, value by value of a state."""
+    coefficients = climatology.coefficients.reshape(len(climatology.coefficients), -1)
+    bases = [climatology.basis(states.times) for states in (first, last)]
+    count = first.fields.shape[1]
+    products, squares = np.empty(count), np.empty(count)
+    for start in range(0, count, VALUES_TOGETHER):
+        part = slice(start, min(start + VALUES_TOGETHER, count))
+        anomalies = []
+        for states, basis in zip((first, last), bases, strict=True):
+            few = coefficients[:, part]
+            # Of a climatology without cycles a product of matrices is several times slower.
+            anomaly = basis * few if len(few) == 1 else basis @ few
+            np.subtract(states.fields[:, part], anomaly, out=anomaly)
+            if np.isnan(anomaly.sum()):
+                anomaly[np.isnan(anomaly)] = 0.0
+            anomalies.append(anomaly)
+        a, b = anomalies
+        np.einsum("tv,tv->v", a, b, out=products[part])
+        np.einsum("tv,tv->v", a, a, out=squares[part])
+    return products, squares

@@ -1,5 +1,6 @@
 """Spherical harmonics of fields on global latitude-longitude grids: coefficients and spectra by degree."""
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -73,12 +74,12 @@ class SphericalTransform:
         self, fields: Float[np.ndarray, "*batch y x"]
     ) -> Complex128[np.ndarray, "*batch degree order"]:
         """Return a_lm for m ≥ 0 in units of the field; 0 where m > l."""
-        waves = np.fft.rfft(fields.astype(np.float64), axis=-1, norm="forward")
-        size = self.highest + 1
-        found = np.zeros((*fields.shape[:-2], size, size), np.complex128)
-        for order, analysis in enumerate(self._analysis):
-            found[..., order:, order] = waves[..., order] @ analysis.T
-        return found
+        with np.errstate(invalid="ignore", over="ignore"):
+            waves = self._waves(fields)
+            found = self._empty(fields)
+            for order, analysis in enumerate(self._analysis):
+                found[:, order:, order] = _complex(analysis @ waves[order]).T
+        return found.reshape(*fields.shape[:-2], *found.shape[1:])
 
     def vorticity(
         self, u: Float[np.ndarray, "*batch y x"], v: Float[np.ndarray, "*batch y x"]
@@ -99,21 +100,37 @@ class SphericalTransform:
         """
         size = self.highest + 1
         with np.errstate(invalid="ignore", over="ignore"):
-            eastward, northward = (
-                np.fft.rfft(field.astype(np.float64), axis=-1, norm="forward") for field in (u, v)
-            )
-            found = np.zeros((*u.shape[:-2], size, size), np.complex128)
+            eastward, northward = self._waves(u), self._waves(v)
+            found = self._empty(u)
             for order, projection in enumerate(self._over_cosine):
                 degrees = np.arange(order, size)
-                of_u = eastward[..., order] @ projection.T
-                of_v = northward[..., order] @ projection[:-1].T
-                lower = np.concatenate([np.zeros_like(of_u[..., :1]), of_u[..., :-2]], axis=-1)
-                found[..., order:, order] = (
-                    1j * order * of_v
-                    + (degrees + 1) * _ratio(degrees, order) * lower
-                    - degrees * _ratio(degrees + 1, order) * of_u[..., 1:]
-                )
+                lower = ((degrees + 1) * _ratio(degrees, order))[1:, None]
+                upper = (degrees * _ratio(degrees + 1, order))[:, None]
+                of_u = projection @ eastward[order]
+                of_v = _complex(projection[:-1] @ northward[order])
+                total = -upper * of_u[1:]
+                total[1:] += lower * of_u[:-2]
+                found[:, order:, order] = (_complex(total) + 1j * order * of_v).T
+        found = found.reshape(*u.shape[:-2], size, size)
         return found / EARTH_RADIUS
+
+    def _waves(
+        self, fields: Float[np.ndarray, "*batch y x"]
+    ) -> Float64[np.ndarray, "order y parts"]:
+        """Return real and imaginary parts of the Fourier coefficients of all rows, those of one order together.
+
+        So a product of two real matrices takes all fields through the analysis of an order, which is read once.
+        """
+        flat = fields.reshape(-1, *fields.shape[-2:]).astype(np.float64)
+        waves = np.fft.rfft(flat, axis=-1, norm="forward")[..., : self.highest + 1]
+        return np.ascontiguousarray(waves.transpose(2, 1, 0)).view(np.float64)
+
+    def _empty(
+        self, fields: Float[np.ndarray, "*batch y x"]
+    ) -> Complex128[np.ndarray, "field degree order"]:
+        """Return zeros for the coefficients of all fields."""
+        size = self.highest + 1
+        return np.zeros((math.prod(fields.shape[:-2]), size, size), np.complex128)
 
     @cached_property
     def _over_cosine(self) -> list[Float64[np.ndarray, "degree y"]]:
@@ -152,8 +169,13 @@ def cross_by_degree(
         other: Coefficients b.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        product = (one * other.conj()).real
+        product = one.real * other.real
+        product += one.imag * other.imag
         return 2 * product.sum(axis=-1) - product[..., 0]
+
+
+def _complex(parts: Float64[np.ndarray, "degree parts"]) -> Complex128[np.ndarray, "degree field"]:
+    return np.ascontiguousarray(parts).view(np.complex128)
 
 
 def _ratio(degree: int | Int[np.ndarray, " degree"], order: int) -> Any:

@@ -43,8 +43,11 @@ class Climatology:
 
     def at(self, times: np.ndarray) -> Float64[np.ndarray, "time channel y x"]:
         """Return the climatology at some times, datetime64 or float64 [time]."""
-        basis = harmonic_basis(times, self.yearly_harmonics, self.daily_harmonics)
-        return np.tensordot(basis, self.coefficients, axes=1)
+        return np.tensordot(self.basis(times), self.coefficients, axes=1)
+
+    def basis(self, times: np.ndarray) -> Float64[np.ndarray, "time basis"]:
+        """Return the harmonics at some times, whose products with the coefficients add up to the climatology."""
+        return harmonic_basis(times, self.yearly_harmonics, self.daily_harmonics)
 
     @property
     def yearly_harmonics(self) -> int:

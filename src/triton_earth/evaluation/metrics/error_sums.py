@@ -1,15 +1,21 @@
 """Sums over cells from which every error metric follows, and which can be added: in pieces, streamed or distributed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 
 Sum = Float64[np.ndarray, "*shape"]
+
+Sums = Float64[np.ndarray, "sum forecast batch channel"]
 
 
 COUNT = 8
 """Number of different sums."""
+
+CELLS_TOGETHER = 2**14
+"""Cells of each field that are summed at a time: what stays in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -78,40 +84,81 @@ def error_sums(
     Returns:
         Sums of shape [batch, channel].
     """
-    batch, channels = forecast.shape[:2]
-    sums = np.empty((COUNT, batch, channels))
+    return ErrorSums(*sums_of([forecast], truth, weights, valid_mask)[0][:, 0])
+
+
+def sums_of(
+    forecasts: Sequence[Float[np.ndarray, "batch channel y x"]],
+    truth: Float[np.ndarray, "batch channel y x"],
+    weights: Float64[np.ndarray, "y x"],
+    valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
+    climatology: Float[np.ndarray, "batch channel y x"] | None = None,
+) -> tuple[Sums, Sums | None]:
+    """Return the sums of several forecasts of the same truth, and those of the departures from a climatology.
+
+    They are products of rows √w g, of which the truth's are made once.
+
+    Args:
+        forecasts: Fields f of each.
+        truth: Fields t.
+        weights: Cell-area weights w of the grid.
+        valid_mask: True where a channel is defined; None: everywhere.
+        climatology: What departures are from, taken in the precision of the fields; None: without them.
+
+    Returns:
+        Sums in the order of `ErrorSums`, and the same of f − c and t − c, or None; the errors are the same.
+    """
+    batch, channels = truth.shape[:2]
+    sums = np.zeros((COUNT, len(forecasts), batch, channels))
+    anomaly_sums = None if climatology is None else np.zeros_like(sums)
+    rows = np.empty((len(forecasts) + 1, CELLS_TOGETHER))
     for channel in range(channels):
-        valid = None if valid_mask is None else valid_mask[channel]
-        cell_weights = weights.ravel() if valid is None else weights[valid]
-        f = _cells(forecast[:, channel], valid)
-        t = _cells(truth[:, channel], valid)
-        with np.errstate(invalid="ignore", over="ignore"):
-            weighted_f = f * cell_weights
-            weighted_t = t * cell_weights
-            error = f - t
-            sums[:, :, channel] = [
-                np.full(batch, cell_weights.sum()),
-                weighted_f.sum(axis=1),
-                weighted_t.sum(axis=1),
-                _rows(weighted_f, f),
-                _rows(weighted_t, t),
-                _rows(weighted_f, t),
-                _rows(error * cell_weights, error),
-                np.abs(error) @ cell_weights,
-            ]
-    return ErrorSums(*sums)
+        valid = None if valid_mask is None else np.flatnonzero(valid_mask[channel])
+        of_cells = _cells(weights, valid)
+        sums[0, :, :, channel], root = of_cells.sum(), np.sqrt(of_cells)
+        for one in range(batch):
+            sources = [_cells(field[one, channel], valid) for field in (*forecasts, truth)]
+            mean = None if climatology is None else _cells(climatology[one, channel], valid)
+            for first in range(0, len(root), CELLS_TOGETHER):
+                part = slice(first, first + CELLS_TOGETHER)
+                roots = root[part]
+                found, here = sums[:, :, one, channel], rows[:, : len(roots)]
+                with np.errstate(invalid="ignore", over="ignore"):
+                    for row, source in zip(here, sources, strict=True):
+                        np.multiply(source[part], roots, out=row)
+                    _add_products(found, here, roots)
+                    errors = here[:-1]
+                    errors -= here[-1]
+                    found[6] += _squares(errors)
+                    found[7] += np.abs(errors, out=errors) @ roots
+                    if mean is not None and anomaly_sums is not None:
+                        for row, source in zip(here, sources, strict=True):
+                            np.multiply(source[part] - mean[part], roots, out=row)
+                        _add_products(anomaly_sums[:, :, one, channel], here, roots)
+    if anomaly_sums is not None:
+        anomaly_sums[[0, 6, 7]] = sums[[0, 6, 7]]
+    return sums, anomaly_sums
+
+
+def _add_products(
+    sums: Float64[np.ndarray, "sum forecast"],
+    rows: Float64[np.ndarray, "source cell"],
+    root: Float64[np.ndarray, " cell"],
+) -> None:
+    """Add to the sums what follows from the rows √w f of the forecasts and √w t of the truth, which is the last."""
+    plain, with_truth, squares = rows @ root, rows @ rows[-1], _squares(rows)
+    sums[1] += plain[:-1]
+    sums[2] += plain[-1]
+    sums[3] += squares[:-1]
+    sums[4] += squares[-1]
+    sums[5] += with_truth[:-1]
+
+
+def _squares(rows: Float64[np.ndarray, "row cell"]) -> Float64[np.ndarray, " row"]:
+    return np.array([row @ row for row in rows])
 
 
 def _cells(
-    field: Float[np.ndarray, "batch y x"], valid: Bool[np.ndarray, "y x"] | None
-) -> Float64[np.ndarray, "batch cell"]:
-    batch, ny, nx = field.shape
-    chosen = field.reshape(batch, ny * nx) if valid is None else field[:, valid]
-    return chosen.astype(np.float64)
-
-
-def _rows(
-    a: Float64[np.ndarray, "batch cell"], b: Float64[np.ndarray, "batch cell"]
-) -> Float64[np.ndarray, " batch"]:
-    """Return the scalar product of each row of `a` with the same row of `b`."""
-    return np.einsum("bc,bc->b", a, b)
+    field: Float[np.ndarray, "y x"], cells: Int[np.ndarray, " chosen"] | None
+) -> Float[np.ndarray, " cell"]:
+    return field.ravel() if cells is None or len(cells) == field.size else field.ravel()[cells]

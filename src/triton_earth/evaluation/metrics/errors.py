@@ -19,7 +19,7 @@ from triton_earth.evaluation.metrics.error_metrics import (
     mean_square_error,
     truth_varies,
 )
-from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, error_sums
+from triton_earth.evaluation.metrics.error_sums import COUNT, ErrorSums, sums_of
 from triton_earth.evaluation.results import Results
 
 DIMENSIONS = ("forecast", "lead_time", "variable")
@@ -152,12 +152,12 @@ def put_sums(
     anomaly_sums: Sums | None,
 ) -> None:
     """Put the sums over some cells, of the fields and of their departures from climatology, into arrays."""
-    at, mean = (batch.rows, batch.lead), batch.climatology
-    for source, field in enumerate(batch.fields):
-        sums[:, source, *at] = error_sums(field, batch.truth, weights, mask).to_array()
-        if anomaly_sums is not None and mean is not None:
-            found = error_sums(field - mean, batch.truth - mean, weights, mask)
-            anomaly_sums[:, source, *at] = found.to_array()
+    at = (batch.rows, batch.lead)
+    mean = None if anomaly_sums is None else batch.climatology
+    found, of_anomalies = sums_of(batch.fields, batch.truth, weights, mask, mean)
+    sums[:, :, *at] = found
+    if anomaly_sums is not None and of_anomalies is not None:
+        anomaly_sums[:, :, *at] = of_anomalies
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Likeness of pictures: structural similarity (SSIM), and the range of values that it and PSNR are relative to."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Float64
-from scipy.ndimage import correlate1d
 
 from triton_earth.evaluation.aggregator import Aggregator, Batch, Case, Finished
 from triton_earth.evaluation.metrics.error_metrics import mean_square_error
@@ -19,17 +19,23 @@ WIDTH, RADIUS = 1.5, 5
 K1, K2 = 0.01, 0.03
 """Constants of the definition."""
 
+MEANS_TOGETHER = 16
+"""Windows along an axis that are one product of matrices."""
+
+VALUES_TOGETHER = 2**16
+"""Field values of one kind compared at a time, unless one field has more: what stays in a processor's cache."""
+
 
 def value_range(
-    truth: Float[np.ndarray, "batch channel y x"],
+    truth: Float[np.ndarray, "*batch y x"],
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
-) -> Float64[np.ndarray, "batch channel"]:
+) -> Float64[np.ndarray, "*batch"]:
     """Return L = max t − min t over the valid cells of each field, in units of the variable."""
-    fields = truth.astype(np.float64)
-    if valid_mask is None:
-        return fields.max(axis=(-2, -1)) - fields.min(axis=(-2, -1))
-    low = np.where(valid_mask, fields, np.inf).min(axis=(-2, -1))
-    return np.where(valid_mask, fields, -np.inf).max(axis=(-2, -1)) - low
+    low, high = truth, truth
+    if valid_mask is not None:
+        low, high = (np.where(valid_mask, truth, truth.dtype.type(x)) for x in (np.inf, -np.inf))
+    largest, least = high.max(axis=(-2, -1)), low.min(axis=(-2, -1))
+    return np.asarray(np.subtract(largest, least, dtype=np.float64))
 
 
 def peak_signal_to_noise(
@@ -66,46 +72,132 @@ def structural_similarity(
         SSIM of each field, at most 1; NaN where the forecast is not finite, the truth is constant, or no window fits.
     """
     batch, channels, ny, nx = truth.shape
+    found = np.full((len(forecasts), batch, channels), np.nan)
     if min(ny, nx) < 2 * RADIUS + 1:
-        return np.full((len(forecasts), batch, channels), np.nan)
-    inside = None
-    if valid_mask is not None:
-        truth = np.where(valid_mask, truth, 0.0)
-        inside = _window((~valid_mask).astype(np.float64)) < 1e-12
-    t = truth.astype(np.float64)
-    # Variances of departures from one constant lose fewer digits.
-    shift = t.mean(axis=(-2, -1), keepdims=True)
-    scale = value_range(t, valid_mask)[..., None, None]
-    c1, c2 = (np.where(scale > 0, (k * scale) ** 2, np.nan) for k in (K1, K2))
-    t = t - shift
-    mean_t = _window(t)
-    var_t = _window(t * t) - mean_t**2
-    found = np.empty((len(forecasts), batch, channels))
-    for number, forecast in enumerate(forecasts):
-        valid = forecast if valid_mask is None else np.where(valid_mask, forecast, 0.0)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            f = valid.astype(np.float64) - shift
-            mean_f = _window(f)
-            var_f = _window(f * f) - mean_f**2
-            covariance = _window(f * t) - mean_f * mean_t
-            one, other = mean_f + shift, mean_t + shift
-            similarity = (2 * one * other + c1) * (2 * covariance + c2)
-            similarity /= (one**2 + other**2 + c1) * (var_f + var_t + c2)
-            if inside is None:
-                mean = similarity.mean(axis=(-2, -1))
-            else:
-                total = np.where(inside, similarity, 0.0).sum(axis=(-2, -1))
-                mean = total / inside.sum(axis=(-2, -1))
-        found[number] = np.where(np.isfinite(f).all(axis=(-2, -1)), mean, np.nan)
+        return found
+    together = max(1, VALUES_TOGETHER // (ny * nx))
+    for row in range(batch):
+        for first in range(0, channels, together):
+            some = slice(first, min(first + together, channels))
+            mask = None if valid_mask is None else valid_mask[some]
+            parts = [forecast[row, some] for forecast in forecasts]
+            found[:, row, some] = _similarities(parts, truth[row, some], mask)
     return found
 
 
-def _window(fields: Float64[np.ndarray, "*batch y x"]) -> Float64[np.ndarray, "*batch row column"]:
-    """Return Gaussian-weighted means around every cell whose window lies inside the grid."""
+def _similarities(
+    forecasts: Sequence[Float[np.ndarray, "field y x"]],
+    truth: Float[np.ndarray, "field y x"],
+    mask: Bool[np.ndarray, "field y x"] | None,
+) -> Float64[np.ndarray, "forecast field"]:
+    """Return the similarity of some fields, in their own precision: of a few, so that all stays near the processor.
+
+    Of e = f − t the two factors are 1 − μ_e² / (μ_f² + μ_t² + C₁) and 1 − σ_e² / (σ_f² + σ_t² + C₂), which a good
+    forecast loses no digits in. All is in units of L; variances are those of departures from the mean of each field.
+    """
+    precision = np.result_type(truth, *forecasts)
+    inside = None
+    if mask is not None:
+        inside = _window((~mask).astype(np.float64)) < 1e-12
+    scale = value_range(truth, mask)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
+        per_scale = np.where(scale > 0, 1 / scale, np.nan).astype(precision)[:, None, None]
+        center, t = _centred(truth, mask, per_scale)
+        windows = _window(np.stack([t, t * t]))
+        mean_t, var_t = windows[0], windows[1]
+        var_t -= mean_t**2
+        var_t += precision.type(K2**2)
+        square_t = np.square(mean_t + center)
+        square_t += precision.type(K1**2)
+        found = np.empty((len(forecasts), len(truth)))
+        moments = np.empty((3, *truth.shape), precision)
+        for number, forecast in enumerate(forecasts):
+            own, f = _centred(forecast, mask, per_scale)
+            np.subtract(f, t, out=moments[0])
+            np.multiply(f, f, out=moments[1])
+            np.multiply(moments[0], moments[0], out=moments[2])
+            mean_e, contrast, structure = _window(moments)
+            mean_f = mean_t + mean_e
+            contrast -= mean_f * mean_f
+            contrast += var_t
+            structure -= mean_e * mean_e
+            structure /= contrast
+            mean_f += own
+            mean_f *= mean_f
+            mean_f += square_t
+            mean_e += own - center
+            mean_e *= mean_e
+            mean_e /= mean_f
+            lost = np.multiply(mean_e, structure, out=mean_f)
+            np.subtract(structure, lost, out=lost)
+            lost += mean_e
+            if inside is None:
+                mean = lost.mean(axis=(-2, -1), dtype=np.float64)
+            else:
+                lost[~inside] = 0.0
+                mean = lost.sum(axis=(-2, -1), dtype=np.float64) / inside.sum(axis=(-2, -1))
+            found[number] = 1 - mean
+            unknown = (scale > 0) & ~np.isfinite(mean)
+            if inside is not None:
+                unknown &= inside.any(axis=(-2, -1))
+            if precision == np.float32 and unknown.any():
+                # Squares of what is finite may be beyond float32.
+                wide = [one.astype(np.float64) for one in (forecast, truth)]
+                found[number] = _similarities(wide[:1], wide[1], mask)[0]
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _centred(
+    fields: Float[np.ndarray, "field y x"],
+    mask: Bool[np.ndarray, "field y x"] | None,
+    factor: Float[np.ndarray, "field 1 1"],
+) -> tuple[Float[np.ndarray, "field 1 1"], Float[np.ndarray, "field y x"]]:
+    """Return the mean of each field and the departures from it, zero in cells that are not valid, times a factor."""
+    axes, cells = (-2, -1), fields[0].size
+    if mask is None:
+        total = fields.sum(axis=axes, keepdims=True, dtype=np.float64)
+        mean = (total / cells).astype(fields.dtype)
+        departures = fields - mean
+    else:
+        valid = np.where(mask, fields, 0.0)
+        total = valid.sum(axis=axes, keepdims=True) / mask.sum(axis=axes, keepdims=True)
+        mean = total.astype(fields.dtype)
+        departures = np.where(mask, fields - mean, fields.dtype.type(0))
+    departures *= factor
+    return mean * factor, departures
+
+
+def _window(fields: Float[np.ndarray, "*batch y x"]) -> Float[np.ndarray, "*batch row column"]:
+    """Return Gaussian-weighted means around every cell whose window lies inside the grid.
+
+    Along each axis they are products with small dense parts of the banded matrix of the weights.
+    """
+    ny, nx = fields.shape[-2:]
+    type_ = fields.dtype.type
+    along_x = np.empty((*fields.shape[:-1], nx - 2 * RADIUS), type_)
+    for part, cells, matrix in _bands(nx, type_):
+        np.matmul(fields[..., cells], matrix, out=along_x[..., part])
+    found = np.empty((*fields.shape[:-2], ny - 2 * RADIUS, nx - 2 * RADIUS), type_)
+    for part, cells, matrix in _bands(ny, type_):
+        np.matmul(matrix.T, along_x[..., cells, :], out=found[..., part, :])
+    return found
+
+
+@lru_cache(maxsize=8)
+def _bands(
+    count: int, precision: type[np.floating[Any]]
+) -> list[tuple[slice, slice, Float[np.ndarray, "cell mean"]]]:
+    """Return which means along an axis are made of which cells, and by what matrix, some at a time."""
     weights = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / WIDTH) ** 2)
     weights /= weights.sum()
-    along_x = correlate1d(fields, weights, axis=-1)[..., RADIUS:-RADIUS]
-    return np.asarray(correlate1d(along_x, weights, axis=-2)[..., RADIUS:-RADIUS, :])
+    found = []
+    for first in range(0, count - 2 * RADIUS, MEANS_TOGETHER):
+        means = min(MEANS_TOGETHER, count - 2 * RADIUS - first)
+        matrix = np.zeros((means + 2 * RADIUS, means), precision)
+        for mean in range(means):
+            matrix[mean : mean + 2 * RADIUS + 1, mean] = weights
+        found.append((slice(first, first + means), slice(first, first + len(matrix)), matrix))
+    return found
 
 
 class Similarity(Aggregator):

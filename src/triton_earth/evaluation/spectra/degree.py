@@ -101,15 +101,15 @@ class DegreeSpectra:
         """Return the spectra of every source."""
         found = {}
         for channel in self.channels.tolist():
-            with np.errstate(invalid="ignore", over="ignore"):
-                waves = [self.transform.coefficients(field[:, channel]) for field in sources]
-            found[channel] = paired(waves, cross_by_degree)
+            fields = np.stack([field[:, channel] for field in sources])
+            found[channel] = paired(list(self.transform.coefficients(fields)), cross_by_degree)
         of_velocities = []
         degrees = self.scale.numbers
         inverse = EARTH_RADIUS**2 / np.maximum(degrees * (degrees + 1), 1.0) * (degrees > 0)
         for east, north in self.velocities:
-            waves = [self.transform.vorticity(field[:, east], field[:, north]) for field in sources]
-            enstrophy = 0.5 * paired(waves, cross_by_degree)
+            u, v = (np.stack([field[:, one] for field in sources]) for one in (east, north))
+            waves = self.transform.vorticity(u, v)
+            enstrophy = 0.5 * paired(list(waves), cross_by_degree)
             of_velocities += [0.5 * (found[east] + found[north]), enstrophy * inverse, enstrophy]
         return np.stack([*found.values(), *of_velocities], axis=2)
 

@@ -60,11 +60,15 @@ def effective_wavenumber(
     Returns:
         In rad m⁻¹; 0 where the first wavenumber fails already, NaN where the forecast is not finite.
     """
-    judged = np.asarray(wavenumbers > 0)
-    inside = np.isnan(ratio) | ((ratio >= 1 / FACTOR) & (ratio <= FACTOR))
-    kept = np.cumprod(inside | ~judged, axis=-1).astype(bool)
-    largest = np.where(kept & ~np.isnan(ratio) & judged, wavenumbers, 0.0).max(axis=-1)
-    return np.where(np.isnan(ratio[..., judged]).all(axis=-1), np.nan, largest)
+    there = ~np.isnan(ratio) & (wavenumbers > 0)
+    with np.errstate(invalid="ignore"):
+        fails = there & ((ratio < 1 / FACTOR) | (ratio > FACTOR))
+    count = len(wavenumbers)
+    first = np.where(fails.any(axis=-1), fails.argmax(axis=-1), count)
+    kept = there & (np.arange(count) < first[..., None])
+    last = count - 1 - kept[..., ::-1].argmax(axis=-1)
+    largest = np.where(kept.any(axis=-1), wavenumbers[last], 0.0)
+    return np.where(there.any(axis=-1), largest, np.nan)
 
 
 def decorrelation_wavenumber(
@@ -84,7 +88,7 @@ def decorrelation_wavenumber(
     judged = np.asarray(wavenumbers > 0) & ~np.isnan(coherent)
     with np.errstate(invalid="ignore"):
         lost = judged & (coherent < COHERENT)
-    smallest = np.where(lost, wavenumbers, np.inf).min(axis=-1)
+    smallest = np.where(lost.any(axis=-1), wavenumbers[lost.argmax(axis=-1)], np.inf)
     return np.where(judged.any(axis=-1), smallest, np.nan)
 
 

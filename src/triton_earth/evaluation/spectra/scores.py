@@ -36,6 +36,10 @@ VALUES_PER_INIT = 2**17
 """Values of one kind of spectra that are kept of each initial condition (1 MB), unless those of one lead are more."""
 
 
+VALUES_TOGETHER = 2**15
+"""Values of one kind of resampled spectra that are judged at a time."""
+
+
 class SpectrumSums(Aggregator):
     """Keeps spectra of every source (models, baselines, truth) and quantity.
 
@@ -134,8 +138,12 @@ def _of_names(kept: SpectrumSums, names: SpectrumNames, finished: Finished) -> x
             each = kept.per_init[:, :, number, :, place : place + 1]
             of_truth = here.means(each[0, TRUTH])
             for source in range(kept.sums.shape[1]):
-                own, cross = (here.means(one) for one in each[:, source])
-                for name, samples in _judge(names, own, of_truth, cross, scale).items():
+                if source == kept.sums.shape[1] - 1:  # of the truth there is a spectrum alone
+                    judged = {names.spectrum: of_truth}
+                else:
+                    own, cross = (here.means(one) for one in each[:, source])
+                    judged = _judge_samples(names, own, of_truth, cross, scale)
+                for name, samples in judged.items():
                     known = np.isfinite(row[name][source][lead])[..., None]
                     bounds = np.where(known, here.interval(samples)[0], np.nan)
                     row[f"{name}_interval"][source][lead] = bounds
@@ -178,6 +186,23 @@ def _judge(
         names.effective: effective_wavenumber(ratio[..., inside], numbers),
         names.decorrelation: decorrelation_wavenumber(coherent[..., inside], numbers),
     }
+
+
+def _judge_samples(
+    names: SpectrumNames,
+    own: Float64[np.ndarray, "sample *shape wavenumber"],
+    truth: Float64[np.ndarray, "sample *shape wavenumber"],
+    cross: Float64[np.ndarray, "sample *shape wavenumber"],
+    scale: Scale,
+) -> dict[str, np.ndarray]:
+    """Return every score of many samples, of which a few at a time stay near the processor."""
+    together = max(1, VALUES_TOGETHER // math.prod(own.shape[1:]))
+    starts = range(0, len(own), together)
+    parts = [
+        _judge(names, *(one[first : first + together] for one in (own, truth, cross)), scale)
+        for first in starts
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _described(

@@ -75,6 +75,9 @@ class ZonalBands:
             fields: Fields [..., y, x]; cells that are not valid take no part, whatever is in them.
         """
         valid = np.greater(self.taper, 0.0)
+        if self.grid.is_global_in_longitude and valid.all():
+            with np.errstate(invalid="ignore", over="ignore"):
+                return np.fft.rfft(fields.astype(np.float64), axis=-1, norm="forward")
         values = np.where(valid, fields.astype(np.float64), 0.0)
         broken = ~valid.all(axis=1)
         level = (self.taper * values).sum(axis=-1) / np.maximum(self.taper.sum(axis=1), 1e-12)
@@ -110,14 +113,19 @@ class ZonalBands:
             In squared units of the variable; NaN for a band without rows.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            product = ones.real * others.real + ones.imag * others.imag
+            product = ones.real * others.real
+            product += ones.imag * others.imag
             product[..., 1 : (self.grid.shape[1] + 1) // 2] *= 2
         weights = self.grid.cell_area_weights[:, 0] * self._kept
         bands = []
         for band in range(len(self.edges)):
-            chosen = self.rows == band
-            total = np.einsum("...yk,y->...k", product[..., chosen, :], weights[chosen])
-            bands.append(total / weights[chosen].sum() if chosen.any() else total * np.nan)
+            chosen = np.flatnonzero(self.rows == band)
+            # Rows of a band follow each other, but for those that are not used.
+            span = slice(chosen[0], chosen[-1] + 1) if chosen.size else slice(0)
+            rows = span if span.stop - (span.start or 0) == chosen.size else chosen
+            with np.errstate(invalid="ignore", over="ignore"):
+                total = weights[rows] @ product[..., rows, :]
+            bands.append(total / weights[rows].sum() if chosen.size else total * np.nan)
         return np.stack(bands, axis=-2)
 
     @property

@@ -10,7 +10,7 @@ def test_sums_of_two_cells_by_hand():
     truth = np.array([[[[2.0, 3.0]]]], np.float32)
     sums = error_sums(forecast, truth, np.array([[0.5, 1.5]]))
     found = {name: value.item() for name, value in vars(sums).items()}
-    assert found == {
+    expected = {
         "weight": 2.0,
         "forecast": 0.5 * 1 + 1.5 * 4,
         "truth": 0.5 * 2 + 1.5 * 3,
@@ -20,6 +20,7 @@ def test_sums_of_two_cells_by_hand():
         "error_squared": 0.5 * 1 + 1.5 * 1,
         "error_absolute": 0.5 * 1 + 1.5 * 1,
     }
+    assert found == pytest.approx(expected, rel=1e-14)
 
 
 def test_small_error_on_a_large_mean_is_not_lost():

@@ -52,6 +52,21 @@ def test_a_large_offset_loses_no_digits(fields):
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+@pytest.mark.parametrize(("offset", "factor"), [(0, 1), (1e3, 1), (0, 1e-25), (0, 1e12)])
+def test_single_precision_is_precise(fields, offset, factor):
+    single = [np.float32(field * factor + offset) for field in fields]
+    double = [field.astype(np.float64) for field in single]
+    np.testing.assert_allclose(similarity_of(*single), similarity_of(*double), rtol=1e-6)
+
+
+def test_a_forecast_whose_squares_are_beyond_single_precision(fields):
+    forecast, truth = (np.float32(field) for field in fields)
+    forecast[0, 0] *= np.float32(1e25)
+    found = similarity_of(forecast, truth)
+    double = similarity_of(forecast.astype(np.float64), truth.astype(np.float64))
+    np.testing.assert_allclose(found, double, rtol=1e-6, atol=1e-7)
+
+
 def test_perfect_constant_and_not_finite(fields):
     _, truth = fields
     np.testing.assert_allclose(similarity_of(truth, truth), 1, rtol=1e-12)
