@@ -13,6 +13,8 @@ HARMONICS = 3
 """Harmonics of the year."""
 DAILY_HARMONICS = 2
 """Harmonics of the day, where steps are short enough to tell them."""
+VALUES_TOGETHER = 2**12
+"""Values of a field that are added at a time: what stays in a processor's cache."""
 _DAY = np.timedelta64(1, "D")
 _YEAR, _WEEK = 365 * _DAY, 7 * _DAY
 _SINGULAR = 1e-10
@@ -88,10 +90,14 @@ class ClimatologyFit:
     def add(self, times: np.ndarray, fields: Float[np.ndarray, "time channel y x"]) -> None:
         """Add fields at some times."""
         rows = harmonic_basis(times, self.harmonics, self.daily_harmonics)
-        for basis, field in zip(rows, fields, strict=True):
+        for basis in rows:
             self._normal += np.outer(basis, basis)
-            for right, weight in zip(self._right, basis, strict=True):
-                right += weight * field.astype(np.float64)
+        right, flat = self._right.reshape(len(self._right), -1), fields.reshape(len(fields), -1)
+        for start in range(0, right.shape[1], VALUES_TOGETHER):
+            part = slice(start, start + VALUES_TOGETHER)
+            here = right[:, part]
+            for basis, field in zip(rows, flat, strict=True):
+                here += basis[:, None] * field[part].astype(np.float64)
 
     @classmethod
     def total(cls, parts: Sequence["ClimatologyFit"]) -> "ClimatologyFit":

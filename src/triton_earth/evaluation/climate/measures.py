@@ -114,29 +114,32 @@ class Measures:
             return np.einsum("bcp,cp->bc", flat, self.weights.reshape(channels, -1))
 
     def band_variances(
-        self, anomaly: Float[np.ndarray, "batch channel y x"]
-    ) -> Float64[np.ndarray, "batch channel band"]:
+        self, anomaly: Float[np.ndarray, "y x"], channel: int
+    ) -> Float64[np.ndarray, " band"]:
         """Return the variance along rows in octaves of the wavenumber, averaged over rows by their area.
 
         Rows that reach around are expanded in Fourier series, others in cosines; land counts as no anomaly, in a run as
         in the truth. The wavenumber of a cosine is that of its half waves.
+
+        Args:
+            anomaly: Anomaly of one variable.
+            channel: Which one.
         """
-        columns = self.grid.shape[1]
-        if self.grid.padding[1] == "periodic":
-            power = np.abs(scipy.fft.rfft(anomaly, axis=-1)) ** 2 / columns**2
-            power[..., 1 : (columns + 1) // 2] *= 2
-        else:
-            power = scipy.fft.dct(anomaly, axis=-1, norm="ortho") ** 2 / columns
-        rows = self.weights.sum(axis=2)
-        by_wave = np.einsum("bcyk,cy->bck", power, rows)
+        by_wave = self.weights[channel].sum(axis=1) @ self._power(anomaly)
         edges = [2**band for band in range(self.bands)]
-        return np.stack(
-            [
-                by_wave[..., low:high].sum(axis=-1)
-                for low, high in zip(edges, [*edges[1:], by_wave.shape[-1]], strict=True)
-            ],
-            axis=-1,
-        )
+        ends = [*edges[1:], len(by_wave)]
+        return np.array([by_wave[low:high].sum() for low, high in zip(edges, ends, strict=True)])
+
+    def _power(self, anomaly: Float[np.ndarray, "y x"]) -> Float64[np.ndarray, "y wave"]:
+        """Return the variance of every row by the wavenumber."""
+        columns = self.grid.shape[1]
+        if self.grid.padding[1] != "periodic":
+            return scipy.fft.dct(anomaly, axis=-1, norm="ortho") ** 2 / columns
+        waves = scipy.fft.rfft(anomaly, axis=-1, norm="forward")
+        power = waves.real**2
+        power += waves.imag**2
+        power[:, 1 : (columns + 1) // 2] *= 2
+        return power
 
     def quantiles(
         self, anomaly: Float[np.ndarray, "batch channel y x"]
@@ -184,7 +187,7 @@ class RunStatistics:
         self.row_sums = np.zeros((batch, 3, channels, measures.grid.shape[0]))
         self.row_normal = np.zeros((batch, 3, 3))
         self._numbers: list[np.ndarray] = []
-        self._before: deque[np.ndarray] = deque(maxlen=max(LAGS))
+        self._before: deque[np.ndarray] = deque()
         self._valid = measures.weights > 0
 
     def add(self, times: np.ndarray, fields: Float[np.ndarray, "batch channel y x"]) -> None:
@@ -195,36 +198,67 @@ class RunStatistics:
             fields: States, in physical units.
         """
         measures = self.measures
+        # The oldest anomaly that no lag needs any more makes room for the newest.
+        spent = self._before.popleft() if len(self._before) > max(LAGS) else None
+        anomaly = np.empty_like(self.anomaly_sum) if spent is None else spent
+        rows = np.empty(self.row_sums[:, 0].shape)
+        numbers = np.full((*anomaly.shape[:2], measures.columns), np.nan)
+        basis = self.climatology.basis(times)
         with np.errstate(invalid="ignore", over="ignore"):
-            anomaly = np.where(self._valid, fields - self.climatology.at(times), 0.0)
-            numbers = np.full((*anomaly.shape[:2], measures.columns), np.nan)
-            numbers[..., MEAN] = measures.mean(anomaly)
-            square = anomaly**2
-            numbers[..., SQUARE] = measures.mean(square)
-            if self._before:
-                numbers[..., CHANGE] = measures.mean((anomaly - self._before[-1]) ** 2)
-            for place, lag in enumerate(LAGS):
-                if len(self._before) >= lag:
-                    numbers[..., PRODUCTS + place] = measures.mean(anomaly * self._before[-lag])
-            numbers[..., BANDS : BANDS + measures.bands] = measures.band_variances(anomaly)
+            # One field of one variable at a time, which stays in a processor's cache.
+            for channel, weights in enumerate(measures.weights):
+                harmonics = self.climatology.coefficients[:, channel].reshape(basis.shape[1], -1)
+                land = None if self._valid[channel].all() else ~self._valid[channel]
+                for run in range(len(fields)):
+                    one = anomaly[run, channel]
+                    np.matmul(basis[run], harmonics, out=one.reshape(-1))
+                    np.subtract(fields[run, channel], one, out=one)
+                    if land is not None:
+                        one[land] = 0.0
+                    rows[run, channel] = self._add_field(run, channel, weights, one, numbers)
             if len(self.times) % QUANTILES_EVERY == 0:
                 numbers[..., BANDS + measures.bands :] = measures.quantiles(anomaly)
-            self.anomaly_sum += anomaly
-            self.square_sum += square
-            self._season_sum += anomaly
         self._numbers.append(numbers)
         if measures.has_calendar:
-            basis = harmonic_basis(times, 1)
-            rows = row_means(anomaly, measures.weights)
+            yearly = harmonic_basis(times, 1)
             with np.errstate(invalid="ignore", over="ignore"):
-                self.row_sums += basis[:, :, None, None] * rows[:, None]
-            self.row_normal += basis[:, :, None] * basis[:, None, :]
+                self.row_sums += yearly[:, :, None, None] * rows[:, None]
+            self.row_normal += yearly[:, :, None] * yearly[:, None, :]
         self._before.append(anomaly)
         self.times.append(times)
         if len(self.times) % measures.season == 0:
             with np.errstate(invalid="ignore", over="ignore"):
                 self.season_squares.append(measures.mean((self._season_sum / measures.season) ** 2))
             self._season_sum[:] = 0
+
+    def _add_field(
+        self,
+        run: int,
+        channel: int,
+        weights: Float64[np.ndarray, "y x"],
+        anomaly: Float64[np.ndarray, "y x"],
+        numbers: Float64[np.ndarray, "run channel column"],
+    ) -> Float64[np.ndarray, " y"]:
+        """Add the anomaly of one variable of one run, put what is measured of it into numbers, and return its rows."""
+        measures, at = self.measures, (run, channel)
+        weighted = anomaly * weights
+        rows, flat = weighted.sum(axis=-1), weighted.ravel()
+        numbers[*at, MEAN] = rows.sum()
+        numbers[*at, SQUARE] = flat @ anomaly.ravel()
+        for place, lag in enumerate(LAGS):
+            if len(self._before) >= lag:
+                numbers[*at, PRODUCTS + place] = flat @ self._before[-lag][at].ravel()
+        square = anomaly * anomaly
+        self.square_sum[at] += square
+        self.anomaly_sum[at] += anomaly
+        self._season_sum[at] += anomaly
+        if self._before:
+            change = np.subtract(anomaly, self._before[-1][at], out=square)
+            change *= change
+            numbers[*at, CHANGE] = change.ravel() @ weights.ravel()
+        numbers[*at, BANDS : BANDS + measures.bands] = measures.band_variances(anomaly, channel)
+        area = weights.sum(axis=-1)
+        return np.divide(rows, area, where=area > 0, out=np.zeros_like(rows))
 
     @property
     def newest(self) -> Float64[np.ndarray, "batch channel y x"]:

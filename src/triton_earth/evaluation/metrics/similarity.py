@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -173,20 +173,18 @@ def _window(fields: Float[np.ndarray, "*batch y x"]) -> Float[np.ndarray, "*batc
     Along each axis they are products with small dense parts of the banded matrix of the weights.
     """
     ny, nx = fields.shape[-2:]
-    type_ = fields.dtype.type
-    along_x = np.empty((*fields.shape[:-1], nx - 2 * RADIUS), type_)
-    for part, cells, matrix in _bands(nx, type_):
+    precision = fields.dtype
+    along_x = np.empty((*fields.shape[:-1], nx - 2 * RADIUS), precision)
+    for part, cells, matrix in _bands(nx, precision.name):
         np.matmul(fields[..., cells], matrix, out=along_x[..., part])
-    found = np.empty((*fields.shape[:-2], ny - 2 * RADIUS, nx - 2 * RADIUS), type_)
-    for part, cells, matrix in _bands(ny, type_):
+    found = np.empty((*fields.shape[:-2], ny - 2 * RADIUS, nx - 2 * RADIUS), precision)
+    for part, cells, matrix in _bands(ny, precision.name):
         np.matmul(matrix.T, along_x[..., cells, :], out=found[..., part, :])
     return found
 
 
 @lru_cache(maxsize=8)
-def _bands(
-    count: int, precision: type[np.floating[Any]]
-) -> list[tuple[slice, slice, Float[np.ndarray, "cell mean"]]]:
+def _bands(count: int, precision: str) -> list[tuple[slice, slice, Float[np.ndarray, "cell mean"]]]:
     """Return which means along an axis are made of which cells, and by what matrix, some at a time."""
     weights = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / WIDTH) ** 2)
     weights /= weights.sum()

@@ -197,11 +197,10 @@ def _judge_samples(
 ) -> dict[str, np.ndarray]:
     """Return every score of many samples, of which a few at a time stay near the processor."""
     together = max(1, VALUES_TOGETHER // math.prod(own.shape[1:]))
-    starts = range(0, len(own), together)
-    parts = [
-        _judge(names, *(one[first : first + together] for one in (own, truth, cross)), scale)
-        for first in starts
-    ]
+    parts = []
+    for first in range(0, len(own), together):
+        some = slice(first, first + together)
+        parts.append(_judge(names, own[some], truth[some], cross[some], scale))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
