@@ -39,9 +39,9 @@ def dataset(store, split, history=1, horizon=1):
     return ForecastDataset(store, windows, history, memory_gb=1.0)
 
 
-def run(store, folder, config=CONFIG, *, history=1, seed=0):
-    """Train in a folder and return the forecaster and what was saved as best."""
-    forecaster = tiny_forecaster(store, history=history, seed=seed)
+def run(store, folder, config=CONFIG, *, history=1, seed=0, forecaster=None, training=None, **more):
+    """Train in a folder, by default a new tiny forecaster; return the forecaster and the weights saved as best."""
+    forecaster = forecaster or tiny_forecaster(store, history=history, seed=seed)
     saved = []
 
     def save_best(trained, weights, scores):
@@ -50,10 +50,11 @@ def run(store, folder, config=CONFIG, *, history=1, seed=0):
         )
 
     folder.mkdir(exist_ok=True)
-    training = dataset(store, "train", history, config.longest_horizon)
+    training = training or dataset(store, "train", history, config.longest_horizon)
     validation = dataset(store, "valid", history)
     rollouts = dataset(store, "valid", history, 5) if config.validation_leads else None
-    fit(forecaster, training, validation, config, seed, folder, save_best, rollouts=rollouts)
+    more = {"rollouts": rollouts, **more}
+    fit(forecaster, training, validation, config, seed, folder, save_best, **more)
     return forecaster, saved
 
 
@@ -436,9 +437,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(waves, tmp_path):
                 module.probability = 0.0
         config = CONFIG.model_copy(update={"accumulate": accumulate, "steps": 5})
         folder = tmp_path / str(accumulate)
-        folder.mkdir()
-        data = dataset(waves, "train"), dataset(waves, "valid")
-        fit(forecaster, *data, config, 0, folder, lambda *_: None)
+        run(waves, folder, config, forecaster=forecaster)
         states.append(
             (forecaster.network.state_dict(), [float(r["loss"]) for r in log_rows(folder)])
         )
@@ -499,14 +498,10 @@ def test_a_signal_stops_the_run_after_its_step_and_nothing_is_lost(waves, tmp_pa
 
 
 def test_a_signal_before_the_first_step_stops_the_run_at_once(waves, tmp_path):
-    (tmp_path / "run").mkdir()
     request = Request()
     request(signal.SIGUSR1, None)
-    data = dataset(waves, "train"), dataset(waves, "valid")
     with pytest.raises(Interrupted, match="stopped by SIGUSR1 after step 0; the same command"):
-        fit(
-            tiny_forecaster(waves), *data, CONFIG, 0, tmp_path / "run", lambda *_: None, request=request,
-        )  # fmt: skip
+        run(waves, tmp_path / "run", request=request)
     assert (tmp_path / "run" / INTERRUPTED).read_text() == "SIGUSR1, step 0\n"
     run(waves, tmp_path / "run")
     assert not (tmp_path / "run" / INTERRUPTED).exists()
@@ -524,11 +519,8 @@ def test_an_exploding_loss_names_variable_and_lead(waves, tmp_path):
         return history, truth
 
     training.batch = broken
-    (tmp_path / "run").mkdir()
     with pytest.raises(UserError) as caught:
-        fit(
-            tiny_forecaster(waves), training, dataset(waves, "valid"), config, 0, tmp_path / "run", lambda *_: None,
-        )  # fmt: skip
+        run(waves, tmp_path / "run", config, training=training)
     assert str(caught.value).startswith(
         "the training loss is inf at step 1, first in 'vorticity' at lead 2. No step was validated yet: start a new "
         "run with a lower train.learning_rate"
@@ -550,11 +542,8 @@ def test_the_part_that_is_not_finite_is_the_one_that_is_named(waves, tmp_path, b
 
     training.batch = broken
     config = config.model_copy(update={"loader_workers": 1})
-    (tmp_path / "run").mkdir()
     with pytest.raises(UserError, match="loss is inf at step 1, first in 'vorticity' at lead 2"):
-        fit(
-            tiny_forecaster(waves), training, dataset(waves, "valid"), config, 0, tmp_path / "run", lambda *_: None,
-        )  # fmt: skip
+        run(waves, tmp_path / "run", config, training=training)
 
 
 def test_logged_losses_are_means_over_the_parts(waves, tmp_path):
