@@ -1,7 +1,7 @@
 """The residual ends of the network: a V-cycle down to the latent maps and back up, with a width for each level."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,6 @@ from triton_earth.layers.resampling import Doubling, Halving, Upsampling
 from triton_earth.layers.residual_block import Norm, ResidualBlock
 
 Joining = Literal["concatenate", "product"]
-JOININGS: tuple[Joining, ...] = get_args(Joining)
 
 BOUND = 3.0
 """Largest factor of a product, in units of what leaves a residual block; far below it nothing changes."""

@@ -204,7 +204,7 @@ class HeatWave:
         intensity_max: Largest T − T_seas, in units of the temperature.
         intensity_mean: Mean of T − T_seas over the event.
         intensity_cumulative: Sum of T − T_seas over its days.
-        category: Largest category of its days, 1 … 4.
+        category: Largest category of its days, 1 … 4, by its place in `CATEGORIES`.
     """
 
     start: np.datetime64
