@@ -13,7 +13,7 @@ def test_the_report_names_the_variable_its_range_and_what_is_possible(command, t
     array[0, 4, 5, 5:7] = 9999.0
     done = command("evaluate", forecast.path, store.path, "--out", tmp_path / "report")
     assert done.code == 0, done.err
-    said = "to 9999 degC: 2 values are outside -18.15 to 46.85 degC, which is impossible on Earth, the first at step 5."
+    said = "to 9999 °C: 2 values are outside -18.15 to 46.85 °C, which is impossible on Earth, the first at step 5."
     assert said in (tmp_path / "report" / "report.html").read_text()
     with xr.open_dataset(tmp_path / "report" / "scores.nc") as scores:
         assert said in scores.attrs["remarks"]

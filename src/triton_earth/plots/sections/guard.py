@@ -8,6 +8,7 @@ import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import number, told_apart, variable_words
 from triton_earth.evaluation.failure import steps_around
 from triton_earth.plots.embedding import png_uri
@@ -76,7 +77,7 @@ def _began(count: int) -> str:
 def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Markup:
     heading = (
         "Forecast",
-        "Step",
+        "Lead",
         "Variable",
         "Statistic",
         "Value",
@@ -89,15 +90,13 @@ def _table(trips: Sequence[Mapping[str, Any]], example: xr.Dataset | None) -> Ma
     for trip in trips[:_MOST_ROWS]:
         cell = _place(trip, example)
         left = trip["scale_step"]
-        scale = (
-            f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at step {left}'}"
-        )
+        scale = f"{trip['scale']}, {'nearest to leaving' if left is None else f'first, at {_lead(left, example)}'}"
         growth = "–" if trip["growth_rate"] is None else f"{number(trip['growth_rate'])} per step"
         value, lower, upper = _numbers(trip)
         columns = (
             _forecast(trip),
-            str(trip["step"]),
-            trip["variable"],
+            _lead(trip["step"], example),
+            trip["variable"] if example is None else variable_words(example, trip["variable"]),
             trip["statistic"],
             value,
             f"{lower} to {upper}",
@@ -126,6 +125,11 @@ def _forecast(trip: Mapping[str, Any]) -> str:
     return which if member is None else f"{which}, member {member}"
 
 
+def _lead(step: int, example: xr.Dataset | None) -> str:
+    """Return a step as a lead: ``day 4``; without an example, which has the lead times, ``step 4``."""
+    return f"step {step}" if example is None else lead_times(example["lead_time"]).of_step(float(step))
+
+
 def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:
     """Return where a state is worst: in degrees or coordinates or, without an example, row and column."""
     if trip["y"] is None:
@@ -140,9 +144,9 @@ def _picture(trip: Mapping[str, Any], example: xr.Dataset) -> Markup:
     words = variable_words(example, variable)
     return Picture(
         png_uri(_marked(panels(example, variable, steps_around(step)), trip, example)),
-        f"Maps of {words} before and after step {step}: truth, forecast and error.",
-        f"Forecast {_forecast(trip)}, the first to leave: {words} before, at (step {step}) and after. "
-        "Truth and forecast share their colours, which the truth sets. Grey: no finite value."
+        f"Maps of {words} before and after {_lead(step, example)}: truth, forecast and error.",
+        f"Forecast {_forecast(trip)}, the first to leave: {words} before, at ({_lead(step, example)}) "
+        "and after. Truth and forecast share their colours, which the truth sets. Grey: no finite value."
         + ("" if trip["y"] is None else f" Cross: the worst cell, {_place(trip, example)}."),
     ).html()
 

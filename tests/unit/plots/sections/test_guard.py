@@ -5,6 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
+from triton_earth.core.wording import LONG_NAMES
 from triton_earth.plots.sections.guard import first_trips, triage
 
 TRIP = {
@@ -47,12 +48,24 @@ def test_table_and_picture(make_example):
         "1.25 × 10⁷",
         "– to 0.500",
         f"y {float(example['y'][5]):.4g}, x {float(example['x'][9]):.4g}",
-        "first, at step 4",
+        "first, at step 4 · 0.22 time units",
+        "Maps of vorticity before and after step 4 · 0.22 time units",
         "0.700 per step",
     ):
         assert words in body
     (uri,) = re.findall(r"data:image/png;base64,([^\"]+)", body)
     assert Image.open(io.BytesIO(base64.b64decode(uri))).width > 800
+
+
+def test_with_a_calendar_a_lead_is_a_length_of_time(make_example):
+    names = ("u_850", "v_850")
+    example = make_example(leads=20, size=16, variables=names, calendar=True).assign_coords(
+        {LONG_NAMES: ("variable", ["eastward wind", "northward wind"])}
+    )
+    body = triage({**RECORD, "trips": [{**TRIP, "variable": "u_850"}]}, 16, example).body
+    for words in ("<td>day 1</td>", "<td>eastward wind (850)</td>", "first, at day 1"):
+        assert words in body
+    assert "u_850" not in body
 
 
 def test_stopped_forecasts_and_many_rows():
