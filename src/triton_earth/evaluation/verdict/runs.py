@@ -89,7 +89,7 @@ def climate(scores: xr.Dataset, forecast: str, leads: LeadTimes) -> list[Finding
     return [Finding("bad", "climate", question, answer, details)]
 
 
-_AS_OF_TRUTH = "Of another truth 95 % stay inside, so this may be chance."
+_AS_OF_TRUTH = "Another truth stays inside in 95 % of the cases, so this may be chance."
 
 
 def _as_many_as_of_truth(inside: int, total: int) -> bool:

@@ -127,7 +127,9 @@ def _forecast(trip: Mapping[str, Any]) -> str:
 
 def _lead(step: int, example: xr.Dataset | None) -> str:
     """Return a step as a lead: ``day 4``; without an example, which has the lead times, ``step 4``."""
-    return f"step {step}" if example is None else lead_times(example["lead_time"]).of_step(float(step))
+    return (
+        f"step {step}" if example is None else lead_times(example["lead_time"]).of_step(float(step))
+    )
 
 
 def _place(trip: Mapping[str, Any], example: xr.Dataset | None) -> str:

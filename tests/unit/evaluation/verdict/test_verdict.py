@@ -66,7 +66,9 @@ def test_one_case_outside_may_be_chance(scores):
     scores["stable_fraction"].loc["triton"] = 15 / 16
     finding = one(scores, "Stable")
     assert (finding.kind, finding.answer) == ("note", "in 15 of 16 cases")
-    assert finding.details.startswith("Of another truth 95 % stay inside, so this may be chance.")
+    assert finding.details.startswith(
+        "Another truth stays inside in 95 % of the cases, so this may be chance."
+    )
 
 
 def test_stability_of_a_mean_over_members_is_not_spoken_of(scores):
