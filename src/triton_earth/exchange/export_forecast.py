@@ -9,7 +9,6 @@ from triton_earth.core.outputs.claim import Claim, Kind
 from triton_earth.core.outputs.files import (
     read_json,
     require_apart,
-    sync,
     sync_tree,
     write_json,
 )
@@ -116,8 +115,8 @@ def export_forecast(
             for init in range(done, exported.inits):
                 written = chosen.write(claim.partial, exported, init)
                 # Only what is on the disk may be said to be written.
-                for path in [*written, *sorted({path.parent for path in written})]:
-                    sync(path)
+                sync_all(list(written))
+                sync_all(sorted({path.parent for path in written}))
                 write_json(claim.partial / DONE, init + 1)
                 advance()
         chosen.finish(claim.partial, exported)

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from triton_earth.core.errors import UserError
 
 _TEMPORARY = re.compile(r"\..*\.[0-9]+\.tmp|.*\.[0-9a-f]{32}\.partial", re.DOTALL)
 """Names of temporary files: those of `write_bytes`, those of Zarr."""
+
+
+SYNCED_AT_ONCE = 16
+"""Files that the disk is asked for at once: it writes those that are asked for together by one turn."""
 
 
 def partial_path(path: Path) -> Path:
@@ -113,12 +118,25 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_all(paths: Sequence[Path]) -> None:
+    """Have some files, or the names in some folders, on the disk, in any order."""
+    if len(paths) < 2:
+        for path in paths:
+            sync(path)
+        return
+    with ThreadPoolExecutor(min(SYNCED_AT_ONCE, len(paths)), thread_name_prefix="sync") as threads:
+        for _ in threads.map(sync, paths):
+            pass
+
+
 def sync_tree(folder: Path) -> None:
     """Have all files below a folder on the disk, then the names in it and below."""
-    for above, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            sync(Path(above, name))
-        sync(Path(above))
+    files, folders = [], []
+    for above, _, names in os.walk(folder, topdown=False):
+        files += [Path(above, name) for name in names]
+        folders.append(Path(above))
+    sync_all(files)
+    sync_all(folders)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ import zarr
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.outputs.claim import Claim, Kind
-from triton_earth.core.outputs.files import sync, sync_tree
+from triton_earth.core.outputs.files import sync_all, sync_tree
 from triton_earth.core.processes.machine import require_fits
 from triton_earth.core.processes.progress import progress
 from triton_earth.core.state import State
@@ -280,9 +280,8 @@ class _Run:
 
     def save(self, restart: Restart) -> None:
         """Write a restart file once all that it speaks of is on the disk."""
-        for name in sorted(self.unsynced):
-            if (self.folder / name).exists():
-                sync(self.folder / name)
+        paths = [self.folder / name for name in sorted(self.unsynced)]
+        sync_all([path for path in paths if path.exists()])
         self.unsynced.clear()
         restart.write(self.folder)
 

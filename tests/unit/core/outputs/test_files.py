@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from triton_earth.core.outputs.files import (
     remove_leftovers,
     require_apart,
     require_no_links,
+    sync_all,
+    sync_tree,
     write_bytes,
     write_json,
     write_text,
@@ -121,3 +125,35 @@ def test_missing_and_damaged_json_say_what_they_belong_to(tmp_path):
     path.write_bytes(b"\xff")
     with pytest.raises(UserError, match="the forecaster is damaged"):
         read_json(path, "forecaster")
+
+
+def test_a_tree_is_on_the_disk_file_by_file_and_then_folder_by_folder(tmp_path, monkeypatch):
+    for number in range(40):
+        (tmp_path / f"c/{number}").mkdir(parents=True)
+        (tmp_path / f"c/{number}/0").write_bytes(b"chunk")
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    sync_tree(tmp_path)
+    files = {str(path) for path in tmp_path.rglob("*") if path.is_file()}
+    folders = {str(tmp_path), *(str(path) for path in tmp_path.rglob("*") if path.is_dir())}
+    assert set(synced[: len(files)]) == files
+    assert sorted(synced[len(files) :]) == sorted(folders)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_disk_that_fails_is_heard_of(tmp_path, monkeypatch, count):
+    paths = [tmp_path / str(number) for number in range(count)]
+    for path in paths:
+        path.write_bytes(b"")
+
+    def full(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_all(paths)
