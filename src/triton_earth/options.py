@@ -198,7 +198,7 @@ ByRegion = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[=SOUTH:NORTH,WEST:EAST]",
-        help="Region that gets scores of its own too: a box or land, sea, tropics, northern_extratropics, "
+        help="Region with its own scores beside the whole: a box or land, sea, tropics, northern_extratropics, "
         "southern_extratropics; repeatable.",
     ),
 ]

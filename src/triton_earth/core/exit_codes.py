@@ -33,7 +33,7 @@ _THE_MACHINE = {
     errno.EACCES: "permission denied: change it, or choose another path",
     errno.EPERM: "not permitted: choose another path",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
-    errno.ELOOP: "a loop of links: give what they should stand for",
+    errno.ELOOP: "a loop of links: give the path of the file itself",
     errno.ENOENT: "no such file: another process may have removed it",
     errno.ENOTDIR: "a part of the path is no folder: correct it",
     errno.EISDIR: "a folder, where a file is expected: correct the path",

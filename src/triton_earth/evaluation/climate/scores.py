@@ -21,7 +21,7 @@ from triton_earth.evaluation.climate.reference import ClimateReference
 DEFINITIONS = {
     "bias_map": "root mean square over the area of the mean anomaly of the run at each place, over the standard "
     "deviation of the anomaly",
-    "season_map": "the same of every complete season (91 days, or 30 steps), root mean square over seasons",
+    "season_map": "bias_map of every complete season (91 days, or 30 steps), root mean square over seasons",
     "global_mean": "root mean square of the means over 30 days (10 steps) of the area-mean anomaly, over the standard "
     "deviation of the anomaly",
     "zonal_mean": "root mean square over rows, by their area, of the mean anomaly of each row, over the standard "

@@ -1,4 +1,4 @@
-"""Which indices there are, by name: where each is taken, of which variable, and its source."""
+"""The indices by name: region, variable and source of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

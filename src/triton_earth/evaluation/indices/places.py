@@ -1,4 +1,4 @@
-"""Where an index is taken on a grid, of which variables, and every reason why it cannot be."""
+"""Where an index lies on a grid, which variable it needs, and every reason why it cannot be scored."""
 
 import re
 from dataclasses import dataclass

@@ -106,8 +106,8 @@ def drift(finished: Finished) -> xr.Dataset:
         (bootstrap.means(one) for one in means),
         long_name="area mean",
         units=units,
-        definition="area-weighted mean over the valid cells, averaged over initial conditions; minus that of the truth "
-        "it is the bias, the drift of the mean",
+        definition="area-weighted mean over the valid cells, averaged over initial conditions; less the mean "
+        "of the truth it is the bias, the drift of the mean",
     )
     variances = [*(forecast_variance(sums) for sums in each), truth_variance(each[0])]
     results.add(

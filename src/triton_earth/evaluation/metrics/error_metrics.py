@@ -195,7 +195,7 @@ METRICS: dict[str, Metric] = {
             "correlation",
             "pattern correlation",
             "centred, area-weighted correlation of forecast and truth over the valid cells (of vorticity: the "
-            "vorticity correlation), for each initial condition, then averaged over those of which truth and forecast "
+            "vorticity correlation), for each initial condition, then averaged over those whose truth and forecast "
             "vary over the cells",
             correlation,
             _as_it_is,
@@ -224,7 +224,7 @@ METRICS: dict[str, Metric] = {
             "acc",
             "anomaly correlation",
             "centred, area-weighted correlation of forecast and truth as departures from the climatology of the "
-            "training split, for each initial condition, then averaged over those of which both vary over the cells",
+            "training split, for each initial condition, then averaged over those where both vary over the cells",
             correlation,
             _as_it_is,
             0,

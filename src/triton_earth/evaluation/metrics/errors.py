@@ -86,7 +86,7 @@ class Errors(Aggregator):
             np.stack([self._correlated(finished, one).sum(axis=0) for one in case.forecasts]),
             long_name="initial conditions that have a correlation",
             units="1",
-            definition="number of scored initial conditions of which truth and forecast vary over the cells; the "
+            definition="number of scored initial conditions whose truth and forecast vary over the cells; the "
             "pattern correlation is the mean over these",
         )
         for score in error_scores(case, self.sums, self.anomaly_sums):

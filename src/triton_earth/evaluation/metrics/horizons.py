@@ -43,7 +43,7 @@ SKILL_ACC = 0.6
 def median_horizon(
     horizons: Float64[np.ndarray, " init"], weights: Float64[np.ndarray, "resample init"]
 ) -> Float64[np.ndarray, " resample"]:
-    """Return the weighted median of horizons, of which some were not reached.
+    """Return the weighted median of horizons, some of which are not reached.
 
         median_r = min { h : Σ_{h_i ≤ h} W_ri ≥ ½ Σ_i W_ri }
 
@@ -205,7 +205,7 @@ class Horizons:
 
 
 class _Horizon:
-    """Adds horizons of which each variable has one."""
+    """Adds the horizon of each variable."""
 
     def __init__(self, finished: Finished, results: Results) -> None:
         self._leads, self._results = finished.case.alignment.numbers, results

@@ -24,7 +24,7 @@ TOTALS = {"energy": "energy", "small_scale_enstrophy": "small-scale enstrophy"}
 """Totals that are judged by their ratio to the truth, and what they are called when they trip."""
 
 NO_TRUTH = "no truth"
-"""What is said of a forecast of which nothing was scored."""
+"""The criterion of a forecast without any scored lead."""
 
 NOT_FINITE = "not finite"
 """What is said to have tripped where a forecast holds NaN or infinity."""

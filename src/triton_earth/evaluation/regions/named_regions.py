@@ -1,4 +1,4 @@
-"""Regions of which each has scores of its own beside the main ones: boxes, land, sea."""
+"""Named regions, which have their own scores beside the main scores: boxes, land, sea."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What scores can tell at all: up to which lead, and of which variables, beside the climatology."""
+"""How far scores can tell forecasts from the climatology: up to which lead, and for which variables."""
 
 import numpy as np
 import xarray as xr

@@ -125,7 +125,7 @@ def goes_on(
     for path in out.iterdir():
         if path.is_symlink():
             raise UserError(
-                f"{path} is a link, and nothing is written through links. Replace it by what it stands for, or choose "
+                f"{path} is a link, and nothing is written through links. Replace the link by its target, or choose "
                 "another folder."
             )
     if not (out / CONFIG).is_file():
