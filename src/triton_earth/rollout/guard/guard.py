@@ -13,7 +13,7 @@ from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.state import State
-from triton_earth.core.time import describe_time
+from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.wording import told_apart
 from triton_earth.rollout.guard.announcements import Announcements
 from triton_earth.rollout.guard.state_statistics import (
@@ -70,6 +70,7 @@ class Trip:
         scale_step: Step at which that band left; None where it has not.
         growth_rate: Rate s of exp(s n) per step n over the last steps up to this one; None where it does not grow.
         init_time: Initial time of the forecast, where it is a date.
+        lead: Time from the initial time to that step, where these are dates, in words.
     """
 
     init: int
@@ -86,6 +87,7 @@ class Trip:
     scale_step: int | None
     growth_rate: float | None
     init_time: str | None = None
+    lead: str | None = None
 
     @property
     def forecast(self) -> str:
@@ -107,9 +109,10 @@ class Trip:
         left = (
             "nearest to leaving" if self.scale_step is None else f"first, at step {self.scale_step}"
         )
+        lead = "" if self.lead is None else f" ({self.lead})"
         growth = "" if self.growth_rate is None else f"; growth {self.growth_rate:.3g} per step"
         return (
-            f"{self.forecast}, step {self.step}, '{self.variable}': {what}{place}; "
+            f"{self.forecast}, step {self.step}{lead}, '{self.variable}': {what}{place}; "
             f"scale: {self.scale} ({left}){growth}"
         )
 
@@ -155,9 +158,7 @@ class Guard:
         self._stopped = np.zeros(batch, dtype=bool)
         self._step = 0
         times = initial.valid_times[:, -1]
-        self._init_times = (
-            [describe_time(time) for time in times] if times.dtype.kind == "M" else None
-        )
+        self._init_times = times if times.dtype.kind == "M" else None
         self._lower = np.repeat(climate.lower[None], batch, axis=0)
         self._upper = np.repeat(climate.upper[None], batch, axis=0)
         self._let_begin_outside(initial)
@@ -323,8 +324,15 @@ class Guard:
             scale="area mean" if name == MEAN and not left else band,
             scale_step=left or (self._step if name == MEAN else None),
             growth_rate=self._growth(row, channel, statistic),
-            init_time=None if self._init_times is None else self._init_times[row],
+            init_time=None if self._init_times is None else describe_time(self._init_times[row]),
+            lead=self._lead(state, row),
         )
+
+    def _lead(self, state: State, row: int) -> str | None:
+        """Return how long after its initial time a state is; None at that time, and without a calendar."""
+        if self._init_times is None or not self._step:
+            return None
+        return describe_duration(state.valid_times[row, 0] - self._init_times[row])
 
     def _first_scale(self, row: int, channel: int) -> tuple[int, int | None]:
         """Return the number of the band that left first (farthest, if several did) or is nearest, and its step."""

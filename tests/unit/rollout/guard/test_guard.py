@@ -139,6 +139,18 @@ def test_a_start_that_is_outside_is_said_by_date_and_does_not_count(tmp_path, ca
     assert [trip["step"] for trip in record["began_outside"]] == [0, 0]
 
 
+def test_with_a_calendar_the_time_since_the_start_is_said(tmp_path, caplog):
+    store = seasons(tmp_path / "a.zarr", 400)
+    window = store.windows([0], [390], 4)
+    guard = Guard(training_climate(store, store.variables), "warn", window.at(slice(0, 1)))
+    states = [window.at(slice(step, step + 1)) for step in (1, 2, 3)]
+    states[2] = dataclasses.replace(states[2], data=states[2].data + 200)
+    with caplog.at_level(logging.WARNING, "triton_earth"):
+        list(guard.watch(states))
+    assert {(trip.step, trip.lead) for trip in guard.trips} == {(3, "3 d")}
+    assert "guard: forecast of 2002-01-26, step 3 (3 d), 't': " in caplog.text
+
+
 def test_less_than_a_year_of_training_is_said_and_widens_what_depends_on_the_season(
     tmp_path, caplog
 ):
