@@ -345,8 +345,8 @@ def _starts(forecast: Forecasts, truth: Truth) -> Int[np.ndarray, " init"]:
     found = {time: truth.find_time(time) for time in np.unique(forecast.init_times)}
     if all(index is None for index in found.values()):
         raise UserError(
-            f"initial times {_some(list(found))} of the forecast are not in the truth, which has times "
-            f"{describe_time(truth.times[0])} to {describe_time(truth.times[-1])} in steps of "
+            f"initial times {_some([describe_time(time) for time in found])} of the forecast are not in the truth, "
+            f"which has times {describe_time(truth.times[0])} to {describe_time(truth.times[-1])} in steps of "
             f"{describe_duration(truth.time_step)}. "
             "Evaluate against the store that the forecast started from."
         )
@@ -359,5 +359,5 @@ def _kind(times: np.ndarray) -> str:
 
 
 def _some(values: list[Any]) -> str:
-    shown = ", ".join(describe_time(value) for value in values[:5])
+    shown = ", ".join(str(value) for value in values[:5])
     return f"[{shown}{', …' if len(values) > 5 else ''}]"

@@ -111,7 +111,7 @@ def _refusals():
         "initial time": (
             {"init_times": np.array([0.6, 0.7])},
             {},
-            "initial times [0.6, 0.7] of the forecast are not in the truth, which has times 0.0 to 1.0 in steps",
+            "initial times [0.6, 0.7] of the forecast are not in the truth, which has times 0 to 1 in steps",
         ),
         "kind of time": (
             {},
@@ -122,7 +122,7 @@ def _refusals():
             {"init_times": np.array([1.0, 1.0])},
             {},
             "no lead time of the forecast has a truth: the first is 0.5 after an initial time, and the truth has steps "
-            "of 0.5 until 1.0. Forecast from earlier initial times, or prepare a truth that goes on for longer.",
+            "of 0.5 until 1. Forecast from earlier initial times, or prepare a truth that goes on for longer.",
         ),
         "no common step": (
             {"time_step": 0.13},
