@@ -30,7 +30,7 @@ def test_the_step_of_calendar_time_in_any_unit(unit):
         (np.array([1.0]), "a time axis needs at least two times to have a step; found 1."),
         (
             np.array([0.0, 1.0, 2.0, 4.0, 5.0]),
-            "times must ascend in equal steps; the step after 2.0 is 2.0 where the usual one is 1.0.",
+            "times must ascend in equal steps; the step after 2 is 2.0 where the usual one is 1.0.",
         ),
         (np.array([2.0, 1.0, 0.0]), "times must ascend in equal steps"),
         (

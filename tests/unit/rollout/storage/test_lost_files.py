@@ -72,7 +72,7 @@ def test_a_lost_file_is_named(make):
     path = make()
     (path / "vorticity" / "c" / "1" / "2" / "0" / "0").unlink()
     message = (
-        f"{path}: 'vorticity' at lead 6 of the forecasts from 2.0 is missing: the file vorticity/c/1/2/0/0 is lost. "
+        f"{path}: 'vorticity' at lead 6 of the forecasts from 2 is missing: the file vorticity/c/1/2/0/0 is lost. "
         "Make the forecast again."
     )
     stored = ForecastStore.open(path)
@@ -96,7 +96,7 @@ def test_members_that_are_lost_are_named(make):
     lost = path / "vorticity" / "c" / "4" / "1" / "0" / "0" / "0"
     assert zarr.open_array(path, path="vorticity", mode="r").chunks[:2] == (1, 2)
     lost.unlink()
-    with pytest.raises(UserError, match=r"at lead 2 of members 2 to 2 of the forecasts from 4\.0"):
+    with pytest.raises(UserError, match=r"at lead 2 of members 2 to 2 of the forecasts from 4 "):
         ForecastStore.open(path).read_members(slice(0, 5), 0)
 
 
