@@ -1,5 +1,6 @@
 """The last net: however a command ends, it says one line and gives one of the exit codes of `core/exit_codes.py`."""
 
+import asyncio
 import atexit
 import contextlib
 import os
@@ -82,8 +83,19 @@ def _end_thread_of_zarr() -> None:
     zarr = sys.modules.get("zarr.core.sync")
     if zarr is None or zarr.loop[0] is None:
         return
+    loop = zarr.loop[0]
+
+    async def cancel_all() -> None:
+        """Cancel what still reads for a command that failed; asyncio complains of tasks that never end."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    with contextlib.suppress(KeyboardInterrupt, TimeoutError):
+        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(ZARR_SECONDS)
     with contextlib.suppress(KeyboardInterrupt):
-        zarr.loop[0].call_soon_threadsafe(zarr.loop[0].stop)
+        loop.call_soon_threadsafe(loop.stop)
         zarr.iothread[0].join(ZARR_SECONDS)
 
 

@@ -107,3 +107,29 @@ def test_the_thread_of_zarr_ends_after_those_that_read_and_before_zarr_complains
     )
     assert (done.returncode, done.stdout) == (0, "read\n")
     assert (done.stderr == "") is clean
+
+
+FAILED_READER = """
+import asyncio, sys
+import zarr
+from zarr.core.sync import sync
+from triton_earth.ending import ending_of
+
+def command():
+    async def fail():
+        asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(0.01)
+    sync(fail())
+
+sys.exit({call})
+"""
+
+
+@pytest.mark.parametrize(("call", "clean"), [("ending_of(command)", True), ("command()", False)])
+def test_reads_that_nobody_waits_for_end_in_silence(call, clean):
+    program = FAILED_READER.format(call=call)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert ("Task was destroyed" not in done.stderr) is clean

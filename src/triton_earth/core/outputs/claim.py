@@ -173,9 +173,7 @@ class Claim:
 
     def clear(self) -> None:
         """Remove all but the mark of an unfinished output, so that it can be created afresh."""
-        for path in self.partial.iterdir():
-            if path.name != MARK:
-                remove(path)
+        _clear(self.partial)
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -189,7 +187,7 @@ class Claim:
     def discard(self) -> None:
         """Remove the unfinished output."""
         if is_begun(self.partial):
-            remove(self.partial)
+            _remove_begun(self.partial)
 
     def publish(self) -> None:
         """Give the output its name, once all of it is on the disk; what had the name goes away only then.
@@ -240,10 +238,22 @@ def begin_folder(partial: Path, mark: dict[str, Any]) -> None:
         fresh.mkdir()
         write_json(fresh / MARK, mark)
         if is_begun(partial):
-            remove(partial)
+            _remove_begun(partial)
         fresh.rename(partial)  # an empty folder gives way
         # What is written into it from now on shall not come back under the name that it had before.
         sync(partial.parent)
+
+
+def _remove_begun(partial: Path) -> None:
+    """Remove an unfinished output, its mark last: a part that a killed process leaves has its mark, or is empty."""
+    _clear(partial)
+    remove(partial)
+
+
+def _clear(partial: Path) -> None:
+    for path in partial.iterdir():
+        if path.name != MARK:
+            remove(path)
 
 
 def is_begun(partial: Path) -> bool:

@@ -213,8 +213,9 @@ def prepare_trajectories(
                         hashes[number] = write_trajectory(partial, number, fields)
                     write_json(partial / PROGRESS, {"hashes": hashes})
                     advance(len(batch))
-        except UnsoundDataError:
-            claim.discard()  # with which repaired files could not go on
+        except UserError as error:
+            if isinstance(error, UnsoundDataError) or not hashes:
+                claim.discard()  # repaired files could not go on with it, or there is nothing to go on with
             raise
         finish_store(partial, [hashes[number] for number in range(count)])
         publish_store(claim)

@@ -170,6 +170,33 @@ def test_a_kill_at_any_moment_of_a_resume_can_be_resumed(tmp_path, monkeypatch, 
     )
 
 
+@pytest.mark.parametrize("again", [{"overwrite": True}, {"discard": True}])
+def test_a_kill_while_an_unfinished_output_is_removed_leaves_nothing_in_the_way(
+    tmp_path, monkeypatch, again
+):
+    out = tmp_path / "out"
+
+    def prepare():
+        files.remove(out)
+        unfinished(out, "thing 1 old")
+        for name in ("a.txt", "thing.txt", "z.txt"):
+            write_text(partial_path(out) / "more" / name, "x")
+
+    def act():
+        if "discard" in again:
+            with Claim(out, THING, resume=False, overwrite=True) as claim:
+                claim.discard()
+        else:
+            make(out, "thing 1 new", overwrite=True)
+
+    def check():
+        make(out, "thing 1 new", overwrite=True)
+        whole(out, "thing 1 new")
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    killed_at_every_moment(monkeypatch, act, check, prepare)
+
+
 def unfinished(path, text="thing 1", *, created=True, overwrite=False):
     with Claim(path, THING, resume=False, overwrite=overwrite) as claim:
         claim.begin(text)

@@ -52,6 +52,15 @@ def crash(monkeypatch):
     return prepare_until
 
 
+def test_a_refused_first_trajectory_leaves_nothing(tmp_path):
+    unstable = DATA.model_copy(
+        update={"source": DATA.source.model_copy(update={"time_step": 1e12, "interval": 50.0})}
+    )
+    with pytest.raises(UserError, match="unstable"):
+        prepare_store(unstable, tmp_path / "store.zarr", ORIGIN)
+    assert files_below(tmp_path) == {}
+
+
 def test_a_packed_store_holds_the_same(whole, tmp_path):
     packed = prepare_store(
         DATA.model_copy(update={"compression": "lz4"}), tmp_path / "store.zarr", ORIGIN
