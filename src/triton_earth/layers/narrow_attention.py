@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
 
 WIDEST_HEAD = 32
 SCORES_AT_ONCE = 2**20
@@ -14,13 +13,10 @@ LARGEST_EXPONENT = 60.0
 
 
 def is_narrow(query: Tensor) -> bool:
-    """Return whether `narrow_attention` is made for these heads; it looks at values, which a plan's tensors lack."""
+    """Return whether `narrow_attention` is made for these heads; it looks at values, which subclasses may lack."""
     on_cpu, width = query.device.type == "cpu", query.shape[-1]
     return (
-        on_cpu
-        and not isinstance(query, FakeTensor)
-        and query.dtype == torch.bfloat16
-        and width <= WIDEST_HEAD
+        on_cpu and type(query) is Tensor and query.dtype == torch.bfloat16 and width <= WIDEST_HEAD
     )
 
 

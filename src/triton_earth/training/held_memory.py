@@ -4,15 +4,14 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, UntypedStorage
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from triton_earth.training.without_values import Watch, storage_of
 
-class HeldMemory(TorchDispatchMode):
+
+class HeldMemory(Watch):
     """Counts the bytes of tensors made while it is entered; what an operation holds only within itself is not seen.
 
     Attributes:
@@ -32,18 +31,13 @@ class HeldMemory(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is torch.ops.prim.device.default:  # half of all calls, where tensors have no values
-            asked = args[0]
-            return asked.fake_device if isinstance(asked, FakeTensor) else func(*args)
         given = {
-            id(leaf.untyped_storage())
-            for leaf in tree_leaves((args, kwargs))
-            if isinstance(leaf, Tensor)
+            id(storage_of(leaf)) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)
         }
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self._note(leaf.untyped_storage(), given)
+                self._note(storage_of(leaf), given)
         return result
 
     def _note(self, storage: UntypedStorage, given: set[int]) -> None:

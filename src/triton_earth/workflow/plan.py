@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from triton_earth.core.errors import UserError, first_line
 from triton_earth.core.processes.machine import (
@@ -28,8 +27,9 @@ from triton_earth.models.forecaster import ModelConfig, NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.logs.cost import RATE_SHARE, StepCost, matrix_rate, step_cost
 from triton_earth.training.losses.objective import require_predicted
-from triton_earth.training.optimization.optimizers import build_optimizers
+from triton_earth.training.optimization.optimizers import moments
 from triton_earth.training.parallel.distributed import Processes
+from triton_earth.training.without_values import WithoutValues
 from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.recipes.expected_data import (
     DescribedData,
@@ -228,6 +228,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
     device = resolve_device(config.device)
     forecaster = on_meta(recipe, data, device)
     require_predicted(config, forecaster.predicted.names)
+    weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
     if measure:
         torch.manual_seed(recipe.seed)
         forecaster = NetworkForecaster(
@@ -241,7 +242,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
         forecaster.network.to(device)
     at_once = config.batch_size // (config.accumulate * processes)
     # Tensors without values behave as those of the device: the same kernels are chosen, and the same memory is held.
-    without_values = nullcontext() if measure else FakeTensorMode(allow_non_fake_inputs=True)
+    without_values = nullcontext() if measure else WithoutValues()
     with without_values:
         if not measure:
             forecaster.network.to_empty(device=device)
@@ -249,14 +250,13 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
     longest = max(costs, key=lambda cost: cost.memory)
     # The libraries have by now loaded what they need for a step.
     process_memory = _resident()
-    weights = NUMBER * sum(tensor.numel() for tensor in forecaster.network.state_dict().values())
     if not measure:
         rate = RATE_SHARE * matrix_rate(device)
         costs = [replace(cost, seconds=cost.flops / rate) for cost in costs]
-    moments = _moments(forecaster, config)
+    of_optimizer = float(NUMBER * moments(forecaster.network, config))
     field = NUMBER * len(data.variables) * data.grid.shape[0] * data.grid.shape[1]
     window = field * recipe.window * at_once
-    state_file = 2 * weights + moments
+    state_file = 2 * weights + of_optimizer
     return Plan(
         data=str(data),
         device=device,
@@ -264,7 +264,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
         parameters=forecaster.parameter_count,
         flops=longest.flops * config.accumulate * processes,
         weights_memory=2.0 * weights,
-        optimizer_memory=moments,
+        optimizer_memory=of_optimizer,
         step_memory=longest.memory,
         saving_memory=2.0 * state_file,
         data_memory=_cached(data, field, config) + (config.loader_workers + 2.0) * window,
@@ -323,18 +323,6 @@ def _unit_normalizer(data: DescribedData, model: ModelConfig) -> Normalizer:
         damping=None
         if model.skip_damping is None
         else no_damping(variables.with_role(Role.PROGNOSTIC)),
-    )
-
-
-def _moments(forecaster: NetworkForecaster, config: TrainConfig) -> float:
-    """Return the bytes of the optimiser's state: two moments of each weight, for Muon one."""
-    return float(
-        sum(
-            NUMBER * parameter.numel() * (1 if type(optimizer).__name__ == "Muon" else 2)
-            for optimizer in build_optimizers(forecaster.network, config)
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-        )
     )
 
 

@@ -108,20 +108,21 @@ def stand_in(data: GriddedData, source: NamedSource) -> xr.Dataset:
         }
         shape = tuple(sizes[dim] for dim in dims)
         stated = choice.source_units or _units(known_variable(choice.name, choice.source))
-        arrays[choice.source or choice.name] = (
-            dims,
-            np.broadcast_to(np.float32(0), shape),
-            {"units": stated or choice.units or "1"},
-        )
-    return xr.Dataset(
-        arrays,
-        {
-            "time": times.astype("datetime64[ns]"),
-            "latitude": ("latitude", source.latitude, {"units": "degrees_north"}),
-            "longitude": ("longitude", source.longitude, {"units": "degrees_east"}),
-            **({level: (level, levels, {"units": units})} if levels else {}),
-        },
-    )
+        zeros = np.broadcast_to(np.float32(0), shape)
+        arrays[choice.source or choice.name] = _variable(dims, zeros, stated or choice.units or "1")
+    axes = {
+        "time": _variable(["time"], times.astype("datetime64[ns]")),
+        "latitude": _variable(["latitude"], source.latitude, "degrees_north"),
+        "longitude": _variable(["longitude"], source.longitude, "degrees_east"),
+    }
+    if levels:
+        axes[level] = _variable([level], np.asarray(levels), units)
+    return xr.Dataset(arrays, axes)
+
+
+def _variable(dims: list[str], values: np.ndarray, units: str | None = None) -> xr.Variable:
+    """Return a variable of a plain array; without `fastpath` xarray imports Dask to see whether Dask made it."""
+    return xr.Variable(dims, values, {} if units is None else {"units": units}, fastpath=True)
 
 
 def _units(known: KnownVariable | None) -> str | None:

@@ -113,17 +113,22 @@ def counted_step(
 
 
 def matrix_rate(device: torch.device) -> float:
-    """Return the operations a second of a short float32 matrix product on a device."""
+    """Return the operations a second of a short float32 matrix product on a device.
+
+    On a CPU what counts is the time of its threads: other processes make plan's hours longer by little.
+    """
     side = 4096 if device.type == "cuda" else 768
     one = torch.ones(side, side, device=device)
     best = math.inf
     for _ in range(REPEATS):
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.process_time()
         product = one @ one
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         del product
         best = min(best, time.monotonic() - started)
+        if device.type == "cpu":
+            best = min(best, (time.process_time() - worked) / torch.get_num_threads())
     return 2.0 * side**3 / best
 
 

@@ -17,9 +17,30 @@ def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]
     Raises:
         UserError: if this torch does not have the optimiser.
     """
+    matrices, rest = _shared_out(network, config)
+    return [
+        *([muon(matrices, config)] if matrices else []),
+        *([adamw(rest, config)] if rest else []),
+    ]
+
+
+def moments(network: nn.Module, config: TrainConfig) -> int:
+    """Return how many numbers the optimisers of a recipe keep: AdamW two for each weight, Muon one.
+
+    Raises:
+        UserError: if this torch does not have the optimiser.
+    """
+    matrices, rest = _shared_out(network, config)
+    return sum(p.numel() for p in matrices) + 2 * sum(p.numel() for p in rest)
+
+
+def _shared_out(
+    network: nn.Module, config: TrainConfig
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the weights for Muon, and those for AdamW."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if config.optimizer == "adamw":
-        return [adamw(parameters, config)]
+        return [], parameters
     if not hasattr(torch.optim, "Muon"):
         raise UserError(
             f"train.optimizer=muon needs torch 2.9 or newer; found {torch.__version__}. Take adamw, or update torch."
@@ -29,8 +50,7 @@ def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]
         raise UserError(
             "train.optimizer=muon: the network has no matrices (linear layers); take adamw."
         )
-    rest = [p for p in parameters if p.ndim != 2]
-    return [muon(matrices, config), *([adamw(rest, config)] if rest else [])]
+    return matrices, [p for p in parameters if p.ndim != 2]
 
 
 def require_whole_matrices(config: TrainConfig, processes: int) -> None:

@@ -1,0 +1,105 @@
+"""Steps without values count what torch's own tensors without values count, and import less."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from tests.unit.models.networks.test_networks import SMALL
+from triton_earth.models.registry import create
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.held_memory import CountedStep
+from triton_earth.training.logs.cost import counted_step
+from triton_earth.training.optimization.optimizers import build_optimizers, moments
+from triton_earth.training.without_values import WithoutValues
+from triton_earth.workflow.plan import on_meta
+from triton_earth.workflow.recipes.expected_data import expected_data
+from triton_earth.workflow.recipes.recipe import load_recipe, shipped_recipes
+
+QUICK = ("turbulence_small", "kuroshio_small", "weather_small_quick")
+
+
+def torch_s_own():
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def counted(name, mode, *overrides):
+    recipe = load_recipe(name, list(overrides))
+    forecaster = on_meta(recipe, expected_data(recipe, None), torch.device("cpu"))
+    with mode():
+        forecaster.network.to_empty(device="cpu")
+        cost = counted_step(forecaster, recipe.train.at(0), 2, 2)
+    return cost.flops, cost.memory
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in sorted(shipped_recipes())
+    ],
+)
+def test_a_step_of_each_recipe_counts_as_with_torch_s_own(name, precision):
+    overrides = [f"train.precision={precision}"]
+    ours = counted(name, WithoutValues, *overrides)
+    assert ours == counted(name, torch_s_own, *overrides)
+    assert min(ours) > 0
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("case", SMALL)
+def test_a_step_of_each_network_counts_as_with_torch_s_own(case, bfloat16):
+    config = create(SMALL[case])
+
+    def step(mode):
+        with torch.device("meta"):
+            network = config.build(1, 3, 2, ("zero", "periodic"))
+        with mode():
+            network.to_empty(device="cpu")
+            x = torch.randn(2, 1, 3, 16, 32, requires_grad=True)
+            with CountedStep() as counts, torch.autocast("cpu", enabled=bfloat16):
+                network(x).square().mean().backward()
+        return counts.flops, counts.peak
+
+    assert step(WithoutValues) == step(torch_s_own)
+
+
+def test_tensors_without_values_are_where_they_are_said_to_be():
+    with WithoutValues():
+        huge = torch.zeros(10**6, 10**6) @ torch.ones(10**6, 3)
+    assert (huge.shape, huge.device.type, huge.stride()) == ((10**6, 3), "cpu", (3, 1))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_optimisers_keep_as_many_numbers_as_is_said(optimizer):
+    network = nn.Sequential(nn.Linear(3, 5), nn.Conv1d(1, 2, 1))
+    config = TrainConfig(optimizer=optimizer)
+    kept = 0
+    for each in build_optimizers(network, config):
+        for parameter in network.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        each.step()
+        states = [value for state in each.state.values() for value in state.values()]
+        kept += sum(
+            value.numel() for value in states if isinstance(value, torch.Tensor) and value.dim()
+        )
+    assert moments(network, config) == kept == (2 * 24 if optimizer == "adamw" else 2 * 24 - 15)
+
+
+PLAN = """
+import sys
+sys.argv = ["triton-earth", "plan", "weather_arco", "data.grid.latitudes=720", "data.grid.longitudes=1440"]
+from triton_earth.cli import main
+main()
+print(sorted({"sympy", "dask.array", "torch._inductor", "torch.distributed.fsdp"} & set(sys.modules)))
+"""
+
+
+def test_plan_imports_no_compiler():
+    done = subprocess.run([sys.executable, "-c", PLAN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
