@@ -2,7 +2,6 @@
 
 import math
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +49,10 @@ counts")."""
 
 GPU_FLOPS = 1e14
 """Operations a second of matrix products on a GPU, where none is there to measure."""
+
+LIBRARIES = 7.2e7
+"""Bytes of what a training imports and counting not, torch's compiler above all: what `plan` took when it imported
+that, less what it takes now (docs/measurements.md, "What plan counts")."""
 
 ADVICE = (
     "Take a smaller train.batch_size, train.accumulate parts of it, or train.recompute_steps=true."
@@ -242,14 +245,24 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
         forecaster.network.to(device)
     at_once = config.batch_size // (config.accumulate * processes)
     # Tensors without values behave as those of the device: the same kernels are chosen, and the same memory is held.
-    without_values = nullcontext() if measure else WithoutValues()
-    with without_values:
-        if not measure:
-            forecaster.network.to_empty(device=device)
-        costs = _costs(forecaster, config, at_once, counts=not measure)
+    if measure:
+        costs = _costs(forecaster, config, at_once, counts=False)
+    else:
+        try:
+            with WithoutValues():
+                forecaster.network.to_empty(device=device)
+                costs = _costs(forecaster, config, at_once, counts=True)
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            # Networks of others may do what only torch's slower way knows, as to look at a constant's value.
+            from torch._subclasses.fake_tensor import FakeTensorMode
+
+            forecaster = on_meta(recipe, data, device)
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                forecaster.network.to_empty(device=device)
+                costs = _costs(forecaster, config, at_once, counts=True)
     longest = max(costs, key=lambda cost: cost.memory)
     # The libraries have by now loaded what they need for a step.
-    process_memory = _resident()
+    process_memory = _resident() + (0.0 if measure else LIBRARIES)
     if not measure:
         rate = RATE_SHARE * matrix_rate(device)
         costs = [replace(cost, seconds=cost.flops / rate) for cost in costs]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from tests.builders import TINY_RECIPE
 from tests.unit.models.networks.test_networks import SMALL
 from triton_earth.models.registry import create
 from triton_earth.training.config import TrainConfig
@@ -15,7 +16,7 @@ from triton_earth.training.held_memory import CountedStep
 from triton_earth.training.logs.cost import counted_step
 from triton_earth.training.optimization.optimizers import build_optimizers, moments
 from triton_earth.training.without_values import WithoutValues
-from triton_earth.workflow.plan import on_meta
+from triton_earth.workflow.plan import on_meta, plan
 from triton_earth.workflow.recipes.expected_data import expected_data
 from triton_earth.workflow.recipes.recipe import load_recipe, shipped_recipes
 
@@ -88,6 +89,21 @@ def test_optimisers_keep_as_many_numbers_as_is_said(optimizer):
             value.numel() for value in states if isinstance(value, torch.Tensor) and value.dim()
         )
     assert moments(network, config) == kept == (2 * 24 if optimizer == "adamw" else 2 * 24 - 15)
+
+
+def test_a_network_that_looks_at_constants_is_counted_with_torch_s_own(monkeypatch, tiny_store):
+    plain = plan("turbulence_small", TINY_RECIPE)
+
+    class Refusing:
+        def __enter__(self):
+            raise RuntimeError("no values")
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("triton_earth.workflow.plan.WithoutValues", Refusing)
+    again = plan("turbulence_small", TINY_RECIPE)
+    assert (again.flops, again.step_memory) == (plain.flops, plain.step_memory)
 
 
 PLAN = """
