@@ -1,6 +1,5 @@
 """The command line: translates each verb into one function call. Torch is imported inside the verbs only."""
 
-import gc
 import json
 import logging
 import os
@@ -439,7 +438,6 @@ def main() -> None:
     code = ending_of(
         lambda: app(sys.argv[1:] or ["--help"], prog_name="triton-earth", standalone_mode=False)
     )
-    gc.freeze()  # nothing that is left needs to be looked through for cycles, which takes up to a second
     if code:
         sys.exit(code)
 

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def ending_of(command: Callable[[], Any]) -> int:
     except OSError as error:
         code = code or _failed(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else it is tried again in the end
+    atexit.register(gc.freeze)  # a last search for garbage would take up to a second
     if "zarr" in sys.modules:
         # Before Zarr's own end, which is registered already, and after that of all threads that still wait for Zarr.
         atexit.unregister(_end_thread_of_zarr)
