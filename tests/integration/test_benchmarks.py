@@ -84,3 +84,17 @@ def test_all_that_a_gpu_is_measured_by_runs_in_small_and_goes_on(
     kept = (tmp_path / "results.json").read_text()
     assert module.main([*words, "5"])["forecasts"] == results["forecasts"]
     assert json.loads(kept)["parallel"] == results["parallel"]
+
+
+def test_the_bandwidth_of_inspect_and_prepare_is_measured(tmp_path, benchmark_named):
+    module = benchmark_named("bandwidth")
+    words = ["--times", "64", "--rows", "19", "--rounds", "1", "--json", str(tmp_path / "out.json")]
+    report = module.main(words)
+    assert json.loads((tmp_path / "out.json").read_text()) == report
+    assert set(report["files"]) == {"none.nc", "zlib.nc", "none.zarr", "zstd.zarr"}
+    for file, one in report["files"].items():
+        assert 0 < one["inspect_part"][0] < 1, file
+        assert 0 < one["prepare_part"][0] < 1, file
+    stored = report["stored_megabytes"]
+    assert stored["zlib.nc"] <= stored["none.nc"]
+    assert stored["zstd.zarr"] <= stored["none.zarr"]

@@ -126,10 +126,11 @@ class Scan:
         if self.valid is None:
             self.valid = there[0].copy()
         wrong = there != self.valid
-        if wrong.any() and not self.holes:
+        found = int(np.count_nonzero(wrong))
+        if found and not self.holes:
             time, cell = (int(index) for index in np.argwhere(wrong)[0])
             self.first_hole = f"{times[time]}, {self.place(cell)}"
-        self.holes += int(wrong.sum())
+        self.holes += found
 
     def _look_for_impossible(
         self,
@@ -204,7 +205,9 @@ def _means(
     """Return the mean of each map, NaN of one without values."""
     if complete and flat.size:
         return [float(one) for one in flat.mean(axis=1)]
-    count = there.sum(axis=1)
-    sums = np.where(there, flat, 0.0).sum(axis=1)
+    count = np.count_nonzero(there, axis=1)
+    sums = np.array(
+        [np.where(one, values, 0.0).sum() for one, values in zip(there, flat, strict=True)]
+    )
     means = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
     return [float(one) for one in means]

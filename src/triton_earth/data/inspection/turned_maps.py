@@ -44,13 +44,17 @@ class TurnedMaps:
         if fields.ndim != 3 or min(fields.shape[1:]) < 4:
             return
         self.times += times
-        for axis, along in (("rows", 2), ("columns", 1)):
-            means = fields.mean(axis=along, dtype=np.float64)
-            if not np.isfinite(means).all():
-                there = np.isfinite(fields)
-                sums = np.where(there, fields, 0.0).sum(axis=along, dtype=np.float64)
-                means = sums / np.maximum(there.sum(axis=along), 1)
-            self.means[axis] += [_in_bins(now) for now in means]
+        # One map at a time, which stays in a processor's cache.
+        for one in fields:
+            there = np.isfinite(one)
+            complete = bool(there.all())
+            values = one.astype(np.float64) if complete else np.where(there, one, 0.0)
+            for axis, along in (("rows", 1), ("columns", 0)):
+                sums = values.sum(axis=along, dtype=np.float64)
+                count = np.asarray(one.shape[along])
+                if not complete:
+                    count = np.maximum(np.count_nonzero(there, axis=along), 1)
+                self.means[axis].append(_in_bins(sums / count))
 
     def check(self, inspection: Inspection, name: str) -> None:
         """Say which maps are turned.
