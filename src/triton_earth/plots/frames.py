@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
@@ -222,7 +223,7 @@ class _Layout:
             np.arange(size) * count // size
             for size, count in zip((self.height, self.width), cells.shape, strict=True)
         )
-        return cells[::-1][np.ix_(y, x)]
+        return cells[::-1].take(y, axis=0).take(x, axis=1)
 
     def outline(self, undefined: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "height width"]:
         """Return which pixels of a map lie on the border of undefined cells."""
@@ -257,10 +258,14 @@ def _colour_numbers(
 
 
 def _paste_label(frame: Numbers, text: str) -> None:
-    font = ImageFont.truetype(
-        str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 14
-    )
     label = Image.new("L", (frame.shape[1] - 2 * _GAP, 22), 255)
-    ImageDraw.Draw(label).text((0, 2), text, fill=40, font=font)
+    ImageDraw.Draw(label).text((0, 2), text, fill=40, font=_font())
     grey = (np.asarray(label) / 255 * (_GREYS - 1)).round().astype(np.uint8)
     frame[8:30, _GAP:-_GAP] = grey
+
+
+@lru_cache(maxsize=1)
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(
+        str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 14
+    )
