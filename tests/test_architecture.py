@@ -1,8 +1,10 @@
 """Rules about the code itself: layers, dangerous calls, length, and that importing does nothing."""
 
 import ast
+import builtins
 import re
 import subprocess
+import symtable
 import sys
 from functools import cache
 from pathlib import Path
@@ -145,6 +147,36 @@ def test_every_name_is_imported_by_name(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert [alias.name for alias in node.names] != ["*"]
+
+
+def undefined_names(source):
+    """Return names that code reads and nobody defines; shape strings keep linters from this check."""
+    whole = symtable.symtable(source, "source", "exec")
+    defined = {
+        symbol.get_name()
+        for symbol in whole.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    read, tables = set(), [whole]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            bound = symbol.is_assigned() or symbol.is_parameter() or symbol.is_imported()
+            if symbol.is_declared_global() and symbol.is_assigned():
+                defined.add(symbol.get_name())
+            elif symbol.is_referenced() and not bound and not symbol.is_free():
+                read.add(symbol.get_name())
+    return sorted(read - defined - set(dir(builtins)) - {"__file__", "__name__", "__path__"})
+
+
+def test_every_name_is_defined(module):
+    assert undefined_names(module.read_text(encoding="utf-8")) == []
+
+
+def test_names_that_are_nowhere_defined_are_found():
+    source = "import os\ndef f(x):\n    return os.sep, sync_all(x), len(x), [y for y in g]\n"
+    assert undefined_names(source) == ["g", "sync_all"]
 
 
 def test_no_module_is_too_long(module):

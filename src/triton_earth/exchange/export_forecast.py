@@ -9,6 +9,7 @@ from triton_earth.core.outputs.claim import Claim, Kind
 from triton_earth.core.outputs.files import (
     read_json,
     require_apart,
+    sync_all,
     sync_tree,
     write_json,
 )
