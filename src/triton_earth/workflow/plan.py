@@ -252,8 +252,9 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
             with WithoutValues():
                 forecaster.network.to_empty(device=device)
                 costs = _costs(forecaster, config, at_once, counts=True)
-        except (RuntimeError, NotImplementedError, TypeError, ValueError):
-            # Networks of others may do what only torch's slower way knows, as to look at a constant's value.
+        except (RuntimeError, TypeError, ValueError, AttributeError):
+            # Networks of others may do what only torch's slower way knows, as to look at a constant's value; and
+            # another torch may lack what the faster way asks it.
             from torch._subclasses.fake_tensor import FakeTensorMode
 
             forecaster = on_meta(recipe, data, device)
