@@ -455,7 +455,7 @@ def test_resume_with_another_model(command, refused, tiny_run, tiny_store, tmp_p
     assert command("forecast", tiny_run, tiny_store, "--out", out).code == 0
     line = refused("forecast", tiny_run, tiny_store, "--out", out, "--steps", 3, "--resume")
     assert "the forecast there is another: it has 7 steps, you ask for " in line
-    assert "forecast again with another --out; the steps that both have are the same" in line
+    assert "forecast again with another --out: the steps that both have are the same" in line
 
 
 def test_a_gpu_that_is_not_there(refused, tiny_run, tiny_store, new):
