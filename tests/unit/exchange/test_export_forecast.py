@@ -12,7 +12,7 @@ from triton_earth.cli import main
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
 from triton_earth.core.outputs.claim import MARK, begin_folder
-from triton_earth.core.outputs.files import sync, sync_tree, write_json
+from triton_earth.core.outputs.files import sync_all, sync_tree, write_json
 from triton_earth.core.variables import VORTICITY, Variable, Variables
 from triton_earth.data.sources.files import open_files
 from triton_earth.evaluation.foreign.forecasts import XarrayForecasts, forecasts_from_xarray
@@ -284,9 +284,9 @@ def test_what_is_said_to_be_written_is_on_the_disk(tmp_path, monkeypatch, layout
         sync_tree(folder)
         synced.update({file: file.stat().st_mtime_ns for file in folder.rglob("*")})
 
-    def sync_and_note(file):
-        sync(file)
-        synced[file] = file.stat().st_mtime_ns
+    def sync_and_note(paths):
+        sync_all(paths)
+        synced.update({path: path.stat().st_mtime_ns for path in paths})
 
     def check(file, done):
         if done == 2:
@@ -298,7 +298,7 @@ def test_what_is_said_to_be_written_is_on_the_disk(tmp_path, monkeypatch, layout
             assert {one for one in folders if synced.get(one) != one.stat().st_mtime_ns} == set()
         write_json(file, done)
 
-    monkeypatch.setattr(module, "sync", sync_and_note)
+    monkeypatch.setattr(module, "sync_all", sync_and_note)
     monkeypatch.setattr(module, "sync_tree", note)
     monkeypatch.setattr(module, "write_json", check)
     export_forecast(path, tmp_path / "out", layout=layout)

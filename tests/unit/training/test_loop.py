@@ -607,7 +607,7 @@ def test_a_loss_that_grows_out_of_proportion_stops_the_run(waves, tmp_path, monk
 @pytest.mark.parametrize("wanted", [True, False])
 def test_compiling_is_a_switch(waves, tmp_path, monkeypatch, wanted):
     compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiled.append(self))
     config = CONFIG.model_copy(update={"compile": wanted, "steps": 1})
     forecaster, _ = run(waves, tmp_path / "run", config)
     assert compiled == ([forecaster.network] if wanted else [])

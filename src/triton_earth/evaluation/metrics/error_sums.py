@@ -130,7 +130,7 @@ def sums_of(
                     errors = here[:-1]
                     errors -= here[-1]
                     found[6] += _squares(errors)
-                    found[7] += np.abs(errors, out=errors) @ roots
+                    found[7] += _dots(np.abs(errors, out=errors), roots)
                     if mean is not None and anomaly_sums is not None:
                         for row, source in zip(here, sources, strict=True):
                             np.multiply(source[part] - mean[part], roots, out=row)
@@ -146,12 +146,19 @@ def _add_products(
     root: Float64[np.ndarray, " cell"],
 ) -> None:
     """Add to the sums what follows from the rows √w f of the forecasts and √w t of the truth, which is the last."""
-    plain, with_truth, squares = rows @ root, rows @ rows[-1], _squares(rows)
+    plain, with_truth, squares = _dots(rows, root), _dots(rows, rows[-1]), _squares(rows)
     sums[1] += plain[:-1]
     sums[2] += plain[-1]
     sums[3] += squares[:-1]
     sums[4] += squares[-1]
     sums[5] += with_truth[:-1]
+
+
+def _dots(
+    rows: Float64[np.ndarray, "row cell"], vector: Float64[np.ndarray, " cell"]
+) -> Float64[np.ndarray, " row"]:
+    """Return the product of each row with a vector, one by one: those of a matrix differ with its number of rows."""
+    return np.array([row @ vector for row in rows])
 
 
 def _squares(rows: Float64[np.ndarray, "row cell"]) -> Float64[np.ndarray, " row"]:
