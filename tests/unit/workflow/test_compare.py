@@ -42,7 +42,7 @@ def test_two_forecasts(forecasts, waves, tmp_path):
     page = (out / "report.html").read_text()
     assert "seed0 and seed1 compared" in page
     assert "<h2>Scorecard</h2>" in page
-    assert "Maps of vorticity at several leads: the truth, seed0, seed1." in page
+    assert "Maps of relative vorticity at several leads: the truth, seed0, seed1." in page
     assert "Beats seed0 at every lead" in page
     command = scores.attrs["command"]
     assert command.startswith(f"triton-earth compare {forecasts[0]} {forecasts[1]} {waves.path}")

@@ -21,7 +21,16 @@ FOLDER = Path(str(importlib.resources.files("triton_earth"))) / "workflow" / "re
 SCORES = ("loss", "validation_mse")
 """Columns of a log that have a course."""
 
-FREE = ("device", "threads", "loggers", "report", "memory_gb", "loader_workers", "validate_every")
+FREE = (
+    "device",
+    "compile",
+    "threads",
+    "loggers",
+    "report",
+    "memory_gb",
+    "loader_workers",
+    "validate_every",
+)
 """Settings of training that leave the course as it is."""
 
 SMOOTHED = 5
