@@ -11,6 +11,7 @@ from torch import Tensor
 from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.models.base import Forecaster
+from triton_earth.rollout.live_forecasts import LiveForecasts
 from triton_earth.rollout.rollout import rollout
 
 STEPS = (1, 2, 5)
@@ -21,6 +22,9 @@ AMPLITUDE = 0.02
 
 ITERATIONS = 30
 """Applications of the one-step map in the power iteration."""
+
+STATES = 2
+"""Initial states that are disturbed."""
 
 
 @torch.no_grad()
@@ -208,6 +212,38 @@ def leading_growth(
         vector = response / size
     last = torch.stack(growths[-(iterations // 3) :])
     return torch.exp(torch.log(last).mean())
+
+
+def with_response(scores: xr.Dataset, forecasts: LiveForecasts) -> xr.Dataset:
+    """Return the scores with the model's response to noise: `noise_gain`, `noise_small_scales`, `one_step_growth`.
+
+    Args:
+        scores: Scores of its forecasts.
+        forecasts: The forecasts, whose model is disturbed.
+    """
+    steps = [step for step in STEPS if step <= len(forecasts.lead_times)]
+    forecaster, initial, forcings = forecasts.beginnings(STATES, max(steps))
+    if initial.data.shape[-1] < 4:
+        return scores
+    found = noise_response(forecaster, initial, forcings, steps=steps)
+    _, one, given = forecasts.beginnings(1, forecaster.block)
+    growth = float(leading_growth(forecaster, one, None if given is None else given[0]))
+    found["one_step_growth"] = (
+        (),
+        growth,
+        {
+            "long_name": "growth of the fastest mode of one step",
+            "units": "1",
+            "definition": "growth from one application to the next of the small disturbance that grows fastest about "
+            "the first initial state, by power iteration; above 1 it grows",
+        },
+    )
+    kept = [name for name in scores["variable"].values if name in found["variable"].values]
+    return scores.merge(
+        found.sel(variable=kept).reindex(variable=scores["variable"].values, fill_value=np.nan),
+        compat="override",
+        combine_attrs="override",
+    )
 
 
 def _states(

@@ -16,6 +16,7 @@ from triton_earth.core.processes.workers import torch_threads
 from triton_earth.core.region import Region
 from triton_earth.evaluation.evaluate import Evaluation, evaluate_forecasts
 from triton_earth.evaluation.needs import needs_of
+from triton_earth.evaluation.noise_response import with_response
 from triton_earth.evaluation.regions.named_regions import named_regions
 from triton_earth.evaluation.regions.places import find_place
 from triton_earth.evaluation.regions.surface_variables import keep_defined
@@ -33,7 +34,6 @@ from triton_earth.workflow.judging.evaluation_inputs import (
     open_inputs,
     paths_of,
 )
-from triton_earth.workflow.judging.model_response import with_response
 from triton_earth.workflow.provenance import command_line
 
 REPORT = "report.html"
