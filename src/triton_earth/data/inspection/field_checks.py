@@ -108,11 +108,16 @@ def inspect_variable(
         inspection, dataset, name, array, [*order, *([dimension] if dimension else [])]
     )
     possible = None if channel else _possible(dataset, array, units)
+    directions = {one: TurnedMaps() for one in levels}
     scans = {
-        one: Scan(place=_places(dataset), possible=possible, packing=packing_of(array))
+        one: Scan(
+            place=_places(dataset),
+            possible=possible,
+            packing=packing_of(array),
+            directions=directions[one],
+        )
         for one in levels
     }
-    directions = {one: TurnedMaps() for one in levels}
     successive = len(chosen) == len(times)
     labels: list[str] = []
     try:
@@ -120,10 +125,8 @@ def inspect_variable(
             only = times if len(times) == 1 else ["constant"]
             when = [times[index] for index in indices] if dimension else only
             labels += when
-            for number, (one, scan) in enumerate(scans.items()):
-                fields = block if level is None else block[:, number]
-                scan.add(fields, when, follows=successive)
-                directions[one].add(fields, when)
+            for number, scan in enumerate(scans.values()):
+                scan.add(block if level is None else block[:, number], when, follows=successive)
     except READ_ERRORS as error:
         inspection.add(
             "unreadable", Severity.FATAL, f"its values cannot be read ({first_line(error)}).",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Int64
 
 BLOCK_BYTES = 32e6
 """Size of what is read at a time."""
@@ -42,7 +42,7 @@ def blocks(
     dimension: str | None,
     chosen: Int64[np.ndarray, " chosen"],
     order: Sequence[str],
-) -> Iterator[tuple[Float64[np.ndarray, "time *cells"], list[int]]]:
+) -> Iterator[tuple[Float[np.ndarray, "time *cells"], list[int]]]:
     """Yield fields of some times, a few at a time, and the indices of the times.
 
     Args:
@@ -53,7 +53,7 @@ def blocks(
     """
     ordered = array.transpose(*([dimension] if dimension else []), *order, ...)
     if dimension is None:
-        yield ordered.to_numpy().astype(np.float64)[None], [0]
+        yield _floats(ordered.to_numpy())[None], [0]
         return
     one = 8 * max(1, int(np.prod(ordered.shape[1:])))
     length = max(1, int(BLOCK_BYTES // one))
@@ -62,5 +62,9 @@ def blocks(
             part = run[first : first + length]
             if len(part):
                 times = slice(int(part[0]), int(part[-1]) + 1)
-                fields = ordered.isel({dimension: times}).to_numpy().astype(np.float64)
-                yield fields, part.tolist()
+                yield _floats(ordered.isel({dimension: times}).to_numpy()), part.tolist()
+
+
+def _floats(values: np.ndarray) -> Float[np.ndarray, "..."]:
+    """Return values in single precision where they are stored so, else in double; the bytes in this machine's order."""
+    return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)

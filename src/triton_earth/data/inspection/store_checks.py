@@ -11,6 +11,7 @@ from triton_earth.core.time import describe_duration, describe_time
 from triton_earth.core.variables import Role, Variable
 from triton_earth.data.inspection.field_checks import describe
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.map_moments import Moments
 from triton_earth.data.inspection.sampling import BLOCK_BYTES
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.value_checks import check_values
@@ -46,7 +47,7 @@ def inspect_store(path: Path) -> Inspection:
     inspection.facts.update(_facts(store))
     _check_splits(inspection, store)
     try:
-        scans, by_split, damaged = _scan(store)
+        scans, states, damaged = _scan(store)
     except UserError as error:
         inspection.refused("unreadable", error)
         return inspection
@@ -65,6 +66,7 @@ def inspect_store(path: Path) -> Inspection:
             "Make the store again.",
         )
     times = store.times[store.recorded]
+    split = store.split[:, store.recorded].ravel()
     labels = [describe_time(time) for _ in store.trajectories for time in times]
     for channel, (variable, scan) in enumerate(zip(store.variables, scans, strict=True)):
         inspection.variables.append(
@@ -75,13 +77,9 @@ def inspect_store(path: Path) -> Inspection:
         check_values(inspection, variable.name, scan, labels, units=variable.units, changes=changes)
         _check_mask(inspection, store, channel, scan)
         if changes:
-            _check_drift(
-                inspection, variable.name, {name: by_split[name][channel] for name in by_split}
-            )
-    prognostic = [
-        c for c, variable in enumerate(store.variables) if variable.role is Role.PROGNOSTIC
-    ]
-    _check_copies(inspection, store, [scans[channel] for channel in prognostic])
+            moments = {name: scan.maps.together(split == name) for name in store.split_names}
+            _check_drift(inspection, variable.name, moments)
+    _check_copies(inspection, store, states)
     return inspection
 
 
@@ -124,32 +122,30 @@ def _check_splits(inspection: Inspection, store: TrainingStore) -> None:
                 )
 
 
-def _scan(store: TrainingStore) -> tuple[list[Scan], dict[str, list[Scan]], list[int]]:
-    """Read everything once: a scan of each channel, of each channel in each split, and damaged trajectories."""
+def _scan(store: TrainingStore) -> tuple[list[Scan], list[bytes], list[int]]:
+    """Read everything once: a scan of each channel, hashes of what is forecast, and damaged trajectories."""
     scans = [
         Scan(place=_places(store.grid), possible=_possible(store, variable))
         for variable in store.variables
     ]
-    by_split = {name: [Scan() for _ in store.variables] for name in store.split_names}
+    forecast = np.array([variable.role is Role.PROGNOSTIC for variable in store.variables])
+    states: list[bytes] = []
     damaged = []
     for trajectory in store.trajectories.tolist():
         digests: list[bytes] = []
         for times, fields in _blocks(store, trajectory):
-            digests += time_digests(fields)
+            of_all = time_digests(fields)
+            digests += of_all
             there = store.recorded[times]
+            of_forecast = of_all if forecast.all() else time_digests(fields[:, forecast])
+            states += [of_forecast[number] for number in np.flatnonzero(there)]
             labels = [describe_time(time) for time in store.times[times][there]]
             for channel, scan in enumerate(scans):
                 if labels:
                     scan.add(fields[there, channel], labels, follows=times.start > 0)
-            for name, split_scans in by_split.items():
-                inside = store.split[trajectory, times] == name
-                if inside.any():
-                    for channel, scan in enumerate(split_scans):
-                        chosen = fields[inside, channel]
-                        scan.add(chosen, [""] * len(chosen), follows=False)
         if hash_digests(digests) != store.trajectory_hashes[trajectory]:
             damaged.append(trajectory)
-    return scans, by_split, damaged
+    return scans, states, damaged
 
 
 def _possible(store: TrainingStore, variable: Variable) -> Possible | None:
@@ -202,10 +198,10 @@ def _check_mask(inspection: Inspection, store: TrainingStore, channel: int, scan
         )
 
 
-def _check_drift(inspection: Inspection, name: str, scans: dict[str, Scan]) -> None:
-    if "train" not in scans or "test" not in scans or not scans["train"].std > 0:
+def _check_drift(inspection: Inspection, name: str, moments: dict[str, Moments]) -> None:
+    if "train" not in moments or "test" not in moments or not moments["train"].std > 0:
         return
-    train, test = scans["train"], scans["test"]
+    train, test = moments["train"], moments["test"]
     shift = (test.mean - train.mean) / train.std
     ratio = test.std / train.std
     if abs(shift) > DRIFT or not 1 / SPREAD < ratio < SPREAD:
@@ -218,18 +214,18 @@ def _check_drift(inspection: Inspection, name: str, scans: dict[str, Scan]) -> N
         )
 
 
-def _check_copies(inspection: Inspection, store: TrainingStore, scans: list[Scan]) -> None:
+def _check_copies(inspection: Inspection, store: TrainingStore, states: list[bytes]) -> None:
     """Refuse maps of one split that occur in another: a model would be judged on what it was trained on."""
     seen: dict[bytes, tuple[str, str]] = {}
     split = store.split[:, store.recorded].ravel()
     recorded = store.times[store.recorded]
     copies: dict[tuple[str, str], list[str]] = {}
-    for number, maps in enumerate(zip(*(scan.digests for scan in scans), strict=True)):
+    for number, state in enumerate(states):
         name = str(split[number])
         if not name:
             continue
         time = describe_time(recorded[number % len(recorded)])
-        first, where = seen.setdefault(b"".join(maps), (name, time))
+        first, where = seen.setdefault(state, (name, time))
         if first != name:
             copies.setdefault((first, name), []).append(f"{time} as {where}")
     for (first, second), times in copies.items():

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from triton_earth.data.inspection.findings import Inspection, Severity
 
@@ -33,28 +33,45 @@ class TurnedMaps:
     means: dict[str, list[Float64[np.ndarray, " bin"]]] = field(
         default_factory=lambda: {"rows": [], "columns": []}
     )
+    _mask: Bool[np.ndarray, "time y x"] | None = None
+    _counts: dict[int, Int64[np.ndarray, "time line"]] = field(default_factory=dict)
 
-    def add(self, fields: Float[np.ndarray, "time *cells"], times: list[str]) -> None:
-        """Add consecutive maps; only those of two dimensions have a direction.
+    @staticmethod
+    def has_direction(shape: tuple[int, ...]) -> bool:
+        """Return whether maps have a direction: those of two dimensions, [time, y, x], that are not tiny."""
+        return len(shape) == 3 and min(shape[1:]) >= 4
+
+    def add(
+        self,
+        values: Float64[np.ndarray, "time y x"],
+        there: Bool[np.ndarray, "time y x"] | None,
+        times: list[str],
+    ) -> Float64[np.ndarray, " time"]:
+        """Add consecutive maps, and return the sum of each.
 
         Args:
-            fields: Values; NaN where there is none.
+            values: Values; 0 where there is none.
+            there: Where there is a value; None where there is one everywhere.
             times: What to call each time.
         """
-        if fields.ndim != 3 or min(fields.shape[1:]) < 4:
-            return
         self.times += times
-        # One map at a time, which stays in a processor's cache.
-        for one in fields:
-            there = np.isfinite(one)
-            complete = bool(there.all())
-            values = one.astype(np.float64) if complete else np.where(there, one, 0.0)
-            for axis, along in (("rows", 1), ("columns", 0)):
-                sums = values.sum(axis=along, dtype=np.float64)
-                count = np.asarray(one.shape[along])
-                if not complete:
-                    count = np.maximum(np.count_nonzero(there, axis=along), 1)
-                self.means[axis].append(_in_bins(sums / count))
+        rows, columns = values.sum(axis=2), values.sum(axis=1)
+        for axis, sums, along in (("rows", rows, 2), ("columns", columns, 1)):
+            count = np.asarray(values.shape[along])
+            if there is not None:
+                count = np.maximum(self._count(there, along), 1)
+            self.means[axis] += [_in_bins(one) for one in sums / count]
+        return rows.sum(axis=1)
+
+    def _count(
+        self, there: Bool[np.ndarray, "time y x"], along: int
+    ) -> Int64[np.ndarray, "time line"]:
+        """Count values along an axis; where maps have them in the same cells, as most have, it is done once."""
+        if self._mask is None or self._mask.shape != there.shape or (self._mask != there).any():
+            self._mask, self._counts = there.copy(), {}
+        if along not in self._counts:
+            self._counts[along] = np.count_nonzero(there, axis=along)
+        return self._counts[along]
 
     def check(self, inspection: Inspection, name: str) -> None:
         """Say which maps are turned.

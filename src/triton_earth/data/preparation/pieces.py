@@ -102,8 +102,8 @@ def finish_piece(work: PieceWork, piece: Piece) -> Finished:
     if work.data.holes == "mask":
         fields = np.where(work.valid, fields, np.float32(np.nan))
     require_mask(source, fields, work.valid, piece.times)
-    write_times(work.partial, 0, piece.times, fields)
-    return Finished(time_digests(fields), was_damaged=piece.checksum is not None)
+    digests = write_times(work.partial, 0, piece.times, fields)
+    return Finished(digests, was_damaged=piece.checksum is not None)
 
 
 def require_mask(

@@ -85,6 +85,11 @@ class Shards:
             return None
         return cls(path, in_file, decompress, checked)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether chunks are not compressed and end with their checksum, as `write_plain_file` makes them."""
+        return self._decompress is None and self._checked
+
     def read(
         self, trajectory: int, start: int, out: Float32[np.ndarray, "time channel y x"]
     ) -> None:

@@ -17,6 +17,8 @@ from triton_earth.core.variables import Variables
 from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.data.store.content_hash import content_hash
 from triton_earth.data.store.groups import consolidate, write_group, write_seal
+from triton_earth.data.store.shard_writer import time_digest, write_plain_file
+from triton_earth.data.store.shards import Shards
 
 FORMAT = "triton-earth training store 1"
 FIELDS = ("state",)
@@ -152,19 +154,22 @@ def write_trajectory(
     path: Path, trajectory: int, fields: Float32[np.ndarray, "time channel y x"]
 ) -> str:
     """Write one trajectory into a store made by `create_store` and return the SHA-256 of its values."""
-    return write_times(path, trajectory, slice(None), fields)
+    return hash_digests(write_times(path, trajectory, slice(None), fields))
 
 
 def write_times(
     path: Path, trajectory: int, times: slice, fields: Float32[np.ndarray, "time channel y x"]
-) -> str:
-    """Write whole files of one trajectory and return the SHA-256 of their values.
+) -> list[bytes]:
+    """Write whole files of one trajectory and return the SHA-256 of the values at each time.
 
     Args:
         path: The store.
         trajectory: Which trajectory.
         times: Which times; all those of one or several files.
         fields: Their values.
+
+    Returns:
+        SHA-256 of each time, see `time_digests`.
 
     Raises:
         UserError: if the disk is full or fails.
@@ -182,7 +187,16 @@ def write_times(
         for number in numbers:
             # Zarr reads a file before it writes into it, and fails if that file is damaged.
             remove(folder / str(number))
-        array[trajectory, times] = fields
+        shards = Shards.of(path / "state", array)
+        whole = start % in_file == 0 and fields.shape == (stop - start, *array.shape[2:])
+        if shards is not None and shards.is_plain and whole:
+            digests = []
+            for number, first in zip(numbers, range(0, stop - start, in_file), strict=True):
+                file = folder / str(number) / "0" / "0" / "0"
+                digests += write_plain_file(file, fields[first : first + in_file], in_file)
+        else:
+            array[trajectory, times] = fields
+            digests = time_digests(fields)
         for number in numbers:  # on the disk before anything says that it is there
             sync_tree(folder / str(number))
         sync(folder)
@@ -190,7 +204,7 @@ def write_times(
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Make room, then repeat the command with --resume."
         ) from error
-    return hash_fields(fields)
+    return digests
 
 
 def read_trajectory(path: Path, trajectory: int) -> Float32[np.ndarray, "time channel y x"] | None:
@@ -212,10 +226,7 @@ def read_times(
 
 def time_digests(fields: Float32[np.ndarray, "time channel y x"]) -> list[bytes]:
     """Return the SHA-256 of the values at each time, in C order and little-endian float32."""
-    return [
-        hashlib.sha256(np.ascontiguousarray(field, dtype="<f4").tobytes()).digest()
-        for field in fields
-    ]
+    return [time_digest(field) for field in fields]
 
 
 def hash_digests(digests: list[bytes]) -> str:

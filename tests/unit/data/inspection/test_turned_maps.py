@@ -5,6 +5,7 @@ import pytest
 
 from tests.gridded import dataset, write
 from triton_earth.data.inspection.findings import Inspection
+from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.source_checks import inspect_files
 from triton_earth.data.inspection.turned_maps import TurnedMaps
 
@@ -22,8 +23,9 @@ def weather(times=40, *, seed=0, season=0.0):
 def found(fields):
     inspection, maps = Inspection("a.nc"), TurnedMaps()
     names = [str(number) for number in range(len(fields))]
+    scan = Scan(directions=maps)
     for first in range(0, len(fields), 7):
-        maps.add(fields[first : first + 7], names[first : first + 7])
+        scan.add(fields[first : first + 7], names[first : first + 7], follows=True)
     maps.check(inspection, "t2m")
     return [(one.kind, one.message) for one in inspection.findings]
 

@@ -146,6 +146,7 @@ def stand_ins(
         )
         if not (strict or as_packed or _is_among(stored, _ROUND, half)):
             continue
+        values = values.astype(np.float64, copy=False)
         same = np.abs(values - extreme) <= 1e-6 * abs(extreme)
         lowest, highest = extremes(np.where(same, np.nan, values))
         if np.isnan(lowest):  # every value is the same

@@ -1,0 +1,97 @@
+"""Moments of maps: how many values each has, their mean and how far they are from it, and what some have together."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of some values.
+
+    Attributes:
+        count: How many there are.
+        mean: Their mean; 0 where there are none.
+        squares: Sum of their squared deviations from it.
+    """
+
+    count: int
+    mean: float
+    squares: float
+
+    @property
+    def std(self) -> float:
+        """Standard deviation."""
+        return float(np.sqrt(self.squares / self.count)) if self.count else np.nan
+
+
+@dataclass
+class MapMoments:
+    """Moments of each map of a series after those added so far.
+
+    Attributes:
+        counts: Values of each map.
+        means: Their mean, NaN where there are none.
+        squares: Sum of their squared deviations from it.
+    """
+
+    counts: list[int] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    squares: list[float] = field(default_factory=list)
+
+    def add(
+        self,
+        values: Float64[np.ndarray, "time cell"],
+        sums: Float64[np.ndarray, " time"],
+        there: Bool[np.ndarray, "time cell"] | None,
+    ) -> None:
+        """Add consecutive maps.
+
+        Args:
+            values: Values; 0 where there is none. They are used up.
+            sums: Their sum in each map.
+            there: Where there is a value; None where there is one everywhere.
+        """
+        if there is None:
+            means = sums / values.shape[1]
+            counts = [values.shape[1]] * len(values)
+            values -= means[:, None]
+        else:
+            counts = [int(np.count_nonzero(one)) for one in there]
+            means = sums / np.maximum(counts, 1)
+            values -= there * means[:, None]
+        self.counts += counts
+        self.means += [
+            float(mean) if count else np.nan for mean, count in zip(means, counts, strict=True)
+        ]
+        self.squares += [float(one @ one) for one in values]
+
+    def together(self, chosen: Bool[np.ndarray, " time"] | None = None) -> Moments:
+        """Return the moments of all values of all maps, or of some (Chan, Golub and LeVeque 1983, Eq. 2.1).
+
+            M = Σ n m / Σ n,      S = Σ s + Σ n (m − M)²
+
+        Args:
+            chosen: Which maps; all if not given.
+        """
+        some: Float[np.ndarray, "moment time"] = np.array([self.counts, self.means, self.squares])
+        some = some[:, some[0] > 0 if chosen is None else chosen & (some[0] > 0)]
+        counts, means, squares = some
+        if not counts.size:
+            return Moments(0, 0.0, 0.0)
+        mean = float(counts @ means / counts.sum())
+        apart = means - mean
+        return Moments(int(counts.sum()), mean, float(squares.sum() + counts @ apart**2))
+
+
+def cleared(
+    maps: Float[np.ndarray, "..."], there: Bool[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
+    """Return maps with 0 where they have no value.
+
+    Bits are taken out, as a choice between two values takes seven times as long where land and sea change often.
+    """
+    bits: type[np.signedinteger] = np.int32 if maps.dtype.itemsize == 4 else np.int64
+    kept: Int64[np.ndarray, "..."] = -there.astype(bits)
+    return np.bitwise_and(maps.view(bits), kept).view(maps.dtype)
