@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,3 @@ class MapMoments:
         mean = float(counts @ means / counts.sum())
         apart = means - mean
         return Moments(int(counts.sum()), mean, float(squares.sum() + counts @ apart**2))
-
-
-def cleared(
-    maps: Float[np.ndarray, "..."], there: Bool[np.ndarray, "..."]
-) -> Float[np.ndarray, "..."]:
-    """Return maps with 0 where they have no value.
-
-    Bits are taken out, as a choice between two values takes seven times as long where land and sea change often.
-    """
-    bits: type[np.signedinteger] = np.int32 if maps.dtype.itemsize == 4 else np.int64
-    kept: Int64[np.ndarray, "..."] = -there.astype(bits)
-    return np.bitwise_and(maps.view(bits), kept).view(maps.dtype)

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
-from triton_earth.data.inspection.map_moments import MapMoments, Moments, cleared
+from triton_earth.data.inspection.map_moments import MapMoments, Moments
 from triton_earth.data.inspection.turned_maps import TurnedMaps
 from triton_earth.data.sources.values.possible_values import Possible
 from triton_earth.data.sources.values.soundness import LARGEST, extremes, stand_ins
+from triton_earth.data.sources.values.stored_values import cleared, few_at_once
 
-CELLS_AT_ONCE = 1 << 15
-"""Values of a few maps that are looked at together, unless one map has more."""
 _FEW = 64
 """Values that tell most maps apart."""
 
@@ -95,8 +94,7 @@ class Scan:
         if fields.dtype not in (np.float32, np.float64):
             fields = fields.astype(np.float64)
         flat = fields.reshape(len(fields), -1)
-        length = max(1, CELLS_AT_ONCE // max(flat.shape[1], 1))
-        parts = [slice(first, first + length) for first in range(0, len(flat), length)]
+        parts = list(few_at_once(flat))
         before = self.infinite
         limits = np.array([self._add_part(fields[part], times[part]) for part in parts])
         lowest, highest = float(np.fmin.reduce(limits[:, 0])), float(np.fmax.reduce(limits[:, 1]))

@@ -117,10 +117,15 @@ def require_mask(
     Raises:
         UnsoundDataError: naming the first such cell.
     """
-    wrong = np.isfinite(fields) != valid
-    wrong[~source.recorded[times]] = False
-    if not wrong.any():
+    recorded = source.recorded[times]
+    if all(
+        np.array_equal(np.isfinite(one), valid)
+        for one, has in zip(fields, recorded, strict=True)
+        if has
+    ):
         return
+    wrong = np.isfinite(fields) != valid
+    wrong[~recorded] = False
     time, channel, row, column = (int(index) for index in np.argwhere(wrong)[0])
     missing = valid[channel, row, column]
     where = f"cell ({row}, {column}) at {source.grid.y[row]:g} N {source.grid.x[column]:g} E"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role, Variable
@@ -35,6 +35,7 @@ from triton_earth.data.sources.times.axis import (
 )
 from triton_earth.data.sources.times.cell_methods import Aggregation, aggregation_of
 from triton_earth.data.sources.values.possible_values import Possible, possible_values
+from triton_earth.data.sources.values.stored_values import converted
 from triton_earth.data.sources.values.units import canonical_units, conversion
 
 
@@ -104,7 +105,20 @@ class Channels:
         longitude: Axis,
         source: str,
     ) -> Float64[np.ndarray, "time channel y x"]:
-        """Read some times of one file.
+        """Read some times of one file, as `read_stored` does, in the units of the store."""
+        stored = self.read_stored(dataset, times, latitude, longitude, source)
+        layout = self.layouts[source]
+        return converted(stored, layout.scale, layout.offset, np.float64)
+
+    def read_stored(
+        self,
+        dataset: xr.Dataset,
+        times: dict[str, slice] | None,
+        latitude: Axis,
+        longitude: Axis,
+        source: str,
+    ) -> Shaped[np.ndarray, "time channel y x"]:
+        """Read some times of one file, as they are in it.
 
         Args:
             dataset: The file.
@@ -145,13 +159,7 @@ class Channels:
         if layout.level is None:
             values = values[:, None]
         values = _in_order(values, latitude.order - rows.start, axis=-2)
-        values = _in_order(values, longitude.order - columns.start, axis=-1)
-        fields = np.array(values, dtype=np.float64, order="C")
-        if layout.scale != 1.0:
-            fields *= layout.scale
-        if layout.offset != 0.0:
-            fields += layout.offset
-        return fields
+        return _in_order(values, longitude.order - columns.start, axis=-1)
 
 
 def choose_channels(choice: VariableChoice, files: Mapping[str, xr.Dataset]) -> list[Channels]:

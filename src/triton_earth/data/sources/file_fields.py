@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Float
+from numpy.typing import DTypeLike
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
@@ -26,6 +27,7 @@ from triton_earth.data.sources.places.coordinates import (
 from triton_earth.data.sources.times.axis import FileTimes, find_time, read_times
 from triton_earth.data.sources.times.steps import is_calendar_step, parse_step, require_ascending
 from triton_earth.data.sources.values.soundness import require_sound
+from triton_earth.data.sources.values.stored_values import converted
 
 logger = logging.getLogger("triton_earth")
 
@@ -81,9 +83,19 @@ class FileFields:
         )
 
     def read(
-        self, channels: Channels, steps: slice | None, allowed: Collection[str]
-    ) -> Float64[np.ndarray, "time channel y x"]:
+        self,
+        channels: Channels,
+        steps: slice | None,
+        allowed: Collection[str],
+        dtype: DTypeLike = np.float64,
+    ) -> Float[np.ndarray, "time channel y x"]:
         """Read some times, or the fields of a variable without time, and refuse what cannot be right.
+
+        Args:
+            channels: The variable.
+            steps: Which times; None for a variable without.
+            allowed: Channels whose values may look wrong.
+            dtype: Precision of the result; checks are of double precision.
 
         Raises:
             UserError: if the file is damaged.
@@ -91,10 +103,11 @@ class FileFields:
         """
         along = None if self.dimension is None or steps is None else {self.dimension: steps}
         axes = (self.latitude, self.longitude)
-        fields = channels.read(self.dataset, along, *axes, self.source)
+        stored = channels.read_stored(self.dataset, along, *axes, self.source)
         when = self.times[:0] if steps is None else self.times[steps]
-        require_sound(fields, channels, self.source, when, axes, allowed)
-        return fields
+        require_sound(stored, channels, self.source, when, axes, allowed)
+        layout = channels.layouts[self.source]
+        return converted(stored, layout.scale, layout.offset, dtype)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The gridded source: files of any archive as canonical fields, read a few times at a time."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from numpy.typing import DTypeLike
 
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.variables import Role, Variable, Variables
@@ -20,6 +21,8 @@ from triton_earth.data.sources.places.coordinates import require_places, rotated
 from triton_earth.data.sources.places.onto_grid import onto_grid
 from triton_earth.data.sources.times.cell_methods import aggregate
 from triton_earth.data.sources.times.common import StoreTimes, TimedVariable, store_times
+from triton_earth.data.sources.times.longer_steps import blocks_of_steps
+from triton_earth.data.sources.times.steps import runs_of_equal_steps
 from triton_earth.data.sources.values.computed import ANOMALY, compute, computed_variables
 from triton_earth.data.sources.values.derived import derived_fields, derived_variables
 from triton_earth.data.sources.values.soundness import (
@@ -31,7 +34,7 @@ from triton_earth.data.statistics.climatology import Climatology
 
 logger = logging.getLogger("triton_earth")
 
-Maps = Float64[np.ndarray, "time y x"]
+Maps = Float[np.ndarray, "time y x"]
 
 
 class GriddedSource:
@@ -192,10 +195,13 @@ class GriddedSource:
             UserError: naming file, variable and time, if a file is damaged or a value is infinite or a fill value.
         """
         fields = self._fields(times, [*self._kept, *(one.variable.name for one in self._computed)])
-        parts = [values.astype(np.float32)[:, None] for values in fields.values()]
+        count = len(self.times[times])
+        whole = np.empty((count, len(self.variables), *self.grid.shape), dtype=np.float32)
+        for number, values in enumerate(fields.values()):
+            whole[:, number] = values
         if len(self._derived):
-            parts.append(derived_fields(self._derived.names, self.times[times], self.grid))
-        whole = np.concatenate(parts, axis=1)
+            names = self._derived.names
+            whole[:, len(fields) :] = derived_fields(names, self.times[times], self.grid)
         whole[~self.recorded[times]] = np.nan
         return whole
 
@@ -211,7 +217,7 @@ class GriddedSource:
         native: dict[str, Maps] = {}
         for channels, files in zip(self._channels, self._files, strict=True):
             if needed & {variable.name for variable in channels.variables}:
-                values = self._read_channels(channels, files, times)
+                values = self._read_channels(channels, files, times, self._precision(channels))
                 for number, variable in enumerate(channels.variables):
                     native[variable.name] = self._filled(variable.name, values[:, number])
         fields: dict[str, Maps] = {}
@@ -297,10 +303,20 @@ class GriddedSource:
                     self._read_channels(channels, files, times)
                 require_percent(self._largest[variable.name], channels, variable)
 
+    def _precision(self, channels: Channels) -> type[np.float32 | np.float64]:
+        """Return single precision for what goes into the store as it is, double for what is computed with."""
+        others = {name for computed in self._computed for name in computed.of}
+        of_others = any(
+            variable.name in others or not self._onto.leaves(variable.name)
+            for variable in channels.variables
+        )
+        computed_with = of_others or self._is_made(channels) or channels.in_percent
+        return np.float64 if computed_with else np.float32
+
     def _read_file(
-        self, channels: Channels, one: FileFields, steps: slice | None
-    ) -> Float64[np.ndarray, "time channel y x"]:
-        fields = one.read(channels, steps, self._allowed)
+        self, channels: Channels, one: FileFields, steps: slice | None, dtype: DTypeLike
+    ) -> Float[np.ndarray, "time channel y x"]:
+        fields = one.read(channels, steps, self._allowed, dtype)
         if channels.in_percent:
             for number, variable in enumerate(channels.variables):
                 largest = extremes(fields[:, number])[1]
@@ -326,47 +342,57 @@ class GriddedSource:
         return self._steps.is_longer and channels.has_time and channels.aggregation != "sample"
 
     def _read_channels(
-        self, channels: Channels, files: list[FileFields], times: slice
-    ) -> Float64[np.ndarray, "time channel y x"]:
+        self,
+        channels: Channels,
+        files: list[FileFields],
+        times: slice,
+        dtype: DTypeLike = np.float64,
+    ) -> Float[np.ndarray, "time channel y x"]:
         """Read a variable at times of the store."""
         sampled = self._steps.sampled[times]
         if not channels.has_time or channels in self._steps.constant:
             steps = slice(0, 1) if channels.has_time else None
-            once = self._read_file(channels, files[0], steps)
+            once = self._read_file(channels, files[0], steps, dtype)
             return np.repeat(once, len(sampled), axis=0)
         if not self._is_made(channels):
-            return self._read_fields(channels, files, sampled)
+            return self._read_fields(channels, files, sampled, dtype)
         assert channels.aggregation is not None
         shape = (len(sampled), len(channels.variables), *files[0].shape)
         made = np.full(shape, np.nan)
-        for block in _blocks(self._steps.first[times], self._steps.stop[times]):
+        for block in blocks_of_steps(self._steps.first[times], self._steps.stop[times]):
             start = int(self._steps.first[times][block[0]])
             stop = int(self._steps.stop[times][block[-1]])
-            fields = self._read_fields(channels, files, np.arange(start, stop))
+            fields = self._read_fields(channels, files, np.arange(start, stop), np.float64)
             for number in block:
                 first, last = self._steps.first[times][number], self._steps.stop[times][number]
                 made[number] = aggregate(channels.aggregation, fields[first - start : last - start])
         return made
 
     def _read_fields(
-        self, channels: Channels, files: list[FileFields], indices: Int64[np.ndarray, " field"]
-    ) -> Float64[np.ndarray, "field channel y x"]:
+        self,
+        channels: Channels,
+        files: list[FileFields],
+        indices: Int64[np.ndarray, " field"],
+        dtype: DTypeLike,
+    ) -> Float[np.ndarray, "field channel y x"]:
         """Read the fields of these numbers, NaN where the number is −1."""
         shape = (len(indices), len(channels.variables), *files[0].shape)
-        fields = np.full(shape, np.nan)
+        fields: np.ndarray | None = None
         offset = 0
         for one in files:
             here = np.flatnonzero((indices >= offset) & (indices < offset + len(one.times)))
-            for run in _equal_steps(indices[here] - offset):
+            for run in runs_of_equal_steps(indices[here] - offset):
                 local = indices[here[run]] - offset
                 step = int(local[1] - local[0]) if local.size > 1 else 1
                 steps = slice(int(local[0]), int(local[-1]) + 1, step)
-                read = self._read_file(channels, one, steps)
+                read = self._read_file(channels, one, steps, dtype)
                 if len(local) == len(indices):
                     return read
+                if fields is None:
+                    fields = np.full(shape, np.nan, dtype=dtype)
                 fields[here[run]] = read
             offset += len(one.times)
-        return fields
+        return np.full(shape, np.nan, dtype=dtype) if fields is None else fields
 
 
 def _in_time(files: list[FileFields]) -> list[FileFields]:
@@ -384,35 +410,6 @@ def _in_order(levels: tuple[float, ...] | None, several: list[Channels]) -> list
             )
         )
     return [variable.name for variable in variables]
-
-
-def _blocks(
-    first: Int64[np.ndarray, " time"], stop: Int64[np.ndarray, " time"]
-) -> Iterator[list[int]]:
-    """Yield consecutive times whose fields together are no more than there are times, or one time after the other."""
-    block: list[int] = []
-    for number in np.flatnonzero(first >= 0):
-        if block and stop[number] - first[block[0]] > len(first):
-            yield block
-            block = []
-        block.append(int(number))
-    if block:
-        yield block
-
-
-def _equal_steps(indices: np.ndarray) -> list[slice]:
-    """Return stretches of ascending indices that have equal steps."""
-    runs = []
-    first = 0
-    while first < len(indices):
-        last = first + 1
-        while last + 1 < len(indices) and (
-            indices[last + 1] - indices[last] == indices[first + 1] - indices[first]
-        ):
-            last += 1
-        runs.append(slice(first, last + 1))
-        first = last + 1
-    return runs
 
 
 def _names(data: GriddedData) -> list[str]:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from triton_earth.data.inspection import scan as scans
 from triton_earth.data.inspection.scan import Scan
 from triton_earth.data.inspection.turned_maps import TurnedMaps
+from triton_earth.data.sources.values import stored_values
 
 TIMES = 23
 
@@ -38,7 +38,7 @@ def scanned(values, block=10, **options):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f4", np.float16])
 @pytest.mark.parametrize("kind", ["complete", "masked", "holes", "infinite"])
 def test_it_is_what_plain_formulas_give(monkeypatch, kind, dtype, at_once):
-    monkeypatch.setattr(scans, "CELLS_AT_ONCE", at_once)
+    monkeypatch.setattr(stored_values, "CELLS_AT_ONCE", at_once)
     values = fields(kind, dtype)
     found = scanned(values, directions=TurnedMaps())
     exact = values.astype(np.float64).reshape(TIMES, -1)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import LatLonGrid
@@ -24,8 +24,8 @@ from triton_earth.data.sources.places.regrid import (
     equal_angle_grid,
 )
 
-Maps = Float64[np.ndarray, "time y x"]
-TargetMaps = Float64[np.ndarray, "time target_y target_x"]
+Maps = Float[np.ndarray, "time y x"]
+TargetMaps = Float[np.ndarray, "time target_y target_x"]
 
 POLAR = 60.0
 """Degrees of latitude beyond which files around the whole circle are of the globe, if without its caps."""
@@ -73,6 +73,14 @@ class OntoGrid:
             if name in self.turned:
                 found |= {self.turned[name].along_rows, self.turned[name].along_columns}
         return found
+
+    def leaves(self, name: str) -> bool:
+        """Return whether a channel comes onto the grid as it is."""
+        parts = {
+            one for turn in self.turned.values() for one in (turn.along_rows, turn.along_columns)
+        }
+        regrid = self.regrids.get(name, self._common)
+        return regrid is None and name not in self.turned and name not in parts
 
     def put(self, name: str, native: Mapping[str, Maps]) -> TargetMaps:
         """Return a channel on the grid.

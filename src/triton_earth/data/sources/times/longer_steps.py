@@ -1,5 +1,6 @@
 """Longer steps: which fields of the files make up each step of the store, and when it is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,3 +100,17 @@ def longer_steps(
         np.where(complete, stop[part], -1).astype(np.int64),
         np.where(complete, sampled[part], -1).astype(np.int64),
     )
+
+
+def blocks_of_steps(
+    first: Int64[np.ndarray, " time"], stop: Int64[np.ndarray, " time"]
+) -> Iterator[list[int]]:
+    """Yield consecutive times whose fields together are no more than there are times, or one time after the other."""
+    block: list[int] = []
+    for number in np.flatnonzero(first >= 0):
+        if block and stop[number] - first[block[0]] > len(first):
+            yield block
+            block = []
+        block.append(int(number))
+    if block:
+        yield block

@@ -231,3 +231,18 @@ def _placed(steps: np.ndarray) -> Int64[np.ndarray, " time"]:
     indices = np.full(int(steps[-1]) + 1, -1)
     indices[steps] = np.arange(len(steps))
     return indices
+
+
+def runs_of_equal_steps(indices: np.ndarray) -> list[slice]:
+    """Return stretches of ascending indices that have equal steps."""
+    runs = []
+    first = 0
+    while first < len(indices):
+        last = first + 1
+        while last + 1 < len(indices) and (
+            indices[last + 1] - indices[last] == indices[first + 1] - indices[first]
+        ):
+            last += 1
+        runs.append(slice(first, last + 1))
+        first = last + 1
+    return runs

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Shaped
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.time import describe_time
@@ -13,6 +13,12 @@ from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.sources.known_variables import KnownVariable
 from triton_earth.data.sources.places.coordinates import Axis, describe_place
 from triton_earth.data.sources.values.possible_values import Possible
+from triton_earth.data.sources.values.stored_values import (
+    cleared,
+    converted,
+    converted_limits,
+    few_at_once,
+)
 from triton_earth.data.sources.values.units import conversion
 
 LARGEST = 0.999e15
@@ -35,7 +41,7 @@ Maps = Float64[np.ndarray, "time y x"]
 
 
 def require_sound(
-    fields: Float64[np.ndarray, "time channel y x"],
+    stored: Shaped[np.ndarray, "time channel y x"],
     channels: Channels,
     source: str,
     times: np.ndarray,
@@ -44,8 +50,10 @@ def require_sound(
 ) -> None:
     """Refuse fields of one file that cannot be right.
 
+    The extremes of sound values clear them; only where they do not are values converted and looked at one by one.
+
     Args:
-        fields: Values in the units of the store.
+        stored: Values as the file has them.
         channels: What they are.
         source: The file.
         times: Their times; empty for a variable without.
@@ -56,27 +64,33 @@ def require_sound(
         UnsoundDataError: naming file, variable, value, time and place, and what to do.
     """
     layout = channels.layouts[source]
+    scale, offset = layout.scale, layout.offset
     for number, variable in enumerate(channels.variables):
-        maps = fields[:, number]
+        part = stored[:, number]
         what = f"{source}: variable '{variable.name}'"
-        lowest, highest = extremes(maps)
+        limits = converted_limits(extremes(part), scale, offset)
+        lowest, highest = limits
         if not max(-lowest, highest) < LARGEST and not np.isnan(lowest):
+            maps = converted(part, scale, offset, np.float64)
             too_large = np.abs(maps) >= LARGEST
             raise UnsoundDataError(_undeclared(what, maps, too_large, times, axes))
         if variable.name in allowed:
             continue
-        wrong = stand_ins(maps, (lowest, highest), layout.scale, layout.offset, layout.packing)
-        if wrong is not None:
-            raise UnsoundDataError(
-                f"{_undeclared(what, maps, wrong, times, axes)} If it is a value, say "
-                f"data.allow_implausible=[{variable.name}]."
-            )
+        if any(_may_stand_in(one, scale, offset, layout.packing) for one in limits):
+            maps = converted(part, scale, offset, np.float64)
+            wrong = stand_ins(maps, limits, scale, offset, layout.packing)
+            if wrong is not None:
+                raise UnsoundDataError(
+                    f"{_undeclared(what, maps, wrong, times, axes)} If it is a value, say "
+                    f"data.allow_implausible=[{variable.name}]."
+                )
         if channels.known is not None:
-            _require_possible_mean(maps, (lowest, highest), variable, channels.known, what, times)
-        if channels.possible is not None:
-            _require_possible(
-                maps, (lowest, highest), variable, channels.possible, what, times, axes
-            )
+            means = _Means(part, scale, offset)
+            _require_possible_mean(means, limits, variable, channels.known, what, times)
+        possible = channels.possible
+        if possible is not None and not _is_within(limits, possible):
+            maps = converted(part, scale, offset, np.float64)
+            _require_possible(maps, limits, variable, possible, what, times, axes)
 
 
 def require_percent(largest: float, channels: Channels, variable: Variable) -> None:
@@ -113,9 +127,11 @@ def require_possible_fill(name: str, fill: float, possible: Possible | None) -> 
         )
 
 
-def extremes(values: Float[np.ndarray, "..."]) -> tuple[float, float]:
+def extremes(values: Shaped[np.ndarray, "time ..."]) -> tuple[float, float]:
     """Return the lowest and highest value, NaN where there is none."""
-    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+    parts = [values[part] for part in few_at_once(values)]
+    lowest = np.fmin.reduce([np.fmin.reduce(part, axis=None) for part in parts])
+    return float(lowest), float(np.fmax.reduce([np.fmax.reduce(part, axis=None) for part in parts]))
 
 
 def stand_ins(
@@ -138,14 +154,10 @@ def stand_ins(
         packing: (scale factor, offset) with value in the file = scale factor · packed number + offset, or None.
     """
     for extreme, far in zip(limits, (np.less, np.greater), strict=True):
-        stored = (extreme - offset) / scale
-        half = 0.0 if packing is None else 0.51 * abs(packing[0])
-        strict = _is_among(stored, _STAND_INS, half)
-        as_packed = packing is not None and _is_among(
-            (stored - packing[1]) / packing[0], np.concatenate([_STAND_INS, _OF_BYTES])
-        )
-        if not (strict or as_packed or _is_among(stored, _ROUND, half)):
+        found = _may_stand_in(extreme, scale, offset, packing)
+        if found is None:
             continue
+        stored, strict, as_packed = found
         values = values.astype(np.float64, copy=False)
         same = np.abs(values - extreme) <= 1e-6 * abs(extreme)
         lowest, highest = extremes(np.where(same, np.nan, values))
@@ -158,6 +170,24 @@ def stand_ins(
         if far(extreme, edge) and (spread > 0 or strict or as_packed):
             return same
     return None
+
+
+def _may_stand_in(
+    extreme: float, scale: float, offset: float, packing: tuple[float, float] | None
+) -> tuple[float, bool, bool] | None:
+    """Return an extreme as stored, whether it is among the stand-ins, and whether it is so as packed; None if neither.
+
+    A round number may be one too.
+    """
+    stored = (extreme - offset) / scale
+    half = 0.0 if packing is None else 0.51 * abs(packing[0])
+    strict = _is_among(stored, _STAND_INS, half)
+    as_packed = packing is not None and _is_among(
+        (stored - packing[1]) / packing[0], np.concatenate([_STAND_INS, _OF_BYTES])
+    )
+    if not (strict or as_packed or _is_among(stored, _ROUND, half)):
+        return None
+    return stored, strict, as_packed
 
 
 def _is_among(number: float, numbers: np.ndarray, tolerance: float = 0.0) -> bool:
@@ -190,6 +220,39 @@ def _first(
     )
 
 
+def _is_within(limits: tuple[float, float], possible: Possible) -> bool:
+    """Return whether values between these are possible, whatever their mean."""
+    within = limits[0] >= possible.lowest and limits[1] <= possible.highest
+    return within or bool(np.isnan(limits[0]))
+
+
+class _Means:
+    """Means of maps in the units of the store, computed where they are asked for.
+
+    Attributes:
+        stored: Values as the file has them.
+        scale: value = scale · stored value + offset.
+        offset: See `scale`.
+    """
+
+    def __init__(self, stored: Shaped[np.ndarray, "time y x"], scale: float, offset: float) -> None:
+        self.stored, self.scale, self.offset = stored, scale, offset
+
+    def __call__(self) -> Float64[np.ndarray, " time"]:
+        """Return the mean of each map, NaN where it has no value."""
+        means = np.full(len(self.stored), np.nan)
+        for number, one in enumerate(self.stored):
+            total = one.sum(dtype=np.float64)
+            count = one.size
+            if np.isnan(total):
+                there = ~np.isnan(one)
+                count = int(np.count_nonzero(there))
+                total = cleared(one, there).sum(dtype=np.float64)
+            if count:
+                means[number] = self.scale * (total / count) + self.offset
+        return means
+
+
 def _require_possible(
     maps: Maps,
     limits: tuple[float, float],
@@ -200,8 +263,6 @@ def _require_possible(
     axes: tuple[Axis, Axis],
 ) -> None:
     """Refuse values that the variable cannot have anywhere."""
-    if (limits[0] >= possible.lowest and limits[1] <= possible.highest) or np.isnan(limits[0]):
-        return
     lowest, highest = possible.limits(float(np.nanmean(maps)), limits[1])
     wrong = (maps < lowest) | (maps > highest)
     if not wrong.any():
@@ -215,7 +276,7 @@ def _require_possible(
 
 
 def _require_possible_mean(
-    maps: Maps,
+    means_of_maps: _Means,
     limits: tuple[float, float],
     variable: Variable,
     known: KnownVariable,
@@ -230,12 +291,8 @@ def _require_possible_mean(
     lowest, highest = sorted(to_known[0] * limit + to_known[1] for limit in limits)
     if lowest >= known.lowest and highest <= known.highest:
         return  # and so is every mean
-    there = ~np.isnan(maps)
-    count = there.sum(axis=(1, 2))
-    sums = np.where(there, maps, 0.0).sum(axis=(1, 2))
-    means = to_known[0] * sums / np.maximum(count, 1) + to_known[1]
+    means = to_known[0] * means_of_maps() + to_known[1]
     wrong = (means < known.lowest - margin) | (means > known.highest + margin)
-    wrong &= count > 0
     if not wrong.any():
         return
     first = int(np.flatnonzero(wrong)[0])
