@@ -7,10 +7,13 @@ without compression and with the usual one of each (zlib at level 1, Zstandard).
 a plain loop of netCDF4 or zarr reads all values sixteen times at once; the same loop reads them and appends the bytes
 to a file; `inspect` looks at the file; `prepare` makes a store of it. All are done in one process with one thread.
 Seconds are those of the processor, user and system; a round before the first is not counted. Parts are medians of the
-ratios of each round: of the plain read for `inspect`, of the plain read and write for `prepare`.
+ratios of each round: of the plain read for `inspect`, of the plain read and write for `prepare`. The content hash of a
+store is a SHA-256 of every value, so `prepare` cannot be faster than the plain read and write and that hash together,
+which is measured too: `prepare_part_of_bound`. Another version is measured with `PYTHONPATH=../base/src`.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -123,6 +126,7 @@ def one_round(folder: Path, file: str) -> dict[str, float]:
         "prepare": seconds(command, ["prepare", str(folder / f"{file}.yaml"), "--out", str(store)])[
             "cpu"
         ],
+        "hash": cpu(lambda: hash_bytes(size(copy))),
     }
     copy.unlink()
     shutil.rmtree(store)
@@ -155,6 +159,13 @@ def read(path: Path, copy: Path | None) -> None:
         source.close()
 
 
+def hash_bytes(count: int) -> None:
+    """Compute the SHA-256 of so many bytes, each quarter of a megabyte by itself, as the map of a variable is."""
+    values = bytes(1 << 18)
+    for _ in range(-(-count // len(values))):
+        hashlib.sha256(values).digest()
+
+
 def size(path: Path) -> int:
     """Return the bytes of a file or of all files of a folder."""
     files = [path] if path.is_file() else path.rglob("*")
@@ -170,6 +181,9 @@ def summary(taken: dict[str, list[float]], megabytes: float) -> dict[str, Any]:
     for what, plain in (("inspect", "read"), ("prepare", "read_and_write")):
         parts = [a / b for a, b in zip(taken[plain], taken[what], strict=True)]
         found[f"{what}_part"] = [round(f(parts), 3) for f in (statistics.median, min, max)]
+    least = [a + b for a, b in zip(taken["read_and_write"], taken["hash"], strict=True)]
+    parts = [a / b for a, b in zip(least, taken["prepare"], strict=True)]
+    found["prepare_part_of_bound"] = [round(f(parts), 3) for f in (statistics.median, min, max)]
     return found
 
 

@@ -32,7 +32,11 @@ class Regrid:
     ) -> Float64[np.ndarray, "*batch target_y target_x"]:
         """Return the fields on the target grid; NaN where less than half of a cell's weight is on values."""
         there = np.isfinite(fields)
-        sums = self.rows @ np.where(there, fields, 0.0) @ self.columns.T
+        values = fields if there.all() else np.where(there, fields, 0.0)
+        sums = self.rows @ values @ self.columns.T
+        maps = there.reshape(-1, *there.shape[-2:])
+        if len(maps) and (maps == maps[0]).all():
+            there = maps[0]  # as mostly: what it covers is then computed once
         covered = self.rows @ there.astype(np.float64) @ self.columns.T
         return np.where(covered >= 0.5 - 1e-9, sums / np.maximum(covered, 1e-300), np.nan)
 

@@ -117,3 +117,25 @@ def test_bilinear_leaves_out_masked_cells():
     assert np.isnan(found[1, 1])
     # (0.25, 1.25): weights 9/16 of 2, 3/16 of 3, 1/16 of 7
     assert found[0, 1] == pytest.approx((9 * 2 + 3 * 3 + 7) / 13)
+
+
+@pytest.mark.parametrize("method", [conservative, bilinear])
+@pytest.mark.parametrize("masks", ["none", "one", "several"])
+def test_maps_together_are_each_what_it_is_alone(method, masks):
+    regrid = onto(10, 12, method=method)
+    fields = np.random.default_rng(2).normal(size=(3, 2, *FINE.shape))
+    if masks != "none":
+        fields[..., :20, 30:60] = np.nan
+    if masks == "several":
+        fields[1, 0, 30:, :9] = np.nan
+    together = regrid(fields)
+    for time in range(3):
+        for channel in range(2):
+            np.testing.assert_array_equal(
+                together[time, channel], regrid(fields[time, channel]), strict=True
+            )
+    there = np.isfinite(fields)
+    weights = regrid.rows @ there @ regrid.columns.T
+    sums = regrid.rows @ np.where(there, fields, 0.0) @ regrid.columns.T
+    expected = np.where(weights >= 0.5 - 1e-9, sums / np.maximum(weights, 1e-300), np.nan)
+    np.testing.assert_array_equal(together, expected)
