@@ -253,6 +253,7 @@ class Scan:
 def _same_bits(one: Float[np.ndarray, " cell"], other: Float[np.ndarray, " cell"]) -> bool:
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    bits = [each.view(np.dtype(f"i{each.itemsize}")) for each in (one, other)]
+    bits = np.dtype(f"i{one.itemsize}")
+    these, those = one.view(bits), other.view(bits)
     few = slice(None, None, max(1, one.size // _FEW))
-    return np.array_equal(bits[0][few], bits[1][few]) and np.array_equal(*bits)
+    return np.array_equal(these[few], those[few]) and np.array_equal(these, those)

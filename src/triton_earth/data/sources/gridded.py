@@ -226,9 +226,9 @@ class GriddedSource:
             native = fields
         for computed in self._computed:
             if computed.kind != ANOMALY and computed.variable.name in needed:
-                native[computed.variable.name] = compute(
-                    computed, native, self._onto.computing_grid
-                )
+                of = {name: native[name] for name in computed.of}
+                made = compute(computed, of, self._onto.computing_grid)
+                native[computed.variable.name] = made
         if self._onto.native is not None:
             wanted = {
                 *names,
@@ -244,8 +244,8 @@ class GriddedSource:
             )
             normal = self.climatology.at(self.times[times])
             for number, each in enumerate(self.anomalies):
-                (of,) = each.of
-                fields[each.variable.name] = fields[of] - normal[:, number]
+                (normally,) = each.of
+                fields[each.variable.name] = fields[normally] - normal[:, number]
         return {name: fields[name] for name in names}
 
     def find_holes(self, pieces: Iterable[slice]) -> dict[str, int]:
