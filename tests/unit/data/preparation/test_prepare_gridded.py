@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zarr
 
 from tests.builders import files_below
 from tests.crashes import Crash
@@ -19,6 +18,7 @@ from triton_earth.data.inspection.store_checks import inspect_store
 from triton_earth.data.preparation import pieces as module
 from triton_earth.data.preparation.gridded import prepare_gridded
 from triton_earth.data.sources.config import GriddedData
+from triton_earth.data.store import writer
 from triton_earth.data.store.training_store import TrainingStore, write_times
 
 ORIGIN = {"made": "in a test"}
@@ -161,15 +161,16 @@ def test_a_store_refuses_windows_longer_than_its_gaps(whole):
 
 def test_a_full_disk_is_one_line_and_the_rest_goes_on_later(files, whole, tmp_path, monkeypatch):
     out = tmp_path / "a.zarr"
-    original = zarr.Array.__setitem__
+    original = writer.write_plain_file
 
-    def full(self, where, fields):
-        if self.ndim == 5 and where[1].start == 14:
+    def full(path, fields, in_file):
+        if int(path.parts[-4]) * in_file == 14:
+            original(path, fields[: len(fields) // 2], in_file)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        original(self, where, fields)
+        return original(path, fields, in_file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(zarr.Array, "__setitem__", full)
+        patch.setattr(writer, "write_plain_file", full)
         with pytest.raises(UserError) as caught:
             prepared(files, out, memory_mb=SMALL)
     assert str(caught.value) == (
