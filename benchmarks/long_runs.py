@@ -1,24 +1,26 @@
 """Years of forecasts of trained models against the climate of their training data, and the skill of their first days.
 
-    python benchmarks/long_runs.py STORE RUN [RUN ...] [--json FILE] [--years 10] [--starts 12] [--long-starts 4]
+    python benchmarks/long_runs.py STORE RUN [RUN ...] [--json FILE] [--runs 365x12 3652x4] [--leads 1 3 5 10]
+        [--starts 12] [--members 8]
 
-For each run folder: anomaly correlation of the mean of eight members and of single members from starts of the test
-split; then runs of a year and of several years from there, beyond the end of the store, with forcings as
+For each run folder: anomaly correlation and error of the mean of the members, and of single members, from starts of the
+test split; then runs of so many steps from so many starts (STEPSxSTARTS), beyond the end of the store, with forcings as
 `forecast --forcings-beyond repeat` takes them. Scores are those of `evaluation/climate`: departures of the area mean
 from the season in windows of 30 days, variance over that expected in windows of 90 days, amplitude and delay of the
-annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill. Nothing here is
-used to choose a model.
+annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill; El Niño, eddies,
+the jet and energy where the variables are there (`run_series.py`). Nothing here is used to choose a model.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from run_series import series_of
 
 from triton_earth.core.state import State
 from triton_earth.data.store.training_store import TrainingStore
@@ -36,45 +38,66 @@ from triton_earth.rollout.row_forecaster import RowForecaster
 
 MEMBERS = 8
 DAYS = (1, 3, 5, 10)
+Start = tuple[int, int]
+"""Trajectory and time of the store that a run starts from."""
 
 
 def together(
-    model: Forecaster, store: TrainingStore, starts: list[int], steps: int, members: int = 1
+    model: Forecaster, store: TrainingStore, starts: list[Start], steps: int, members: int = 1
 ) -> Iterator[State]:
     """Yield the forecasts from some times of the store, all rows at once: faster, but for rounding alike."""
-    trajectories = [0] * len(starts)
+    trajectories, times = ([start[part] for start in starts] for part in (0, 1))
     ensemble = EnsembleConfig(members=members)
-    seeds = ensemble.noise_seeds(trajectories, starts)
+    seeds = ensemble.noise_seeds(trajectories, times)
     rows = RowForecaster(model, one_by_one=False, noise_seeds=seeds)
     inits = np.repeat(np.arange(len(starts)), members).tolist()
-    forcings = Forcings(model, store, trajectories, store.times[starts], steps, "repeat")
-    window = store.windows([0] * len(inits), [starts[init] for init in inits], 1)
+    forcings = Forcings(model, store, trajectories, store.times[times], steps, "repeat")
+    window = store.windows(
+        [trajectories[init] for init in inits],
+        [times[init] - model.history + 1 for init in inits],
+        model.history,
+    )
     yield from rollout(rows, window, forcings.states(inits, 0, "cpu"), steps)
 
 
-def evenly(store: TrainingStore, count: int, room: int) -> list[int]:
-    """Return starts in the test split, evenly spread, that leave some truth after each."""
-    (segment,) = store.segments("test")
-    return np.linspace(segment.start, segment.stop - 1 - room, count).round().astype(int).tolist()
+def evenly(store: TrainingStore, count: int, before: int, room: int) -> list[Start]:
+    """Return starts in the test split, evenly spread, that have some truth before each and some after."""
+    segments = store.segments("test")
+    each = -(-count // len(segments))
+    return [
+        (segment.trajectory, int(time))
+        for segment in segments
+        for time in np.linspace(segment.start + before, segment.stop - 1 - room, each).round()
+    ][:count]
 
 
 def skill(
-    model: Forecaster, store: TrainingStore, climate: TrainingClimate, starts: list[int]
+    model: Forecaster,
+    store: TrainingStore,
+    climate: TrainingClimate,
+    starts: list[Start],
+    leads: Sequence[int] = DAYS,
+    count: int = MEMBERS,
 ) -> dict[str, Any]:
-    """Return anomaly correlations at some leads, the mean over starts, and the spread of members over their error."""
+    """Return anomaly correlations at some leads, the mean over starts, and the spread of members over their error.
+
+    The root mean square error of the mean of the members is there too, over all starts.
+    """
     channels = store.variables.indices(climate.names)
     climatology, weights = climate.reference.climatology, store.grid.cell_area_weights
     found: dict[str, list] = {"mean": [], "member": [], "spread_over_error": []}
-    for start in starts:
+    valid = climate.reference.measures.weights > 0
+    for trajectory, start in starts:
         by_lead: dict[str, list] = {name: [] for name in found}
-        states = together(model, store, [start], max(DAYS), MEMBERS)
+        states = together(model, store, [(trajectory, start)], max(leads), count)
         for lead, state in enumerate(states, start=1):
-            if lead not in DAYS:
+            if lead not in leads:
                 continue
-            when = store.times[start + lead : start + lead + 1]
-            cycle = climatology.at(when)[0]
-            truth = store.read(0, slice(start + lead, start + lead + 1))[0, channels] - cycle
-            members = state.select(list(climate.names)).data[:, 0].numpy() - cycle
+            when = slice(start + lead, start + lead + 1)
+            cycle = climatology.at(store.times[when])[0]
+            truth = np.where(valid, store.read(trajectory, when)[0, channels] - cycle, 0)
+            members = state.select(list(climate.names)).data[:, 0].numpy()
+            members = np.where(valid, members - cycle, 0)
             mean = members.mean(axis=0)
 
             def correlation(field: np.ndarray, truth: np.ndarray = truth) -> np.ndarray:
@@ -85,7 +108,9 @@ def skill(
 
             by_lead["mean"].append(correlation(mean))
             by_lead["member"].append(np.mean([correlation(one) for one in members], axis=0))
-            spread = (weights * members.var(axis=0, ddof=1)).mean((-2, -1)) * (1 + 1 / MEMBERS)
+            spread = (weights * members.var(axis=0, ddof=min(1, count - 1))).mean((-2, -1)) * (
+                1 + 1 / count
+            )
             by_lead["spread_over_error"].append(
                 np.stack([spread, (weights * (mean - truth) ** 2).mean((-2, -1))])
             )
@@ -94,10 +119,14 @@ def skill(
     both = np.mean(found["spread_over_error"], axis=0)
     named = {name: np.mean(found[name], axis=0) for name in ("mean", "member")}
     named["spread_over_error"] = np.sqrt(both[:, 0] / both[:, 1])
+    named["error"] = np.sqrt(both[:, 1] / (weights * valid).mean((-2, -1)))
+    unit = "day" if isinstance(store.time_step, np.timedelta64) else "step"
     return {
         name: {
-            f"day {day}": dict(zip(climate.names, row.round(3).tolist(), strict=True))
-            for day, row in zip(DAYS, values, strict=True)
+            f"{unit} {lead}": {
+                one: float(f"{value:.3g}") for one, value in zip(climate.names, row, strict=True)
+            }
+            for lead, row in zip(leads, values, strict=True)
         }
         for name, values in named.items()
     }
@@ -107,16 +136,20 @@ def climate_of(
     model: Forecaster,
     store: TrainingStore,
     climate: TrainingClimate,
-    starts: list[int],
+    starts: list[Start],
     steps: int,
 ) -> dict[str, Any]:
-    """Return what runs of so many days look like beside the climate, the worst start beside the mean."""
+    """Return what runs of so many steps look like beside the climate, the worst start beside the mean."""
     names, reference = list(climate.names), climate.reference
-    setting = ClimateSetting.measured(store, climate, steps, starts)
+    setting = ClimateSetting.measured(store, climate, steps, [start for _, start in starts])
     records = ClimateRecords.empty(1, len(starts), setting)
+    series = series_of(store, names, reference.climatology)
     began, run = time.perf_counter(), reference.run(len(starts))
     for state in together(model, store, starts, steps):
-        run.add(state.valid_times[:, 0], state.select(names).data[:, 0].numpy())
+        times, fields = state.valid_times[:, 0], state.select(names).data[:, 0].numpy()
+        run.add(times, fields)
+        for one in series.values():
+            one.add(fields, times)
     records.put(0, np.arange(len(starts)), run, setting)
     columns = slice(BANDS, BANDS + reference.measures.bands)
     power = [
@@ -139,11 +172,11 @@ def climate_of(
     ratio = scores / floors
     skills = climate_skill(records.statistics, setting)[0]
     return {
-        "starts": [str(store.times[start])[:10] for start in starts],
-        "days": steps,
+        "starts": [f"{trajectory}: {str(store.times[start])[:10]}" for trajectory, start in starts],
+        "steps": steps,
         "finite": bool(np.isfinite(scores[:, STATISTICS.index("bias_map")]).all()),
         "seconds": round(seconds, 1),
-        "simulated_years_per_day": round(len(starts) * steps / 365.25 / (seconds / 86400)),
+        "steps_per_second": round(len(starts) * steps / seconds, 1),
         "departure_30_days": by_variable(departure),
         "largest_departure_30_days": by_variable(np.abs(departure).max(axis=1)),
         "trend_over_its_error": by_variable(np.stack([significance(one) for one in departure])),
@@ -168,6 +201,7 @@ def climate_of(
         "failures": {
             name: int(records.failures[0, :, place].sum()) for place, name in enumerate(FAILURES)
         },
+        "series": {name: one.beside(store, names) for name, one in series.items()},
     }
 
 
@@ -187,39 +221,43 @@ def significance(departure: np.ndarray) -> np.ndarray:
     return slope / np.sqrt(squares / free / (axis @ axis))
 
 
+def runs_of(text: str) -> tuple[int, int]:
+    """Return the steps and the starts that STEPSxSTARTS names."""
+    steps, starts = (int(part) for part in text.split("x"))
+    return steps, starts
+
+
 def main() -> None:
     """Measure every run, and write what was found after each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("store", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("models", nargs="+", help="run folders, or names of shipped models")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--years", type=int, default=10)
-    parser.add_argument("--starts", type=int, default=12)
-    parser.add_argument("--long-starts", type=int, default=4)
+    parser.add_argument("--runs", type=runs_of, nargs="*", default=[(365, 12), (3652, 4)])
+    parser.add_argument("--leads", type=int, nargs="*", default=list(DAYS))
+    parser.add_argument("--starts", type=int, default=12, help="of the errors at the leads")
+    parser.add_argument("--members", type=int, default=MEMBERS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     store = TrainingStore.open(arguments.store)
     results: dict[str, Any] = {}
-    for folder in arguments.runs:
+    for folder in arguments.models:
         model = load_forecaster(folder)
         climate = fit_training_climate(store, model.predicted.names)
         if climate is None:
             raise SystemExit(f"{arguments.store}: the training split is too short.")
-        found: dict[str, Any] = {}
-        results[folder.name] = found
-        if arguments.starts:
-            starts = evenly(store, arguments.starts, max(DAYS))
-            found["skill"] = skill(model, store, climate, starts)
-        for name, count, days in (
-            ("one year", arguments.starts, 365),
-            (f"{arguments.years} years", arguments.long_starts, round(365.25 * arguments.years)),
-        ):
-            if count and days:
-                found[name] = climate_of(model, store, climate, evenly(store, count, 0), days)
-            print(json.dumps({folder.name: {name: found.get(name)}}), flush=True)
+        found = results[Path(folder).name] = {}
+        before, leads = model.history - 1, arguments.leads
+        if leads:
+            starts = evenly(store, arguments.starts, before, max(leads))
+            found["skill"] = skill(model, store, climate, starts, leads, arguments.members)
+        for steps, count in arguments.runs:
+            starts = evenly(store, count, before, 0)
+            found[f"{steps} steps"] = climate_of(model, store, climate, starts, steps)
+            print(json.dumps({folder: found[f"{steps} steps"]}), flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 
