@@ -61,7 +61,8 @@ def measured_cost(recipe: Recipe, store: TrainingStore) -> Cost:
     total = StepCost(0.0, 0.0, 0.0)
     for stage, end in zip(config.stages, ends, strict=True):
         batch = config.batch_size // config.accumulate
-        step = measured_step(forecaster, config, batch, stage.longest) * config.accumulate
+        now = config.at(stage.from_step)
+        step = measured_step(forecaster, now, batch, stage.longest) * config.accumulate
         part = (end - stage.from_step) / config.steps
         total = total + step * (part * stage.mean / stage.longest)
     return Cost(forecaster.parameter_count, total.flops, total.cpu_seconds, total.seconds)

@@ -59,3 +59,24 @@ def test_the_cost_of_a_curriculum_lies_between_those_of_its_stages(waves):
     assert cost.parameters == 4 + 4 + 20 + 2 * (8 + 148) + 20 + 5
     assert cost.cpu_seconds > 0
     assert cost.wall_seconds > 0
+
+
+def test_the_cost_of_a_curriculum_counts_the_members_of_each_stage(weather):
+    overrides = [
+        "model.noise={channels: 1, scales: [1]}",
+        "model.network={name: resnet, width: 4, blocks: 1}",
+        "train.batch_size=2",
+        "train.steps=1000",
+    ]
+    alone = "{from_step: 0, horizon: 1, members: 1, loss: mse}"
+    together = "{from_step: %d, horizon: 1, members: 2, loss: crps}"
+
+    def flops(*stages):
+        recipe = load_recipe(
+            "turbulence_small", [*overrides, f"train.curriculum=[{', '.join(stages)}]"]
+        )
+        return measured_cost(recipe, weather).flops
+
+    one, two = flops(alone), flops(together % 0)
+    assert two == pytest.approx(2 * one, rel=0.01)
+    assert flops(alone, together % 750) == pytest.approx(0.75 * one + 0.25 * two)
