@@ -19,6 +19,8 @@ FEW = 12
 """Stretches below which shorter ones, half and a quarter as long, are looked at too."""
 FROZEN = 3
 """Training states that are held for ever."""
+SMALLEST = 0.01
+"""Least noise floor. What the truth conserves exactly, as the mean sea level of a basin, departs by rounding alone."""
 
 ByScore = dict[str, Float64[np.ndarray, " channel"]]
 
@@ -53,7 +55,7 @@ def measure_floor(
 
         n(ℓ) = n(m) √[(1/ℓ + 1/T) / (1/m + 1/(T − T_fold))]
 
-    where ℓ = m is the length of a window for scores that look at windows of the run.
+    where ℓ = m is the length of a window for scores that look at windows of the run. No floor is below `SMALLEST`.
 
     Args:
         store: Training store.
@@ -77,11 +79,14 @@ def measure_floor(
             advance()
     scores = [climate_scores(run, reference) for run, reference in runs]
     floor = {
-        name: _root_mean_square(
-            [
-                score[name][0] * _factor(name, steps, run, reference, climate.reference)
-                for score, (run, reference) in zip(scores, runs, strict=True)
-            ]
+        name: np.maximum(
+            SMALLEST,
+            _root_mean_square(
+                [
+                    score[name][0] * _factor(name, steps, run, reference, climate.reference)
+                    for score, (run, reference) in zip(scores, runs, strict=True)
+                ]
+            ),
         )
         for name in DEFINITIONS
     }

@@ -52,13 +52,18 @@ def weather(first: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return times, (season(times) + 2 * noise(count, seed)).astype(np.float32)
 
 
-def make_store(path: Path, years: int = 3) -> TrainingStore:
-    """A store of daily weather, all but the last hundred days for training."""
-    count = 365 * years + 120
-    splits = np.full((1, count), "train", dtype=object)
+def make_store(
+    path: Path,
+    years: int = 3,
+    times: np.ndarray | None = None,
+    fields: np.ndarray | None = None,
+) -> TrainingStore:
+    """A store of daily weather, or of what is given, all but the last hundred days for training."""
+    if times is None or fields is None:
+        times, fields = weather(0, 365 * years + 120, seed=1)
+    splits = np.full((1, len(times)), "train", dtype=object)
     splits[0, -120:-100] = ""
     splits[0, -100:] = "test"
-    times, fields = weather(0, count, seed=1)
     create_store(
         path,
         variables=VARIABLES,

@@ -12,7 +12,7 @@ from tests.unit.evaluation.climate.seasons_and_noise import (
 )
 
 from triton_earth.core.grid import LatLonGrid, PeriodicGrid
-from triton_earth.evaluation.climate.floor import measure_floor
+from triton_earth.evaluation.climate.floor import SMALLEST, measure_floor
 from triton_earth.evaluation.climate.measures import BANDS, CHANGE, MEAN, SQUARE, Measures
 from triton_earth.evaluation.climate.records import ClimateRecords, climate_skill
 from triton_earth.evaluation.climate.reference import fit_training_climate
@@ -93,6 +93,21 @@ def test_perfect_runs_are_at_the_floor_and_stable(climate, perfect):
         ratio = np.sqrt((values**2).mean(axis=0)) / climate[1].floor[name]
         assert ((ratio > 0.4) & (ratio < 2.0)).all(), (name, ratio)
     assert (skills(climate, perfect) > 0.9).all()
+
+
+def test_a_mean_that_the_truth_conserves_has_no_floor_of_rounding(tmp_path):
+    times, fields = weather(0, 3 * YEAR + 120, seed=1)
+    area = GRID.cell_area_weights / GRID.cell_area_weights.sum()
+    fields -= np.einsum("tcyx,yx->tc", fields, area)[..., None, None]
+    store = make_store(tmp_path / "store.zarr", times=times, fields=fields)
+    setting = ClimateSetting.measured(store, fit_training_climate(store, NAMES), YEAR, [0])
+    np.testing.assert_array_equal(setting.floor["global_mean"], SMALLEST)
+    assert (setting.floor["bias_map"] > SMALLEST).all()
+    # A held state has no mean either: the score cannot tell it from the truth, and does not count.
+    scores = np.zeros((1, len(DEFINITIONS), len(NAMES)))
+    off = scores.copy()
+    off[:, list(DEFINITIONS).index("global_mean")] = 1.0
+    assert climate_skill(scores, setting) == climate_skill(off, setting) == 1.0
 
 
 def test_statistics_of_the_climate_are_those_it_was_made_of(climate):
