@@ -7,6 +7,7 @@ from typing import Any
 import netCDF4
 import xarray as xr
 import zarr
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from triton_earth.core.errors import UserError, nearest
 
@@ -87,7 +88,8 @@ def netcdf_groups(file: Any) -> list[str]:
             yield from within(inner, at)
 
     if isinstance(file, str):
-        with netCDF4.Dataset(file) as outermost:
+        # The C library crashes when two threads are in it; xarray holds this lock whenever it reads.
+        with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(file) as outermost:
             return list(within(outermost, ""))
     import h5netcdf
 

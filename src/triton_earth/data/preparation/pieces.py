@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from triton_earth.data.sources.errors import UnsoundDataError
 from triton_earth.data.sources.gridded import GriddedSource
 from triton_earth.data.statistics.climatology import Climatology
 from triton_earth.data.store.writer import hash_digests, read_times, time_digests, write_times
+
+_READING = threading.Lock()
+"""Held while files are opened and read. The NetCDF library crashes when several threads of a Dask worker are in it."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,9 @@ def finish_piece(work: PieceWork, piece: Piece) -> Finished:
         digests = [] if there is None else time_digests(there)
         if hash_digests(digests) == piece.checksum:
             return Finished(digests, was_damaged=False)
-    source = work.source()
-    fields = source.read(piece.times)
+    with _READING:
+        source = work.source()
+        fields = source.read(piece.times)
     if work.data.holes == "mask":
         fields = np.where(work.valid, fields, np.float32(np.nan))
     require_mask(source, fields, work.valid, piece.times)
