@@ -1,10 +1,14 @@
 """Coastlines on maps in degrees."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from triton_earth.core.coastlines import Line, coastlines
 from triton_earth.core.wording import long_name
@@ -41,10 +45,13 @@ def coastlines_within(extent: Extent) -> list[Line]:
 
 def draw_coastlines(axes: Axes, extent: Extent) -> None:
     """Draw the coastlines of a map in degrees; the limits of the axes stay as they are."""
-    lines = LineCollection(
-        coastlines_within(extent), colors=COAST_COLOUR, linewidths=0.6, zorder=2.0
-    )
-    axes.add_collection(lines, autolim=False)
+    _draw_lines(axes, _coast(extent))
+
+
+@lru_cache(maxsize=16)
+def _coast(extent: Extent) -> Path:
+    """Return the coastlines of a map as one path."""
+    return _as_path(coastlines_within(extent))
 
 
 def draw_outline(axes: Axes, undefined: Bool[np.ndarray, "y x"], extent: Extent) -> None:
@@ -55,10 +62,30 @@ def draw_outline(axes: Axes, undefined: Bool[np.ndarray, "y x"], extent: Extent)
         undefined: The cells, south first.
         extent: Outer borders of the map.
     """
-    lines = LineCollection(
-        outline(undefined, extent), colors=COAST_COLOUR, linewidths=0.6, zorder=2.0
+    _draw_lines(axes, _as_path(outline(undefined, extent)))
+
+
+def _as_path(lines: Sequence[np.ndarray]) -> Path:
+    """Return lines as one path, which the renderer rids of points that nobody sees."""
+    if not lines:
+        return Path(np.empty((0, 2)))
+    codes = np.full(sum(map(len, lines)), Path.LINETO, dtype=Path.code_type)
+    codes[np.cumsum([0, *map(len, lines[:-1])])] = Path.MOVETO
+    return Path(np.concatenate(lines), codes)
+
+
+def _draw_lines(axes: Axes, path: Path) -> None:
+    axes.add_artist(
+        PathPatch(
+            path,
+            fill=False,
+            edgecolor=COAST_COLOUR,
+            linewidth=0.6,
+            joinstyle="round",
+            capstyle="butt",
+            zorder=2.0,
+        )
     )
-    axes.add_collection(lines, autolim=False)
 
 
 def outline(undefined: Bool[np.ndarray, "y x"], extent: Extent) -> list[Line]:

@@ -130,19 +130,22 @@ def curves_of(dataset: xr.Dataset, name: str, along: str, **where: object) -> di
         along: ``forecast`` or ``source``.
         where: What to select of other dimensions.
     """
-    curves = {}
-    for key in dataset[along].values:
-        chosen = {**where, along: key}
-        values = np.asarray(dataset[name].sel(chosen).values, dtype=np.float64)
-        curves[str(key)] = Curve(values, _bounds(dataset, name, chosen))
-    return curves
+    array = dataset[name].sel(where).transpose(along, ...)
+    values = np.asarray(array.values, dtype=np.float64)
+    bounds = _bounds(dataset, name, along, where)
+    return {
+        str(key): Curve(values[place], None if bounds is None else bounds[place])
+        for place, key in enumerate(dataset[along].values)
+    }
 
 
-def _bounds(dataset: xr.Dataset, name: str, where: dict[str, object]) -> np.ndarray | None:
+def _bounds(
+    dataset: xr.Dataset, name: str, along: str, where: dict[str, object]
+) -> np.ndarray | None:
     if f"{name}_interval" not in dataset:
         return None
     array = dataset[f"{name}_interval"].sel({**where, "bound": ["lower", "upper"]})
-    return np.asarray(array.transpose(..., "bound").values, dtype=np.float64)
+    return np.asarray(array.transpose(along, ..., "bound").values, dtype=np.float64)
 
 
 def scale_axis(axis: Axis, scale: xr.DataArray) -> None:

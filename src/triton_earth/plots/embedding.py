@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from triton_earth.plots.light_axes import lighten
+from triton_earth.plots.light.furniture import lighten
 from triton_earth.plots.style import style
 
 DPI = 130

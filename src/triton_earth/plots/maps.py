@@ -6,7 +6,7 @@ from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from triton_earth.core.wording import axis_title, long_name, shortened
 from triton_earth.plots.coastlines import draw_coastlines, draw_outline, extent_of, is_geographic
@@ -64,7 +64,9 @@ def draw_map(
     elif is_geographic(field):
         draw_coastlines(axes, extent)
     axes.grid(visible=False)
-    axes.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[])
+    axes.set(xlim=extent[:2], ylim=extent[2:])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(NullLocator())
     axes.spines[:].set_visible(True)
 
 

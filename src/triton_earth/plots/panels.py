@@ -8,11 +8,11 @@ from itertools import groupby
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import shortened, units_of, variable_title, with_units
 from triton_earth.plots.colour_range import ColourRange, error_range, field_range
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.maps import colour_bar, draw_map, height_for_width, label_axes, widest
 from triton_earth.plots.style import style
 
@@ -102,10 +102,8 @@ def state_panels(example: xr.Dataset, variables: Sequence[str]) -> Figure:
     column = min(2.15, widest(example["truth"]))
     height = max(column * height_for_width(example["truth"]), 0.7)
     with style():
-        figure = Figure(
-            figsize=(4 * (column + 0.45), len(variables) * (height + 0.12) + 0.5),
-            layout=ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.05),
-        )
+        size = (4 * (column + 0.45), len(variables) * (height + 0.12) + 0.5)
+        figure = LightFigure(size, gaps=(0.04, 0.05))
         grid = figure.subplots(len(variables), 4, squeeze=False)
         for line, variable in zip(grid, variables, strict=True):
             chosen = example.sel(variable=variable)
@@ -195,10 +193,8 @@ def _draw_with_axes(
     column = min((_WIDTH - _MARGINS) / len(shown), 3.0, widest(truth))
     height = max(column * height_for_width(truth), 1.2)
     with style():
-        figure = Figure(
-            figsize=(column * len(shown) + _MARGINS, len(rows) * height + 0.6),
-            layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06),
-        )
+        size = (column * len(shown) + _MARGINS, len(rows) * height + 0.6)
+        figure = LightFigure(size, gaps=(0.1, 0.06))
         grid = figure.subplots(len(rows), len(shown), squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes, index in zip(line, shown, strict=True):

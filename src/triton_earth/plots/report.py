@@ -1,6 +1,8 @@
 """The report: scores and one example forecast as a single HTML page that explains itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
@@ -89,9 +91,35 @@ def write_report(
         UserError: if `scores` holds no score, `example` lacks a field, or the folder cannot be written.
     """
     _require(scores, example)
+    with _pictures_alone_are_garbage():
+        return _write(scores, example, path, title, about_rollout, others or {}, more)
+
+
+@contextmanager
+def _pictures_alone_are_garbage() -> Iterator[None]:
+    """Keep Python's searches for garbage, which pictures make many of, from what was there before them."""
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _write(
+    scores: xr.Dataset,
+    example: xr.Dataset,
+    path: Path,
+    title: str,
+    about_rollout: Sequence[Section],
+    others: Mapping[str, xr.Dataset],
+    more: Sequence[SectionsOf],
+) -> Path:
     variables = variable_names(scores)
     names = models(scores)
-    examples = {names[0]: example, **(others or {})}
+    examples = {names[0]: example, **others}
     sections = [
         *headline_sections(scores, examples),
         *verdict_sections(scores, examples),

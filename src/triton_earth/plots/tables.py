@@ -72,28 +72,43 @@ def lead_table(scores: xr.Dataset, columns: Sequence[Column]) -> Markup:
     """
     leads = lead_times(scores["lead_time"])
     forecasts = [str(name) for name in scores["forecast"].values]
+    entries = [_Entries.of(scores, column) for column in columns]
     rows = []
     for index in leads.chosen():
         lead, _, length = leads.title(index).partition(" · ")
         step = Cell(lead, length, "", "rowgroup", len(forecasts))
         for order, forecast in enumerate(forecasts):
-            cells = [_cell(scores, column, forecast, index) for column in columns]
+            cells = [
+                _cell(column, entry, order, forecast, index)
+                for column, entry in zip(columns, entries, strict=True)
+            ]
             rows.append([*([step] if order == 0 else []), Cell(forecast, scope="row"), *cells])
     return table("scores", ["Lead", "Forecast", *(column.heading for column in columns)], rows)
 
 
-def _cell(scores: xr.Dataset, column: Column, forecast: str, index: int) -> Cell:
-    name, where = column.score, {**column.where, "forecast": forecast}
-    value = number(float(scores[name].sel(where).isel(lead_time=index)))
+@dataclass(frozen=True)
+class _Entries:
+    """What stands in a column: values (forecast, lead_time), and intervals (forecast, lead_time, bound) or None."""
+
+    values: np.ndarray
+    bounds: np.ndarray | None
+
+    @classmethod
+    def of(cls, scores: xr.Dataset, column: Column) -> "_Entries":
+        order = ("forecast", "lead_time")
+        values = scores[column.score].sel(column.where).transpose(*order).values
+        if f"{column.score}_interval" not in scores:
+            return cls(values, None)
+        chosen = {**column.where, "bound": ["lower", "upper"]}
+        bounds = scores[f"{column.score}_interval"].sel(chosen).transpose(*order, "bound")
+        return cls(values, np.asarray(bounds.values, dtype=np.float64))
+
+
+def _cell(column: Column, entries: _Entries, order: int, forecast: str, index: int) -> Cell:
+    value = number(float(entries.values[order, index]))
     words = ""
-    if f"{name}_interval" in scores:
-        bounds = (
-            scores[f"{name}_interval"]
-            .sel(where)
-            .isel(lead_time=index)
-            .sel(bound=["lower", "upper"])
-        )
-        lower, upper = np.asarray(bounds.values, dtype=np.float64)
+    if entries.bounds is not None:
+        lower, upper = entries.bounds[order, index]
         words = interval(float(lower), float(upper))
     sign, kind = ("", "") if column.mark is None else column.mark(forecast, index)
     return Cell(f"{sign} {value}".lstrip(), words, kind)

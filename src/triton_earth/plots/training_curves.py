@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from triton_earth.core.wording import shortened
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.style import looks, style
 
 _COLUMNS = 3
@@ -35,7 +36,7 @@ def log_curves(logs: xr.Dataset) -> Figure:
             expected_bound), what other runs of the recipe gave is drawn in grey, from the lowest to the highest.
     """
     with style():
-        figure = Figure(figsize=(10.4, 5.2), layout="constrained")
+        figure = LightFigure((10.4, 5.2))
         panels = figure.subplots(2, _COLUMNS).ravel()
         for axes, (name, (title, logarithmic)) in zip(panels, _PANELS.items(), strict=False):
             curves = {"model": logs[name]}
@@ -127,7 +128,7 @@ def _panels(
     """Draw one panel for each variable, one line for each value of a coordinate; zero in the middle where signed."""
     rows = -(-(len(variables) + 1) // _COLUMNS)
     with style():
-        figure = Figure(figsize=(10.4, 2.75 * rows), layout="constrained")
+        figure = LightFigure((10.4, 2.75 * rows))
         panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
         for axes, variable in zip(panels, variables, strict=False):
             curves = {

@@ -1,4 +1,5 @@
 import base64
+import gc
 import io
 import json
 import re
@@ -92,6 +93,11 @@ def test_every_picture_decodes_and_is_described(ordinary):
             with Image.open(io.BytesIO(raw)) as picture:
                 picture.load()
     assert kinds == ["webp", "png", "png", "svg+xml", "svg+xml", "svg+xml", "svg+xml"]
+
+
+def test_what_was_there_before_is_searched_for_garbage_again(ordinary):
+    """Pictures alone are searched while the page is made; nothing stays frozen after that."""
+    assert gc.get_freeze_count() == 0
 
 
 def test_says_what_it_must(ordinary):

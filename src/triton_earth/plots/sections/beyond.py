@@ -19,6 +19,7 @@ from triton_earth.core.wording import (
 )
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
 from triton_earth.plots.sections.long_runs import rates_table
 from triton_earth.plots.style import TRUTH_COLOUR, looks, style
@@ -66,7 +67,7 @@ def beyond_curves(scores: xr.Dataset, variable: str) -> Figure:
     names = [name for name in BEYOND if name in scores]
     leads = lead_times(scores["beyond_lead_time"])
     with style():
-        figure = Figure(figsize=(10.4, 5.6), layout="constrained")
+        figure = LightFigure((10.4, 5.6))
         panels = figure.subplots(2, 2).ravel()
         for axes, name in zip(panels, names, strict=False):
             curves = curves_of(scores, name, "model", variable=variable)

@@ -17,6 +17,7 @@ from triton_earth.core.wording import (
     variable_words,
 )
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import (
     MOST_VARIABLES,
     Cell,
@@ -110,7 +111,7 @@ def climate_curves(scores: xr.Dataset, variable: str) -> Figure:
         ("climate_variance_ratio", "climate_quarter", 1.0),
     )
     with style():
-        figure = Figure(figsize=(10.4, 3.2), layout="constrained")
+        figure = LightFigure((10.4, 3.2))
         for axes, (name, window, middle) in zip(figure.subplots(1, 2), panels, strict=True):
             steps = chosen[window].values.astype(float)
             models = [str(model) for model in chosen["model"].values]

@@ -17,6 +17,7 @@ from triton_earth.core.wording import (
 )
 from triton_earth.plots.drawing import Curve, draw_curve
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, shading, together
 from triton_earth.plots.style import Look, style
 
@@ -65,7 +66,7 @@ def ensemble_figure(scores: xr.Dataset, variable: str) -> Figure:
     leads = lead_times(scores["lead_time"])
     shown = leads.chosen()
     with style():
-        figure = Figure(figsize=(10.4, 5.2), layout="constrained")
+        figure = LightFigure((10.4, 5.2))
         upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
         one, two = upper.subplots(1, 2)
         for name, look in _LOOKS.items():

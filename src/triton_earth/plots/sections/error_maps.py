@@ -19,6 +19,7 @@ from triton_earth.core.wording import (
 from triton_earth.plots.colour_range import ColourRange, error_range
 from triton_earth.plots.drawing import Curve, draw_curve
 from triton_earth.plots.embedding import png_uri, svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import MOST_VARIABLES, Picture, Section, left_out, together
 from triton_earth.plots.panels import MapRow, draw_rows
 from triton_earth.plots.sections.scores import error_limits
@@ -128,7 +129,7 @@ def errors_by_start(scores: xr.Dataset, variable: str) -> Figure:
     dates = matplotlib.dates.date2num(scores["init_time"].values[order]).astype(np.float64)
     names = [str(name) for name in array["forecast"].values]
     with style():
-        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+        figure = LightFigure((10.4, 2.9))
         panels = figure.subplots(1, len(leads.values), squeeze=False)[0]
         for index, axes in enumerate(panels):
             curves = {

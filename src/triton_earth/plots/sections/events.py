@@ -22,6 +22,7 @@ from triton_earth.core.wording import (
 from triton_earth.physics.sphere import EARTH_RADIUS
 from triton_earth.plots.drawing import curves_of, draw_curve
 from triton_earth.plots.embedding import png_uri, svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import Cell, Picture, Section, paragraph, shading, table, together
 from triton_earth.plots.panels import state_and_forecast_panels
 from triton_earth.plots.style import looks, style
@@ -139,7 +140,7 @@ def score_grid(scores: xr.Dataset, names: Sequence[str], columns: int = 2) -> Fi
     leads = lead_times(scores["lead_time"])
     rows = -(-len(names) // columns)
     with style():
-        figure = Figure(figsize=(10.4, 2.6 * rows), layout="constrained")
+        figure = LightFigure((10.4, 2.6 * rows))
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, name in zip(panels, names, strict=False):
             along = str(scores[name].dims[0])

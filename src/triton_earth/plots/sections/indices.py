@@ -12,6 +12,7 @@ from triton_earth.core.lead_times import lead_times
 from triton_earth.core.wording import interval, is_baseline, number, pretty_units, with_units
 from triton_earth.plots.drawing import curves_of
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import (
     Cell,
     Picture,
@@ -120,7 +121,7 @@ def index_plume(scores: xr.Dataset, name: str) -> Figure:
         known = true[(valid == times[place]) & np.isfinite(true)]
         of_times[place] = known[0] if known.size else np.nan
     with style():
-        figure = Figure(figsize=(10.4, 3.0), layout="constrained")
+        figure = LightFigure((10.4, 3.0))
         axes = figure.subplots()
         axes.plot(times, of_times, color=TRUTH_COLOUR, linewidth=1.6, label="truth", zorder=3)
         for model, look in looks(models).items():

@@ -22,6 +22,7 @@ from triton_earth.core.wording import (
 )
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import (
     MOST_VARIABLES,
     Cell,
@@ -82,7 +83,7 @@ def long_run_curves(scores: xr.Dataset, variable: str) -> Figure:
     leads = lead_times(scores["lead_time"])
     deviation = _deviation(scores, variable)
     with style():
-        figure = Figure(figsize=(10.4, 5.6), layout="constrained")
+        figure = LightFigure((10.4, 5.6))
         panels = figure.subplots(2, 2).ravel()
         for axes, name in zip(panels, names, strict=False):
             curves = curves_of(scores, name, "source", variable=variable)

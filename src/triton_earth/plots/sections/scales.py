@@ -34,6 +34,7 @@ from triton_earth.evaluation.spectra.names import (
 from triton_earth.evaluation.verdict.comparison import models
 from triton_earth.plots.drawing import curves_of, draw_curve, edges, ratio_bar, scale_axis
 from triton_earth.plots.embedding import png_uri, svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import (
     MOST_VARIABLES,
     Picture,
@@ -63,7 +64,7 @@ def scale_maps(ratio: xr.DataArray, error: xr.DataArray) -> Figure:
     lead = str(ratio.dims[0])
     leads = lead_times(ratio[lead])
     with style():
-        figure = Figure(figsize=(10.4, 3.4), layout="constrained")
+        figure = LightFigure((10.4, 3.4))
         panels = figure.subplots(1, 2)
         _heat(panels[0], ratio, np.log2(_positive(ratio)), error_colours(), Normalize(-3, 3))
         panels[0].set_title("Spectrum of forecast / truth")
@@ -91,7 +92,7 @@ def scale_curves(scores: xr.Dataset, names: SpectrumNames, largest: float) -> Fi
     """
     leads = lead_times(scores[str(scores[names.decorrelation].dims[-1])])
     with style():
-        figure = Figure(figsize=(10.4, 3.2), layout="constrained")
+        figure = LightFigure((10.4, 3.2))
         panels = figure.subplots(1, 2)
         for axes, name in zip(panels, (names.decorrelation, names.effective), strict=True):
             score, curves = scores[name], curves_of(scores, name, "forecast")

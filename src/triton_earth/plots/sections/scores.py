@@ -25,6 +25,7 @@ from triton_earth.evaluation.verdict.comparison import beyond_chance, models, re
 from triton_earth.evaluation.verdict.predictability import is_relative
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import (
     CROSS,
     MOST_VARIABLES,
@@ -123,7 +124,7 @@ def curve_panels(count: int, draw: Callable[[Axes, int], None]) -> Figure:
     rows = -(-count // _COLUMNS)
     full = count % _COLUMNS == 0
     with style():
-        figure = Figure(figsize=(10.4, 2.75 * rows + 0.4 * full), layout="constrained")
+        figure = LightFigure((10.4, 2.75 * rows + 0.4 * full))
         panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
         for number, axes in enumerate(panels[:count]):
             draw(axes, number)
@@ -243,7 +244,7 @@ def scorecard(scores: xr.Dataset, reference: str) -> Figure:
     leads = lead_times(scores["lead_time"])
     with style():
         height = 0.7 + len(variables) * (0.32 * len(others) + 0.55)
-        figure = Figure(figsize=(10.4, height), layout="constrained")
+        figure = LightFigure((10.4, height))
         panels = figure.subplots(len(variables), 1, sharex=True, squeeze=False)[:, 0]
         for axes, variable in zip(panels, variables, strict=True):
             own = {"variable": variable, "forecast": others}

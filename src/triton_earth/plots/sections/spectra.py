@@ -16,6 +16,7 @@ from triton_earth.core.wording import (
 )
 from triton_earth.evaluation.spectra.names import SpectrumNames
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, scale_axis
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.style import looks, style
 
 _DECADES = 8.0
@@ -43,7 +44,7 @@ def spectra(
     shown = leads.chosen(steps)
     limits = _limits(spectrum.isel({lead: shown}))
     with style():
-        figure = Figure(figsize=(10.4, 3.4), layout="constrained")
+        figure = LightFigure((10.4, 3.4))
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axes, index in zip(panels, shown, strict=True):
             bounds = None if interval is None else interval.isel({lead: index})
@@ -68,7 +69,7 @@ def final_spectrum(scores: xr.Dataset, family: SpectrumNames) -> Figure:
     last = scores.isel({family.lead: -1})
     spectrum, scale = last[family.spectrum], last[family.scale]
     with style():
-        figure = Figure(figsize=(10.4, 4.4), layout="constrained")
+        figure = LightFigure((10.4, 4.4))
         left, right = figure.subplots(1, 2)
         _draw_lead(left, spectrum, _limits(spectrum), last.get(f"{family.spectrum}_interval"))
         where = leads.title(-1) if family.lead == "lead_time" else leads.at(-1)

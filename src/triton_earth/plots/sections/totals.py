@@ -10,6 +10,7 @@ from triton_earth.core.lead_times import LeadTimes, lead_times
 from triton_earth.core.wording import axis_title, shortened
 from triton_earth.plots.drawing import curves_of, draw_curve, readable_top
 from triton_earth.plots.embedding import svg_uri
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.page import CROSS, Picture, Section, shading
 from triton_earth.plots.style import looks, style
 
@@ -51,7 +52,7 @@ def budgets(scores: xr.Dataset) -> Figure:
         )
     leads = lead_times(scores["lead_time"])
     with style():
-        figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+        figure = LightFigure((10.4, 2.9))
         panels = figure.subplots(1, max(len(names), 2), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=False):
             _draw_total(axes, scores, name, leads)

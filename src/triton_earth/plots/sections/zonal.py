@@ -16,6 +16,7 @@ from triton_earth.core.wording import (
     with_units,
 )
 from triton_earth.plots.drawing import Curve, curves_of, draw_curve, edges, ratio_bar, scale_axis
+from triton_earth.plots.light.figure import LightFigure
 from triton_earth.plots.style import error_colours, looks, style
 
 _COLUMNS = 3
@@ -48,7 +49,7 @@ def zonal_spectra(scores: xr.Dataset, variable: str) -> Figure:
     rows = max(-(-len(bands) // _COLUMNS), 1)
     sources = [str(source) for source in array["source"].values]
     with style():
-        figure = Figure(figsize=(10.4, 2.7 * rows), layout="constrained")
+        figure = LightFigure((10.4, 2.7 * rows))
         panels = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).ravel()
         for axes, band in zip(panels, bands, strict=False):
             axes.set_xscale("log")
@@ -102,7 +103,7 @@ def zonal_maps(scores: xr.Dataset, variable: str, forecast: str) -> Figure:
     leads = lead_times(scores["zonal_lead_time"])
     rows = max(-(-len(shown) // _COLUMNS), 1)
     with style():
-        figure = Figure(figsize=(10.4, 2.5 * rows), layout="constrained")
+        figure = LightFigure((10.4, 2.5 * rows))
         grid = figure.subplots(rows, _COLUMNS, squeeze=False)
         panels = grid.ravel()
         for axes, band in zip(panels, shown, strict=False):

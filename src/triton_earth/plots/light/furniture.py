@@ -1,8 +1,7 @@
 """Ticks, grid and labels of finished axes as a few plain artists, which are drawn in a fraction of the time.
 
 matplotlib keeps five artists for each tick and measures all of them several times for every layout. A picture of a page
-is drawn once and never changes: its grid is one artist, its tick marks are one, and of the labels only those at the
-ends and the widest take part in the layout.
+is drawn once and never changes: its grid is one artist, its tick marks are one, and so are its labels.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Bbox, ScaledTranslation
+
+from triton_earth.plots.light.labels import Labels
 
 _ROUGH: dict[str, Any] = {
     "left": 0.06,
@@ -89,12 +90,7 @@ def _furnish(axes: Axes, axis: XAxis | YAxis, renderer: RendererBase) -> None:
             marks.update_from(mark)
             _add(axes, marks)
         if label.get_visible():
-            texts = [
-                _text(axes, label, *_ordered(axis, place, float(number)), text)
-                for place, text in zip(places, words, strict=True)
-                if text
-            ]
-            reach[number] = _reach(axes, axis, texts, number, renderer)
+            reach[number] = _label_ticks(axes, axis, label, number, places, words, renderer)
     _draw_label(axes, axis, reach)
     _draw_offset(axes, axis)
 
@@ -149,21 +145,45 @@ def _text(axes: Axes, model: Text, x: float, y: float, words: str) -> Text:
     return text
 
 
-def _reach(
-    axes: Axes, axis: XAxis | YAxis, texts: Sequence[Text], side: int, renderer: RendererBase
+def _label_ticks(
+    axes: Axes,
+    axis: XAxis | YAxis,
+    model: Text,
+    side: int,
+    places: Float64[np.ndarray, " tick"],
+    words: Sequence[str],
+    renderer: RendererBase,
 ) -> float:
-    """Let the labels that stick out furthest take part in the layout, and return how many points that is."""
+    """Add the labels of the ticks on one side, and return by how many points they stick out."""
+    shown = [place for place, text in zip(places.tolist(), words, strict=True) if text]
+    texts = [text for text in words if text]
     if not texts:
         return 0.0
-    widest = max(texts, key=lambda text: len(text.get_text()))
-    for text in {texts[0], texts[-1], widest}:
-        text.set_in_layout(True)
-    box, frame = widest.get_window_extent(renderer), axes.bbox
+    beside = [float(side)] * len(shown)
+    if _is_plain(model, texts):
+        where = np.array(_ordered(axis, shown, beside)).T
+        labels: list[Artist] = [Labels(where, texts, model)]
+        _add(axes, labels[0], in_layout=True)
+    else:
+        labels = [
+            _text(axes, model, *_ordered(axis, place, float(side)), text)
+            for place, text in zip(shown, texts, strict=True)
+        ]
+        for label in labels:
+            label.set_in_layout(True)
+    box = Bbox.union([label.get_window_extent(renderer) for label in labels])
+    frame = axes.bbox
     if isinstance(axis, XAxis):
         pixels = frame.y0 - box.y0 if side == 0 else box.y1 - frame.y1
     else:
         pixels = frame.x0 - box.x0 if side == 0 else box.x1 - frame.x1
     return max(0.0, float(pixels)) * 72 / axes.figure.dpi
+
+
+def _is_plain(model: Text, texts: Sequence[str]) -> bool:
+    """Return whether labels are level, of one line, and no formulas."""
+    formulas = model.get_parse_math() and any("$" in text for text in texts)
+    return not (model.get_rotation() or formulas or any("\n" in text for text in texts))
 
 
 def _draw_label(axes: Axes, axis: XAxis | YAxis, reach: Sequence[float]) -> None:
@@ -174,7 +194,13 @@ def _draw_label(axes: Axes, axis: XAxis | YAxis, reach: Sequence[float]) -> None
     second = axis.get_label_position() in ("top", "right")
     points = (reach[second] + axis.labelpad) * (1 if second else -1) / 72
     where = axis.label.get_position()[0 if isinstance(axis, XAxis) else 1]
-    text = _text(axes, axis.label, *_ordered(axis, where, float(second)), words)
+    place = _ordered(axis, where, float(second))
+    text: Artist
+    if _is_plain(axis.label, [words]):
+        text = Labels(np.array([place]), [words], axis.label)
+        _add(axes, text)
+    else:
+        text = _text(axes, axis.label, *place, words)
     beside = ScaledTranslation(*_ordered(axis, 0.0, points), axes.figure.dpi_scale_trans)
     text.set_transform(axes.transAxes + beside)
     text.set_in_layout(True)

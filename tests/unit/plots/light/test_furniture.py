@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from triton_earth.plots.embedding import png_uri, svg_uri
-from triton_earth.plots.light_axes import lighten
+from triton_earth.plots.light.furniture import lighten
+from triton_earth.plots.light.labels import Labels
 from triton_earth.plots.style import style
 
 
@@ -25,7 +26,11 @@ def two_panels() -> Figure:
 
 
 def texts(axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
+    """Return the labels of the ticks, and all other texts."""
+    labels = [one for one in axes.get_children() if isinstance(one, Labels)]
+    return [words for one in labels for words in one.words] + [
+        text.get_text() for text in axes.texts
+    ]
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -83,6 +88,18 @@ def test_minor_ticks_and_round_axes_stay_as_they_are():
         assert not first.xaxis.get_visible()
         assert first.yaxis.get_visible()
         assert figure.axes[1].xaxis.get_visible()
+
+
+def test_labels_that_are_turned_or_of_two_lines_stay_texts():
+    figure = two_panels()
+    first, second = figure.axes
+    first.set_xticks([0, 10], ["one\nline", "two"])
+    first.tick_params(axis="y", labelrotation=90)
+    lighten(figure)
+    as_one = [one.words for one in first.get_children() if isinstance(one, Labels)]
+    assert as_one == [("lead time (days)",)]
+    assert {"one\nline", "two"} <= {text.get_text() for text in first.texts}
+    assert len([one for one in second.get_children() if isinstance(one, Labels)]) == 3
 
 
 def test_figures_of_others_without_a_layout_are_drawn_too():
