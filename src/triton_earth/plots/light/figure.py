@@ -11,8 +11,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.spines import Spine
 from matplotlib.transforms import Bbox
 
-from triton_earth.plots.light.labels import Renderer
-
 _TICKS = ("majorTicks", "minorTicks")
 """Where an axis keeps its ticks; matplotlib makes a first one when it looks there."""
 
@@ -77,7 +75,7 @@ class LightAxes(Axes):
             self._kept = None
 
     def get_tightbbox(
-        self, renderer: Renderer | None = None, *, for_layout_only: bool = False, **kwargs: Any
+        self, renderer: Any = None, *, for_layout_only: bool = False, **kwargs: Any
     ) -> Bbox | None:
         """Return the rectangle around the axes and what stands around them, in pixels.
 
@@ -138,7 +136,7 @@ class LightFigure(Figure):
             size: Width and height in inches.
             gaps: Inches around axes, from side to side and from top to bottom; None: as matplotlib has them.
         """
-        padding = {} if gaps is None else {"w_pad": gaps[0], "h_pad": gaps[1]}
+        padding: dict[str, Any] = {} if gaps is None else {"w_pad": gaps[0], "h_pad": gaps[1]}
         super().__init__(figsize=size, layout=LightLayout(**padding))
 
     def add_axes(self, *args: Any, **kwargs: Any) -> Axes:

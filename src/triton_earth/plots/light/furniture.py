@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from triton_earth.plots.light.labels import Labels
+from triton_earth.plots.light.looks import Look, look_of
 
 _ROUGH: dict[str, Any] = {
     "left": 0.06,
@@ -79,18 +80,18 @@ def _size(axes: Axes, figure: Figure) -> None:
 def _furnish(axes: Axes, axis: XAxis | YAxis, renderer: RendererBase) -> None:
     """Add what an axis that is not visible any more would draw."""
     places, words = _ticks(axis)
-    model = axis.get_major_ticks(1)[0]
-    _draw_grid(axes, axis, places, model.gridline)
+    look = look_of(axis)
+    _draw_grid(axes, axis, places, look)
     reach = [0.0, 0.0]
-    sides = ((model.tick1line, model.label1), (model.tick2line, model.label2))
-    for number, (mark, label) in enumerate(sides):
-        beside = np.full(len(places), float(number))
-        if mark.get_visible() and len(places):
+    for side in (0, 1):
+        beside = np.full(len(places), float(side))
+        if look.marks[side].get_visible() and len(places):
             marks = Line2D(*_ordered(axis, places, beside))
-            marks.update_from(mark)
+            marks.update_from(look.marks[side])
+            marks.set_transform(look.along_marks[side])
             _add(axes, marks)
-        if label.get_visible():
-            reach[number] = _label_ticks(axes, axis, label, number, places, words, renderer)
+        if look.labels[side].get_visible():
+            reach[side] = _label_ticks(axes, axis, look, side, places, words, renderer)
     _draw_label(axes, axis, reach)
     _draw_offset(axes, axis)
 
@@ -112,16 +113,17 @@ def _ordered(axis: XAxis | YAxis, along: Value, across: Value) -> tuple[Value, V
     return (along, across) if isinstance(axis, XAxis) else (across, along)
 
 
-def _add(axes: Axes, artist: Artist, *, in_layout: bool = False) -> None:
+def _add(axes: Axes, artist: Artist) -> None:
     artist.set_zorder(_BELOW)
-    artist.set_in_layout(in_layout)
+    artist.set_in_layout(False)
     axes.add_artist(artist)
     artist.set_clip_on(False)
 
 
 def _draw_grid(
-    axes: Axes, axis: XAxis | YAxis, places: Float64[np.ndarray, " tick"], model: Line2D
+    axes: Axes, axis: XAxis | YAxis, places: Float64[np.ndarray, " tick"], look: Look
 ) -> None:
+    model = look.grid
     if not (model.get_visible() and len(places)):
         return
     along = np.repeat(places[:, None], 2, axis=1)
@@ -132,7 +134,7 @@ def _draw_grid(
         linewidths=model.get_linewidth(),
         linestyles=model.get_linestyle(),
         alpha=model.get_alpha(),
-        transform=model.get_transform(),
+        transform=look.along_grid,
     )
     _add(axes, lines)
 
@@ -148,13 +150,14 @@ def _text(axes: Axes, model: Text, x: float, y: float, words: str) -> Text:
 def _label_ticks(
     axes: Axes,
     axis: XAxis | YAxis,
-    model: Text,
+    look: Look,
     side: int,
     places: Float64[np.ndarray, " tick"],
     words: Sequence[str],
     renderer: RendererBase,
 ) -> float:
     """Add the labels of the ticks on one side, and return by how many points they stick out."""
+    model = look.labels[side]
     shown = [place for place, text in zip(places.tolist(), words, strict=True) if text]
     texts = [text for text in words if text]
     if not texts:
@@ -163,14 +166,15 @@ def _label_ticks(
     if _is_plain(model, texts):
         where = np.array(_ordered(axis, shown, beside)).T
         labels: list[Artist] = [Labels(where, texts, model)]
-        _add(axes, labels[0], in_layout=True)
+        _add(axes, labels[0])
     else:
         labels = [
             _text(axes, model, *_ordered(axis, place, float(side)), text)
             for place, text in zip(shown, texts, strict=True)
         ]
-        for label in labels:
-            label.set_in_layout(True)
+    for label in labels:
+        label.set_transform(look.along_labels[side])
+        label.set_in_layout(True)
     box = Bbox.union([label.get_window_extent(renderer) for label in labels])
     frame = axes.bbox
     if isinstance(axis, XAxis):

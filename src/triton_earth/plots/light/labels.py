@@ -116,7 +116,10 @@ class Labels(Artist):
         self, renderer: Renderer
     ) -> tuple[Float64[np.ndarray, "label 2"], Float64[np.ndarray, "label 5"]]:
         """Return the anchors in pixels, and the boxes about them."""
-        sharp, dpi = renderer.option_scale_image(), float(self.get_figure(root=True).dpi)
+        figure = self.get_figure(root=True)
+        if figure is None:
+            raise TypeError("expected labels of a figure, which knows its pixels; found none.")
+        sharp, dpi = renderer.option_scale_image(), float(figure.dpi)
         boxes = [box(words, self._font, self._sides, dpi, sharp) for words in self.words]
         return self.get_transform().transform(self._places), np.array(boxes)
 
@@ -165,9 +168,10 @@ def _letters(words: str, font: FontProperties) -> tuple[tuple[str, Float64[np.nd
 
     A text whose letters change beside one another is returned as one.
     """
-    whole, letters, begin = _outline(words, font).vertices, [], 0
+    whole, begin = np.asarray(_outline(words, font).vertices), 0
+    letters: list[tuple[str, Float64[np.ndarray, "2"]]] = []
     for letter in words:
-        alone = _outline(letter, font).vertices
+        alone = np.asarray(_outline(letter, font).vertices)
         part = whole[begin : begin + len(alone)]
         begin += len(alone)
         if not len(alone):

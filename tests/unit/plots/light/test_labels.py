@@ -102,7 +102,9 @@ def test_outlines_stand_where_matplotlib_puts_letters():
     np.testing.assert_allclose(np.array(found, float), np.array(expected, float), atol=2e-3)
 
 
-def test_a_size_takes_a_renderer():
+def test_a_size_takes_a_renderer_and_a_figure():
     labels = Labels(PLACES, WORDS, Text())
     with pytest.raises(TypeError, match="expected a renderer"):
         labels.get_window_extent()
+    with pytest.raises(TypeError, match="expected labels of a figure"):
+        labels.get_window_extent(FigureCanvasAgg(Figure()).get_renderer())
