@@ -13,7 +13,7 @@ _NEVER_WRITTEN = 2**64 - 1
 def write_plain_file(
     path: Path, fields: Float32[np.ndarray, "time channel y x"], in_file: int
 ) -> list[bytes]:
-    """Write the times of one file, each with its checksum, and the index of the file.
+    """Write the times of one file, each with its checksum, and the index, under another name until it is whole.
 
     Zarr makes the same bytes from several copies of all of them; here each time goes through checksum, SHA-256 and
     system call while it is in the processor's cache. `Shards` tells what a file holds.
@@ -32,7 +32,8 @@ def write_plain_file(
     path.parent.mkdir(parents=True, exist_ok=True)
     index = np.full((in_file, 2), _NEVER_WRITTEN, dtype="<u8")
     digests, position = [], 0
-    with open(path, "wb") as file:
+    unfinished = path.with_name(f"{path.name}.partial")
+    with open(unfinished, "wb") as file:
         for number, field in enumerate(fields):
             values = as_stored(field)
             file.write(values.data)
@@ -42,6 +43,7 @@ def write_plain_file(
             position += values.nbytes + 4
         file.write(index.data)
         file.write(_checksum(index))
+    unfinished.rename(path)
     return digests
 
 
