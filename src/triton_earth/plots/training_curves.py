@@ -21,11 +21,12 @@ _EXPECTED = "#8a9099"
 _PANELS = {
     "loss": ("Training loss", True),
     "validation_mse": ("Validation error, squared", True),
+    "validation_crps": ("Validation CRPS", True),
     "learning_rate": ("Learning rate", False),
     "gradient_norm": ("Norm of the gradient", True),
     "samples_per_second": ("Windows per second", False),
 }
-"""Title of each panel, and whether its axis is logarithmic where values differ much."""
+"""Title of the panel of each column that is there, and whether its axis is logarithmic where values differ much."""
 
 
 def log_curves(logs: xr.Dataset) -> Figure:
@@ -35,10 +36,12 @@ def log_curves(logs: xr.Dataset) -> Figure:
         logs: Arrays (step,), NaN where a step has no value. Where there is `expected_NAME` (expected_NAME_step,
             expected_bound), what other runs of the recipe gave is drawn in grey, from the lowest to the highest.
     """
+    shown = {name: panel for name, panel in _PANELS.items() if name in logs}
+    rows = -(-len(shown) // _COLUMNS)
     with style():
-        figure = LightFigure((10.4, 5.2))
-        panels = figure.subplots(2, _COLUMNS).ravel()
-        for axes, (name, (title, logarithmic)) in zip(panels, _PANELS.items(), strict=False):
+        figure = LightFigure((10.4, 2.6 * rows))
+        panels = figure.subplots(rows, _COLUMNS).ravel()
+        for axes, (name, (title, logarithmic)) in zip(panels, shown.items(), strict=False):
             curves = {"model": logs[name]}
             if name == "validation_mse":
                 curves["persistence"] = logs["persistence_mse"]
@@ -47,7 +50,10 @@ def log_curves(logs: xr.Dataset) -> Figure:
             if f"expected_{name}" in logs:
                 _expected(axes, logs[f"expected_{name}"])
             _finish(axes, title, logarithmic=logarithmic)
-        _legend(panels[1], panels[5])
+        if len(shown) < len(panels):
+            _legend(panels[1], panels[len(shown)])
+        else:
+            panels[1].legend()
     return figure
 
 

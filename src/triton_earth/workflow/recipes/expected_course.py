@@ -18,8 +18,8 @@ from triton_earth.workflow.recipes.recipe import Recipe
 FOLDER = Path(str(importlib.resources.files("triton_earth"))) / "workflow" / "recipes" / "expected"
 """Where the courses of shipped recipes are."""
 
-SCORES = ("loss", "validation_mse")
-"""Columns of a log that have a course."""
+SCORES = ("loss", "validation_mse", "validation_crps")
+"""Columns of a log that have a course, where the runs have them."""
 
 FREE = (
     "device",
@@ -99,6 +99,8 @@ def course_of(
         part: {} for part in ("steps", "lowest", "mean", "highest")
     }
     for score in SCORES:
+        if any(score not in one for one in logs.values()):
+            continue
         curves = [_curve(one, score) for one in logs.values()]
         steps = curves[0][0].tolist()
         if any(one[0].tolist() != steps for one in curves):
@@ -144,10 +146,10 @@ def with_course(logs: xr.Dataset, course: Course) -> xr.Dataset:
             (f"expected_{score}_step", "expected_bound"),
             np.stack([course.lowest[score], course.mean[score], course.highest[score]], axis=1),
         )
-        for score in SCORES
+        for score in course.steps
     }
     coordinates: dict[str, list[Any]] = {
-        f"expected_{score}_step": course.steps[score] for score in SCORES
+        f"expected_{score}_step": steps for score, steps in course.steps.items()
     }
     coordinates["expected_bound"] = ["lowest", "mean", "highest"]
     return (
@@ -156,20 +158,19 @@ def with_course(logs: xr.Dataset, course: Course) -> xr.Dataset:
 
 
 def compared(logs: xr.Dataset, course: Course) -> str:
-    """Return in a sentence how a run ended beside the runs of its course."""
-    steps, values = _curve(logs, "validation_mse")
+    """Return in a sentence how a run ended beside the runs of its course: by the CRPS of its members, if it has any."""
+    score = "validation_crps" if "validation_crps" in course.steps else "validation_mse"
+    steps, values = _curve(logs, score)
     seeds = _listed(course.seeds)
     begun = f"Runs of recipe {course.recipe} (seed{'s' if len(course.seeds) > 1 else ''} {seeds}, {course.machine})"
-    last = course.steps["validation_mse"][-1]
-    expected = (
-        f"{begun} end with a validation_mse of {course.at_end('validation_mse')} after {last} steps"
-    )
+    last = course.steps[score][-1]
+    expected = f"{begun} end with a {score} of {course.at_end(score)} after {last} steps"
     if not steps.size:
         return f"{expected}."
-    place = np.flatnonzero(np.array(course.steps["validation_mse"]) == steps[-1])
+    place = np.flatnonzero(np.array(course.steps[score]) == steps[-1])
     if not place.size:
         return f"{expected}; this one has {number(float(values[-1]))} after {steps[-1]}."
-    mean = course.mean["validation_mse"][int(place[0])]
+    mean = course.mean[score][int(place[0])]
     return (
         f"{expected}; this one has {number(float(values[-1]))} after {steps[-1]}, "
         f"{float(values[-1]) / mean:.2f} times the mean of theirs there."

@@ -114,3 +114,28 @@ def test_the_figure_shows_the_range_behind_the_run(course):
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.1, 0.6)
     assert not log_curves(FIRST).axes[1].collections
+
+
+def test_a_stochastic_run_is_compared_by_the_crps_of_its_members():
+    def with_crps(run, values):
+        return run.assign(validation_crps=("step", np.array(values)))
+
+    recipe = load_recipe("weather_small")
+    runs = {0: with_crps(FIRST, [np.nan, 0.3, 0.2]), 1: with_crps(SECOND, [np.nan, 0.3, 0.4])}
+    found = course_of(recipe, runs, name="weather_small", machine="a machine", command="c")
+    assert found.steps["validation_crps"] == [40, 60]
+    run = with_crps(FIRST, [np.nan, 0.5, 0.6])
+    assert compared(run, found) == (
+        "Runs of recipe weather_small (seeds 0, 1, a machine) end with a validation_crps of 0.300 (0.200 to 0.400) "
+        "after 60 steps; this one has 0.600 after 60, 2.00 times the mean of theirs there."
+    )
+    panels = {axes.get_title(loc="left"): axes for axes in log_curves(with_course(run, found)).axes}
+    assert len(panels["Validation CRPS"].collections) == 1
+    assert "Validation CRPS" not in [axes.get_title(loc="left") for axes in log_curves(FIRST).axes]
+
+
+def test_members_of_some_runs_alone_have_no_course():
+    recipe = load_recipe("weather_small")
+    one = FIRST.assign(validation_crps=("step", np.array([np.nan, 0.3, 0.2])))
+    found = course_of(recipe, {0: one, 1: SECOND}, name="n", machine="m", command="c")
+    assert list(found.steps) == ["loss", "validation_mse"]
