@@ -14,6 +14,7 @@ from triton_earth.models.registry import create
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.held_memory import CountedStep
 from triton_earth.training.logs.cost import counted_step
+from triton_earth.training.losses.spectral_loss import band_power
 from triton_earth.training.optimization.optimizers import build_optimizers, moments
 from triton_earth.training.without_values import WithoutValues
 from triton_earth.workflow.plan import on_meta, plan
@@ -32,7 +33,7 @@ def counted(name, mode, *overrides):
     forecaster = on_meta(recipe, expected_data(recipe, None), torch.device("cpu"))
     with mode():
         forecaster.network.to_empty(device="cpu")
-        cost = counted_step(forecaster, recipe.train.at(0), 2, 2)
+        cost = counted_step(forecaster, recipe.train.at(recipe.train.steps - 1), 2, 2)
     return cost.flops, cost.memory
 
 
@@ -106,6 +107,15 @@ def test_a_network_that_looks_at_constants_is_counted_with_torch_s_own(monkeypat
     monkeypatch.setattr("triton_earth.workflow.plan.WithoutValues", Refusing)
     again = plan("turbulence_small", TINY_RECIPE)
     assert (again.flops, again.step_memory) == (plain.flops, plain.step_memory)
+
+
+@pytest.mark.parametrize("loss", ["spectral", "amse", "{mse: 1, spectral: 0.5}"])
+def test_a_step_of_a_spectral_loss_is_planned_and_later_losses_have_values(loss):
+    planned = plan("turbulence_small", [*TINY_RECIPE, f"train.loss={loss}"])
+    assert planned.flops > 0
+    powers = band_power(torch.ones(1, 16, 16), ("periodic", "periodic"))
+    assert type(powers) is torch.Tensor
+    assert powers.tolist() == [[0.0] * powers.shape[1]]
 
 
 PLAN = """

@@ -2,8 +2,9 @@
 
 import functools
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from triton_earth.core.grid import LatLonGrid, Padding
@@ -87,9 +88,10 @@ def adjusted_squared_error(
         rows = cell_weights(forecast)[:, :1]
 
         def summed(power: Tensor) -> Tensor:
-            return (rows * _counts(forecast.grid.shape[1]).to(power) * power).mean(dim=-2)
+            counts = torch.from_numpy(_counts(forecast.grid.shape[1]))
+            return (rows * counts.to(power) * power).mean(dim=-2)
     else:
-        rings = _ring_counts(*forecast.grid.shape)
+        rings = torch.from_numpy(_ring_counts(*forecast.grid.shape))
 
         def summed(power: Tensor) -> Tensor:
             return power.flatten(-2) @ rings.to(power)
@@ -113,12 +115,16 @@ def _waves(field: Float[Tensor, "*batch y x"], along_rows: bool) -> Tensor:
     )
 
 
+# What follows of wavenumbers is in NumPy: torch may be running without values, to count what a step costs, and what is
+# kept for later steps must have some.
+
+
 @functools.lru_cache(maxsize=8)
-def _ring_counts(ny: int, nx: int) -> Float[Tensor, "wave ring"]:
+def _ring_counts(ny: int, nx: int) -> Float32[np.ndarray, "wave ring"]:
     """Return how often each wave of the rfft2 layout counts in each ring of width 1."""
-    ring = _wavenumbers(ny, nx).round().long()
+    ring = _wavenumbers(ny, nx).round().astype(np.int64)
     rings = [_counts(nx) * (ring == number) for number in range(int(ring.max()) + 1)]
-    return torch.stack(rings, dim=-1).flatten(0, 1)
+    return np.stack(rings, axis=-1).reshape(-1, len(rings))
 
 
 def band_power(
@@ -130,7 +136,7 @@ def band_power(
         field: Anomalies.
         padding: The grid's rule of each axis; one that is not periodic is tapered.
     """
-    bands = _bands(*field.shape[-2:])
+    bands = torch.from_numpy(_bands(*field.shape[-2:]))
     power = _power(field, padding)
     return power.flatten(-2) @ bands.to(power)
 
@@ -146,9 +152,9 @@ def small_scale_power(
     """
     ny, nx = field.shape[-2:]
     power = _power(field, padding)
-    shells = (_wavenumbers(ny, nx) + 0.5).floor()
+    shells = np.floor(_wavenumbers(ny, nx) + 0.5)
     counted = _counts(nx) * small_scales(shells, min(ny, nx) / 2)
-    return (power * counted.to(power)).sum(dim=(-2, -1))
+    return (power * torch.from_numpy(counted).to(power)).sum(dim=(-2, -1))
 
 
 def _power(
@@ -165,16 +171,16 @@ def _taper(cells: int, padding: Padding) -> Tensor:
     return torch.hann_window(cells + 2, periodic=False)[1:-1]
 
 
-def _wavenumbers(ny: int, nx: int) -> Float[Tensor, "y half"]:
+def _wavenumbers(ny: int, nx: int) -> Float64[np.ndarray, "y half"]:
     """Return |k| of each wave of the rfft2 layout."""
     shorter = min(ny, nx)
-    rows = torch.fft.fftfreq(ny, d=1 / shorter)[:, None]
-    return torch.hypot(rows, torch.fft.rfftfreq(nx, d=1 / shorter)[None, :])
+    rows = np.fft.fftfreq(ny, d=1 / shorter)[:, None]
+    return np.hypot(rows, np.fft.rfftfreq(nx, d=1 / shorter)[None, :])
 
 
-def _counts(nx: int) -> Float[Tensor, "1 half"]:
+def _counts(nx: int) -> Float32[np.ndarray, "1 half"]:
     """Return how often each wave of the rfft2 layout counts: 2, or 1 for its own conjugate."""
-    count = torch.full((1, nx // 2 + 1), 2.0)
+    count = np.full((1, nx // 2 + 1), 2.0, dtype=np.float32)
     count[:, 0] = 1
     if nx % 2 == 0:
         count[:, -1] = 1
@@ -182,12 +188,12 @@ def _counts(nx: int) -> Float[Tensor, "1 half"]:
 
 
 @functools.lru_cache(maxsize=8)
-def _bands(ny: int, nx: int) -> Float[Tensor, "wave band"]:
+def _bands(ny: int, nx: int) -> Float32[np.ndarray, "wave band"]:
     """Return how often each wave of the rfft2 layout counts in each octave."""
     wavenumber, count = _wavenumbers(ny, nx), _counts(nx)
-    highest = int(wavenumber.max().log2())
+    highest = int(np.log2(wavenumber.max()))
     bands = [
         count * ((wavenumber >= 2**octave) & (wavenumber < 2 ** (octave + 1)))
         for octave in range(highest + 1)
     ]
-    return torch.stack(bands, dim=-1).flatten(0, 1)
+    return np.stack(bands, axis=-1).reshape(-1, len(bands))
