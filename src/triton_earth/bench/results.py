@@ -19,10 +19,14 @@ MEANS = (
     "small_scales",
     "acc",
     "activity",
+    "climate_skill",
     "cpu_seconds",
     "wall_seconds",
 )
 """Numbers of a run of which the table shows the mean over seeds."""
+
+LOWEST = ("climate_skill_worst",)
+"""Numbers of a run of which the table shows the lowest over seeds."""
 
 TIMES = ("cpu_seconds", "wall_seconds")
 """Those that a run which was gone on with does not know as a whole."""
@@ -38,7 +42,7 @@ class Row:
         known: Steps, learning rate, trials and their cost, or the reason why there is no run; empty for a reference.
         runs: Seeds that were judged.
         failures: Reasons of the seeds that were not, by seed.
-        means: Means over seeds of the `MEANS` that exist.
+        means: Means over seeds of the `MEANS` that exist, and the lowest of the `LOWEST`.
         summary: Errors at the leads; None without a run.
     """
 
@@ -134,13 +138,13 @@ def _references(scores: xr.Dataset, leads: list[int], std: list[float]) -> list[
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Return means over seeds; of what one of them does not have there is none."""
+    """Return means, or the lowest, over seeds; of what one of them does not have there is none."""
     found = {}
-    for name in MEANS:
+    for name in (*MEANS, *LOWEST):
         counted = [row for row in rows if not (row["resumed"] and name in TIMES)]
         values = [row[name] for row in counted if row.get(name) is not None]
         if counted and len(values) == len(counted):
-            found[name] = float(np.mean(values))
+            found[name] = min(values) if name in LOWEST else float(np.mean(values))
     return found
 
 

@@ -214,6 +214,9 @@ def _scores(scores: xr.Dataset, name: str) -> dict[str, Any]:
     for score in ("acc", "activity"):
         if score in model:
             found[score] = float(model[score].values[:, -1].mean())
+    for score in ("climate_skill", "climate_skill_worst"):
+        if score in scores:
+            found[score] = float(scores[score].sel(model=name))
     return {key: value if math.isfinite(value) else None for key, value in found.items()}
 
 

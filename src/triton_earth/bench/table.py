@@ -68,6 +68,7 @@ def _said(results: Results) -> list[str]:
 
 def _tables(results: Results) -> dict[str, tuple[list[str], list[list[str]]]]:
     leads = [f"lead {lead}" for lead in results.leads]
+    climate = any("climate_skill" in row.means for row in results.rows)
     tables = {
         "Errors": (
             ["variant", "MSE over persistence's", *leads],
@@ -81,8 +82,9 @@ def _tables(results: Results) -> dict[str, tuple[list[str], list[list[str]]]]:
                 "small scales at the end",
                 "ACC",
                 "activity",
+                *(["climate skill"] if climate else []),
             ],
-            [_long(row) for row in results.rows],
+            [[*_long(row), *([_climate(row)] if climate else [])] for row in results.rows],
         ),
     }
     variants = [row for row in results.rows if row.cost is not None or row.known]
@@ -138,6 +140,13 @@ def _long(row: Row) -> list[str]:
         horizon,
         *(_number(row.means.get(name)) for name in ("small_scales", "acc", "activity")),
     ]
+
+
+def _climate(row: Row) -> str:
+    """Return the mean climate skill and, in brackets, that of the worst run of any seed."""
+    mean = _number(row.means.get("climate_skill"))
+    worst = row.means.get("climate_skill_worst")
+    return mean if worst is None else f"{mean} ({_number(worst)})"
 
 
 def _difference(row: Row, results: Results) -> list[str]:

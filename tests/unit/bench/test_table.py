@@ -23,7 +23,7 @@ def results():
     means = {"mse_over_persistence": 0.05, "stable_fraction": 0.75, "cpu_seconds": 20.0}
     unknown = np.full((2, 2), np.nan)
     rows = [
-        Row("first", cost, known, [0, 1], {}, means, summary([0.1, 0.5], [0.0, 0.0])),
+        Row("first", cost, known, [0, 1], {}, {**means}, summary([0.1, 0.5], [0.0, 0.0])),
         Row("a|b <i>", cost, known, [0], {1: "no <memory>"}, means, summary([0.2, np.inf], [0.1, np.inf])),
         Row("broken", cost, {"failure": "x"}, [], {0: "no memory", 1: "no memory"}, {}, None),
         Row("persistence", None, {}, [], {}, {"mse_over_persistence": 1.0},
@@ -42,6 +42,16 @@ def test_markdown():
     assert "| broken | – | – | – |" in text
     assert "| broken | 1 | no memory |" in text
     assert "| first | 75% | not reached | – | – | – |" in text
+
+
+def test_climate_skill_has_a_column_where_a_row_has_it():
+    assert "climate skill" not in markdown(results())
+    judged = results()
+    judged.rows[0].means.update(climate_skill=0.8, climate_skill_worst=0.1)
+    text = markdown(judged)
+    assert "| ACC | activity | climate skill |" in text
+    assert "| first | 75% | not reached | – | – | – | 0.8 (0.1) |" in text
+    assert "| persistence | – | – | – | – | – | – |" in text
 
 
 def test_texts_are_escaped_in_html():
