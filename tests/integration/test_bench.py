@@ -163,6 +163,15 @@ def test_what_cannot_run_is_refused_before_anything_is_trained(tmp_path, waves, 
     assert list((tmp_path / "out").rglob("log.csv")) == []
 
 
+def test_a_reference_forecast_that_the_grid_has_not_is_refused_before_anything_is_trained(
+    tmp_path, weather
+):
+    file = written(tmp_path, weather, baselines=["persistence", "damped_linear"])
+    with pytest.raises(UserError, match=r"^baselines: damped_linear: waves need fields that are "):
+        bench(file, tmp_path / "out")
+    assert list((tmp_path / "out").rglob("log.csv")) == []
+
+
 def test_a_piece_that_another_process_is_at_is_refused_and_not_noted(done):
     file, out = done
     folder = BenchFolder(out, load_bench(file))

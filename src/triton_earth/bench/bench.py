@@ -5,7 +5,7 @@ from typing import Any
 
 from triton_earth.bench.config import load_bench
 from triton_earth.bench.folder import BenchFolder
-from triton_earth.bench.needs import require_bench_fits
+from triton_earth.bench.needs import require_bench_fits, require_references
 from triton_earth.bench.report import write_results, write_tables
 from triton_earth.bench.results import Results, results
 from triton_earth.bench.runs import measure_costs, require_affordable, run_variant, search_rate
@@ -44,9 +44,9 @@ def bench(
         What the table has; None after a single piece.
 
     Raises:
-        UserError: if the file is wrong, a variant cannot run on the grid, the budget pays for none of them, memory or
-            disk do not suffice, or `out` belongs to something else or is being written by another process that does
-            not do single pieces too.
+        UserError: if the file is wrong, a variant or a reference forecast cannot run on the grid, the budget pays for
+            no variant, memory or disk do not suffice, or `out` belongs to something else or is being written by another
+            process that does not do single pieces too.
     """
     config = load_bench(file)
     folder = BenchFolder(own_path(out, resume=True), config)
@@ -70,6 +70,7 @@ def bench(
             prepare(
                 config.recipe, folder.store, config.assignments(first), resume=True, force=force
             )
+        require_references(folder)
         return _done(folder, pieces, jobs, run, dask)
 
 

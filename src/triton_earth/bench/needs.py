@@ -1,10 +1,13 @@
-"""What a bench takes of memory and disk, so that what cannot fit is refused before it starts."""
+"""What a bench takes of memory and disk, and of its data, so that what cannot be is refused before it starts."""
 
 import math
 
 from triton_earth.bench.folder import BenchFolder
 from triton_earth.core.errors import UserError
 from triton_earth.core.processes.machine import require_fits
+from triton_earth.core.variables import Role
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.models.references import References
 from triton_earth.workflow.plan import least_needs
 from triton_earth.workflow.recipes.expected_data import expected_data
 
@@ -41,3 +44,19 @@ def require_bench_fits(folder: BenchFolder, jobs: int) -> None:
         path=folder.path,
         advice="Take smaller networks or batches, fewer --jobs, variants or seeds.",
     )
+
+
+def require_references(folder: BenchFolder) -> None:
+    """Refuse reference forecasts that the store of a bench cannot have: every run would fail once it is trained.
+
+    Raises:
+        UserError: naming the first.
+    """
+    store = TrainingStore.open(folder.store)
+    predicted = store.variables.with_role(Role.PROGNOSTIC)
+    references = References(store, predicted, store.time_step, 1)
+    for name in folder.config.baselines:
+        try:
+            references.require_possible(name)
+        except UserError as error:
+            raise UserError(f"baselines: {error}") from error

@@ -90,15 +90,10 @@ class References:
             UserError: if there is none of this name, the store has no training split or too little data for it, or
                 nothing of its kind exists on this grid.
         """
-        require_known([name], name)
+        self.require_possible(name)
         variables, grid, time_step = self.variables, self.store.grid, self.time_step
         if name == PERSISTENCE:
             return Persistence(variables, grid, time_step)
-        if TRAIN not in self.store.split_names:
-            raise UserError(
-                f"{name}: expected a store with a training split to fit it to; {self.store.path} has "
-                f"{self.store.split_names}. Take {PERSISTENCE}, or a store with a training split."
-            )
         if name == "climatology":
             return ClimatologyForecast(variables, grid, time_step, climatology=self.climatology)
         if name == "damped_persistence":
@@ -116,23 +111,41 @@ class References:
             )
         return self._linear_inverse() if name == "linear_inverse" else self._damped_linear()
 
+    def require_possible(self, name: str) -> None:
+        """Refuse a reference forecast that the store cannot have, whatever its values are; nothing is fitted.
+
+        Args:
+            name: One of `REFERENCES`.
+
+        Raises:
+            UserError: if there is none of this name, the store has no training split, or nothing of its kind exists on
+                this grid.
+        """
+        require_known([name], name)
+        if name == PERSISTENCE:
+            return
+        if TRAIN not in self.store.split_names:
+            raise UserError(
+                f"{name}: expected a store with a training split to fit it to; {self.store.path} has "
+                f"{self.store.split_names}. Take {PERSISTENCE}, or a store with a training split."
+            )
+        if name == "damped_linear":
+            mask = self.store.valid_mask
+            channels = self.store.variables.indices(self.variables.names)
+            found = without_waves(self.store.grid, None if mask is None else mask[channels])
+            if found:
+                raise UserError(
+                    "damped_linear: waves need fields that are defined everywhere, around the globe or on a doubly "
+                    f"periodic box; found {found}. Take damped_persistence, which has a coefficient for each cell."
+                )
+
     def _linear_inverse(self) -> Reference:
         fitted = fit_linear_inverse(self.store, self.variables.names)
         propagator = np.linalg.matrix_power(fitted.propagator, self._whole_steps("linear_inverse"))
         return replace(fitted, time_step=self.time_step, propagator=propagator)
 
     def _damped_linear(self) -> Reference:
-        store, names = self.store, self.variables.names
-        mask = (
-            None if store.valid_mask is None else store.valid_mask[store.variables.indices(names)]
-        )
-        found = without_waves(store.grid, mask)
-        if found:
-            raise UserError(
-                "damped_linear: waves need fields that are defined everywhere, around the globe or on a doubly "
-                f"periodic box; found {found}. Take damped_persistence, which has a coefficient for each cell."
-            )
-        fitted = fit_damped_linear(store, DampingConfig(kind="waves"), names)
+        fitted = fit_damped_linear(self.store, DampingConfig(kind="waves"), self.variables.names)
         steps = self._whole_steps("damped_linear")
         return replace(fitted, time_step=self.time_step, store_steps=steps)
 
