@@ -1,14 +1,15 @@
 """Years of forecasts of trained models against the climate of their training data, and the skill of their first days.
 
     python benchmarks/long_runs.py STORE RUN [RUN ...] [--json FILE] [--runs 365x12 3652x4] [--leads 1 3 5 10]
-        [--starts 12] [--members 8]
+        [--starts 12] [--members 8] [--split test]
 
 For each run folder: anomaly correlation and error of the mean of the members, and of single members, from starts of the
 test split; then runs of so many steps from so many starts (STEPSxSTARTS), beyond the end of the store, with forcings as
 `forecast --forcings-beyond repeat` takes them. Scores are those of `evaluation/climate`: departures of the area mean
 from the season in windows of 30 days, variance over that expected in windows of 90 days, amplitude and delay of the
 annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill; El Niño, eddies,
-the jet and energy where the variables are there (`run_series.py`). Nothing here is used to choose a model.
+the jet and energy where the variables are there (`run_series.py`). Nothing of the test split is used to choose a model:
+for that take the starts of the validation split, `--split valid`.
 """
 
 import argparse
@@ -60,9 +61,11 @@ def together(
     yield from rollout(rows, window, forcings.states(inits, 0, "cpu"), steps)
 
 
-def evenly(store: TrainingStore, count: int, before: int, room: int) -> list[Start]:
-    """Return starts in the test split, evenly spread, that have some truth before each and some after."""
-    segments = store.segments("test")
+def evenly(
+    store: TrainingStore, count: int, before: int, room: int, split: str = "test"
+) -> list[Start]:
+    """Return starts in a split, evenly spread, that have some truth before each and some after."""
+    segments = store.segments(split)
     each = -(-count // len(segments))
     return [
         (segment.trajectory, int(time))
@@ -228,7 +231,7 @@ def runs_of(text: str) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Measure every run, and write what was found after each."""
+    """Measure every model, and write what was found after each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -239,6 +242,7 @@ def main() -> None:
     parser.add_argument("--leads", type=int, nargs="*", default=list(DAYS))
     parser.add_argument("--starts", type=int, default=12, help="of the errors at the leads")
     parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--split", choices=["test", "valid"], default="test")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -252,14 +256,15 @@ def main() -> None:
         found = results[Path(folder).name] = {}
         before, leads = model.history - 1, arguments.leads
         if leads:
-            starts = evenly(store, arguments.starts, before, max(leads))
+            starts = evenly(store, arguments.starts, before, max(leads), arguments.split)
             found["skill"] = skill(model, store, climate, starts, leads, arguments.members)
+            print(json.dumps({folder: found["skill"]}), flush=True)
         for steps, count in arguments.runs:
-            starts = evenly(store, count, before, 0)
+            starts = evenly(store, count, before, 0, arguments.split)
             found[f"{steps} steps"] = climate_of(model, store, climate, starts, steps)
             print(json.dumps({folder: found[f"{steps} steps"]}), flush=True)
-            if arguments.json:
-                arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
