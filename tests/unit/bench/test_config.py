@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from triton_earth.bench.config import BenchConfig, load_bench
 from triton_earth.core.errors import UserError
+
+BENCHES = Path(__file__).parents[3] / "benchmarks" / "benches"
 
 BENCH = {
     "title": "Bench",
@@ -91,3 +95,10 @@ def test_baselines_are_known_and_hold_what_errors_are_shown_over():
         BenchConfig.parse(BENCH | {"baselines": ["persistence", "linear_invers"]}, "here")
     with pytest.raises(UserError, match=r"errors are shown over those of persistence; add it"):
         BenchConfig.parse(BENCH | {"baselines": ["climatology"]}, "here")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in BENCHES.glob("*.yaml")))
+def test_the_benches_of_the_repository_can_be_read(name):
+    config = load_bench(BENCHES / name)
+    for variant in config.variants:
+        assert config.recipe_of(variant).model.network.name
