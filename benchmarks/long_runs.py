@@ -230,8 +230,15 @@ def runs_of(text: str) -> tuple[int, int]:
     return steps, starts
 
 
+def note(results: dict[str, Any], folder: str, part: str, path: Path | None) -> None:
+    """Print what was just found of a model, and write all that is known so far."""
+    print(json.dumps({folder: results[Path(folder).name][part]}), flush=True)
+    if path:
+        path.write_text(json.dumps(results, indent=1) + "\n")
+
+
 def main() -> None:
-    """Measure every model, and write what was found after each."""
+    """Measure every model: its first days, then its long runs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -258,13 +265,11 @@ def main() -> None:
         if leads:
             starts = evenly(store, arguments.starts, before, max(leads), arguments.split)
             found["skill"] = skill(model, store, climate, starts, leads, arguments.members)
-            print(json.dumps({folder: found["skill"]}), flush=True)
+            note(results, folder, "skill", arguments.json)
         for steps, count in arguments.runs:
             starts = evenly(store, count, before, 0, arguments.split)
             found[f"{steps} steps"] = climate_of(model, store, climate, starts, steps)
-            print(json.dumps({folder: found[f"{steps} steps"]}), flush=True)
-        if arguments.json:
-            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+            note(results, folder, f"{steps} steps", arguments.json)
 
 
 if __name__ == "__main__":
