@@ -14,6 +14,7 @@ from triton_earth.training.losses.fields import (
     defined_error,
     weighted_mean,
 )
+from triton_earth.training.losses.spectral_loss import mean_over_waves, waves_of
 
 TINY = 1e-12
 """Keeps the root of a squared distance smooth at 0."""
@@ -94,6 +95,51 @@ def energy_score(
         for second in range(first + 1, members):
             spread = spread + norm(fields[:, first] - fields[:, second])
     return norm(errors) - (1 - (1 - alpha) / members) / (members * (members - 1)) * spread
+
+
+def wave_score(
+    forecast: State,
+    truth: State,
+    scale: Float[Tensor, "channel 1 1"],
+    weights: ChannelWeights | None = None,
+    alpha: float = 0.95,
+) -> Float[Tensor, ""]:
+    """Return the almost fair energy score of each wave, in units of `scale`.
+
+        L = Σ_k ⟨ (1/M) Σ_i |x̂_i − t̂| − (1 − (1 − α)/M) / (2 M (M − 1)) Σ_i Σ_j |x̂_i − x̂_j| ⟩ / Σ_k 1
+
+    with the unitary Fourier transform along the rows of a sphere, the mean ⟨⟩ over its rows by area, or along both axes
+    of a box; cells that are not defined count as 0. The score of each cell hardly sees waves that carry little of the
+    error, here the long and the short ones count too: members must differ in each of them as much as they err.
+
+    Args:
+        forecast: Forecast states, M members of each sample.
+        truth: True states of at least the same variables.
+        scale: One number for each of the forecast's channels.
+        weights: v, how much each channel counts.
+        alpha: α.
+
+    Source: Gneiting and Raftery (2007), J. Am. Stat. Assoc. 102, 359, Eq. 22, for the plane of complex numbers.
+    """
+    members = len(forecast.data) // len(truth.data)
+    target = truth.select(forecast.variables.names).data
+    waves = _members(waves_of(forecast, forecast.data / scale), members)
+    of_truth = waves_of(forecast, target / scale)[:, None]
+    between = sum(
+        _modulus(waves[:, first] - waves[:, second])
+        for first in range(members)
+        for second in range(first + 1, members)
+    )
+    part = (1 - (1 - alpha) / members) / (members * (members - 1))
+    by_wave = _modulus(waves - of_truth).mean(dim=1) - part * between
+    by_channel = mean_over_waves(by_wave, forecast)
+    if weights is None:
+        return by_channel.mean()
+    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+
+
+def _modulus(wave: Tensor) -> Tensor:
+    return (wave.real.square() + wave.imag.square() + TINY).sqrt()
 
 
 def repeated(truth: State, members: int) -> State:

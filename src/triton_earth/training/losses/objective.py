@@ -12,7 +12,12 @@ from triton_earth.data.statistics.normalization import Normalizer
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.losses.balance import balanced
-from triton_earth.training.losses.ensemble_losses import almost_fair_crps, energy_score, repeated
+from triton_earth.training.losses.ensemble_losses import (
+    almost_fair_crps,
+    energy_score,
+    repeated,
+    wave_score,
+)
 from triton_earth.training.losses.fields import (
     ChannelWeights,
     huber_loss,
@@ -110,6 +115,8 @@ class Objective:
         match name:
             case "crps":
                 return almost_fair_crps(forecast, truth, self.scale, weights, self.alpha)
+            case "crps_waves":
+                return wave_score(forecast, truth, self.scale, weights, self.alpha)
             case "energy":
                 return energy_score(forecast, truth, self.scale, weights, self.alpha)
         truth = repeated(truth, len(forecast.data) // len(truth.data))

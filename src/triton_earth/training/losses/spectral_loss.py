@@ -115,6 +115,28 @@ def _waves(field: Float[Tensor, "*batch y x"], along_rows: bool) -> Tensor:
     )
 
 
+def waves_of(state: State, field: Float[Tensor, "*batch y x"]) -> Tensor:
+    """Return the unitary Fourier transform of a field of a state, 0 where the state is not defined.
+
+    It runs along the rows of a sphere and along both axes of a box.
+    """
+    field = defined(field, state)
+    if isinstance(state.grid, LatLonGrid):
+        return torch.fft.rfft(field, norm="ortho")
+    return torch.fft.rfft2(field, norm="ortho")
+
+
+def mean_over_waves(
+    by_wave: Float[Tensor, "*batch y half"], state: State
+) -> Float[Tensor, "*batch"]:
+    """Return the mean over the waves that `waves_of` gives, by area over the rows of a sphere."""
+    counts = torch.from_numpy(_counts(state.grid.shape[1])).to(by_wave)
+    if isinstance(state.grid, LatLonGrid):
+        counts = counts * cell_weights(state)[:, :1]
+    counts = counts.expand(by_wave.shape[-2:])
+    return (by_wave * counts).sum(dim=(-2, -1)) / counts.sum()
+
+
 # What follows of wavenumbers is in NumPy: torch may be running without values, to count what a step costs, and what is
 # kept for later steps must have some.
 

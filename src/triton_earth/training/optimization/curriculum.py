@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 
-ENSEMBLE_LOSSES = ("crps", "energy")
+ENSEMBLE_LOSSES = ("crps", "crps_waves", "energy")
 """Losses that look at several members: see `ensemble_losses.py`."""
 
 LOSSES = ("mse", "mae", "huber", "relative_l2", "spectral", "amse", *ENSEMBLE_LOSSES)
