@@ -123,7 +123,7 @@ def wave_score(
     """
     members = len(forecast.data) // len(truth.data)
     target = truth.select(forecast.variables.names).data
-    waves = _members(waves_of(forecast, forecast.data / scale), members)
+    waves = waves_of(forecast, forecast.data / scale).unflatten(0, (-1, members))
     of_truth = waves_of(forecast, target / scale)[:, None]
     between = sum(
         _modulus(waves[:, first] - waves[:, second])

@@ -10,7 +10,12 @@ from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.state import State
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.training.config import TrainConfig
-from triton_earth.training.losses.ensemble_losses import almost_fair_crps, energy_score, repeated
+from triton_earth.training.losses.ensemble_losses import (
+    almost_fair_crps,
+    energy_score,
+    repeated,
+    wave_score,
+)
 from triton_earth.training.losses.fields import mean_absolute_error, mean_squared_error
 from triton_earth.training.losses.objective import Objective
 
@@ -54,7 +59,46 @@ def test_the_energy_score_is_that_of_whole_maps(alpha, pairs):
     assert found.item() == pytest.approx(float(errors - between / (2 * pairs)), rel=1e-5)
 
 
-@pytest.mark.parametrize("score", [almost_fair_crps, energy_score])
+@pytest.mark.parametrize(("alpha", "pairs"), [(1.0, 12), (0.0, 16)])
+@pytest.mark.parametrize("grid", [GRID, weather_grid()], ids=["box", "sphere"])
+def test_the_score_of_waves_is_the_energy_score_of_each_complex_number(grid, alpha, pairs):
+    forecast, truth = states(grid=grid)
+    on_sphere = grid is not GRID
+    rows = grid.cell_area_weights[:, :1] if on_sphere else 1.0
+    waves, observed = (
+        (np.fft.fft if on_sphere else np.fft.fft2)(
+            (one.data / SCALE).double().numpy(), norm="ortho"
+        )
+        for one in (forecast, truth)
+    )
+    waves = waves.reshape(3, 4, *waves.shape[1:])
+    errors = np.abs(waves - observed[:, None]).mean(axis=1)
+    between = np.abs(waves[:, :, None] - waves[:, None]).sum(axis=(1, 2)) / (2 * pairs)
+    expected = (rows * (errors - between)).mean() / np.mean(rows)
+    found = wave_score(forecast, truth, SCALE, alpha=alpha)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_score_of_waves_sees_a_spread_that_is_right_at_every_cell_and_wrong_at_long_waves():
+    generator = torch.Generator().manual_seed(1)
+    grid, times = PeriodicGrid(16, 16), np.arange(300, dtype=float)[:, None]
+    long = torch.randn(900, 1, 1, 1, 1, generator=generator).expand(-1, 1, 1, 16, 16)
+    short = torch.randn(900, 1, 1, 16, 16, generator=generator)
+    truth = State(long[:300].clone(), TWO.select(["a"]), grid, times)
+
+    def gain(score):
+        """How much better members are that differ in the wave of the truth than in each cell by itself."""
+        right, wrong = (
+            State(one[300:].clone(), truth.variables, grid, times.repeat(2, axis=0))
+            for one in (long, short)
+        )
+        unit = torch.ones(1, 1, 1)
+        return (score(wrong, truth, unit) - score(right, truth, unit)).item()
+
+    assert abs(gain(almost_fair_crps)) < 0.05 < gain(wave_score)
+
+
+@pytest.mark.parametrize("score", [almost_fair_crps, energy_score, wave_score])
 def test_undefined_cells_and_variables_without_weight_do_not_count(score):
     grid = weather_grid()
     mask = torch.from_numpy(land_mask(grid))
@@ -76,12 +120,11 @@ def test_equal_members_are_scored_by_their_error():
     )
 
 
-def test_the_right_spread_scores_best():
+@pytest.mark.parametrize("score", [almost_fair_crps, wave_score])
+def test_the_right_spread_scores_best(score):
     forecast, truth = states(samples=400, members=2)
     scores = [
-        almost_fair_crps(
-            State(factor * forecast.data, TWO, GRID, forecast.valid_times), truth, SCALE
-        ).item()
+        score(State(factor * forecast.data, TWO, GRID, forecast.valid_times), truth, SCALE).item()
         for factor in (0.5, 1.0, 2.0)
     ]
     assert scores[1] == min(scores)
