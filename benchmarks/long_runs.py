@@ -232,7 +232,7 @@ def runs_of(text: str) -> tuple[int, int]:
 
 def note(results: dict[str, Any], folder: str, part: str, path: Path | None) -> None:
     """Print what was just found of a model, and write all that is known so far."""
-    print(json.dumps({folder: results[Path(folder).name][part]}), flush=True)
+    print(json.dumps({folder: results[folder][part]}), flush=True)
     if path:
         path.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -260,7 +260,7 @@ def main() -> None:
         climate = fit_training_climate(store, model.predicted.names)
         if climate is None:
             raise SystemExit(f"{arguments.store}: the training split is too short.")
-        found = results[Path(folder).name] = {}
+        found = results[folder] = {}
         before, leads = model.history - 1, arguments.leads
         if leads:
             starts = evenly(store, arguments.starts, before, max(leads), arguments.split)

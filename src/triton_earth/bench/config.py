@@ -84,7 +84,7 @@ class BenchConfig(StrictConfig):
         seeds: Seeds of weights and sample order.
         budget: What each run may take.
         search: How each variant's learning rate is found; the recipe's, or the variant's own, if not given.
-        leads: Leads of the table, in steps.
+        leads: Leads of the table, in steps; if not given, those of the default that forecasts reach.
         baselines: Reference forecasts beside the variants.
     """
 
@@ -158,7 +158,8 @@ def load_bench(file: Path) -> BenchConfig:
         file: YAML file; a recipe and a store that it names by relative paths are looked for beside it too.
 
     Raises:
-        UserError: if the file cannot be read, or a key of it or of a variant is unknown, missing or wrong.
+        UserError: if the file cannot be read, a key of it or of a variant is unknown, missing or wrong, or it names a
+            lead that forecasts do not reach.
     """
     config = BenchConfig.parse(read_yaml(file), str(file))
     beside = {
@@ -167,11 +168,22 @@ def load_bench(file: Path) -> BenchConfig:
         if value is not None and not Path(value).exists() and (file.parent / value).exists()
     }
     config = BenchConfig.model_validate(
-        config.model_dump() | {key: str(file.parent / value) for key, value in beside.items()}
+        config.model_dump(exclude_unset=True)
+        | {key: str(file.parent / value) for key, value in beside.items()}
     )
     for variant in config.variants:
-        config.recipe_of(variant)
+        _require_leads(config, variant, config.recipe_of(variant))
     return config
+
+
+def _require_leads(config: BenchConfig, variant: str, recipe: Recipe) -> None:
+    """Refuse leads that the file names and forecasts do not have; without a name longer leads are left out."""
+    steps, last = recipe.forecast.steps, max(config.leads)
+    if "leads" in config.model_fields_set and steps is not None and last > steps:
+        raise UserError(
+            f"leads: lead {last} is beyond the forecasts of variant '{variant}', which have {steps} steps. "
+            f"Set forecast.steps: {last} in 'overrides', or take shorter leads."
+        )
 
 
 def _yaml(value: Any) -> str:

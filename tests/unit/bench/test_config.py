@@ -67,6 +67,11 @@ def test_a_recipe_beside_the_bench_is_found(tmp_path):
             r"'budget\.samples': Input should be greater than or equal to 1",
         ),
         ({"search": {"rates": []}}, r"'search\.rates': .*at least 1 item"),
+        (
+            {"leads": [1, 100]},
+            r"^leads: lead 100 is beyond the forecasts of variant 'one', which have 99 steps\. Set "
+            r"forecast\.steps: 100 in 'overrides', or take shorter leads\.$",
+        ),
         ({"recipe": "turbulence_smal"}, r"variant 'one': turbulence_smal: no such file, and no"),
     ],
 )
@@ -79,6 +84,11 @@ def test_refusals(tmp_path, changes, text):
 def test_leads_and_seeds_are_sorted():
     config = BenchConfig.parse(BENCH | {"leads": [50, 1, 1], "seeds": [2, 0]}, "here")
     assert (config.leads, config.seeds) == ((1, 50), (0, 2))
+
+
+def test_leads_of_the_default_need_not_be_reached(tmp_path):
+    config = load_bench(written(tmp_path, overrides={"forecast.steps": 5}))
+    assert max(config.leads) == 99
 
 
 def test_a_budget_in_words():
