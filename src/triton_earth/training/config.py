@@ -43,8 +43,9 @@ class TrainConfig(StrictConfig):
             given.
         init_optimizer: ``continued`` goes on from that run's last step, its weights and moments of the gradient;
             ``fresh`` takes the forecaster's weights and no moments.
-        loss: Name of a loss (mse, mae, huber, relative_l2, spectral, amse, crps, energy), or the weights of several.
-        crps_alpha: How fair ``crps`` and ``energy`` are: 1 does not count the members, 0 rewards too little spread.
+        loss: Name of a loss (mse, mae, huber, relative_l2, spectral, amse, crps, crps_waves, energy), or the weights of
+            several.
+        crps_alpha: How fair the scores of ensembles are: 1 does not count the members, 0 rewards too little spread.
         huber_delta: Size of errors, in units of the loss, beyond which ``huber`` grows linearly.
         variable_weights: How much a variable counts in the loss; 1 where not given.
         balance_gradients: Give the gradient of every channel the same norm, times its weight; the loss itself is then
