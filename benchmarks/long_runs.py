@@ -1,7 +1,7 @@
 """Years of forecasts of trained models against the climate of their training data, and the skill of their first days.
 
     python benchmarks/long_runs.py STORE RUN [RUN ...] [--json FILE] [--runs 365x12 3652x4] [--leads 1 3 5 10]
-        [--starts 12] [--members 8] [--split test]
+        [--starts 12] [--members 8] [--split test] [--truth STORE]
 
 For each run folder: anomaly correlation and error of the mean of the members, and of single members, from starts of the
 test split; then runs of so many steps from so many starts (STEPSxSTARTS), beyond the end of the store, with forcings as
@@ -9,7 +9,8 @@ test split; then runs of so many steps from so many starts (STEPSxSTARTS), beyon
 from the season in windows of 30 days, variance over that expected in windows of 90 days, amplitude and delay of the
 annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill; El Niño, eddies,
 the jet and energy where the variables are there (`run_series.py`). Nothing of the test split is used to choose a model:
-for that take the starts of the validation split, `--split valid`.
+for that take the starts of the validation split, `--split valid`. `--truth` judges runs of the truth alike, which shows
+what a perfect model would score.
 """
 
 import argparse
@@ -41,6 +42,8 @@ MEMBERS = 8
 DAYS = (1, 3, 5, 10)
 Start = tuple[int, int]
 """Trajectory and time of the store that a run starts from."""
+Step = tuple[np.ndarray, np.ndarray]
+"""Valid times and fields [run, channel, y, x] of all runs after a step."""
 
 
 def together(
@@ -135,8 +138,35 @@ def skill(
     }
 
 
+def forecasts(
+    model: Forecaster, store: TrainingStore, names: list[str], starts: list[Start], steps: int
+) -> Iterator[Step]:
+    """Yield valid times and fields of runs of a model."""
+    for state in together(model, store, starts, steps):
+        yield state.valid_times[:, 0], state.select(names).data[:, 0].numpy()
+
+
+def truth(
+    store: TrainingStore, names: list[str], starts: list[Start], steps: int
+) -> Iterator[Step]:
+    """Yield valid times and fields of runs that are the trajectories of a store themselves."""
+    channels = store.variables.indices(names)
+    for step in range(1, steps + 1):
+        found = [
+            (
+                store.times[start + step],
+                store.read(trajectory, slice(start + step, start + step + 1)),
+            )
+            for trajectory, start in starts
+        ]
+        yield (
+            np.stack([when for when, _ in found]),
+            np.concatenate([one for _, one in found])[:, channels],
+        )
+
+
 def climate_of(
-    model: Forecaster,
+    run_steps: Iterator[Step],
     store: TrainingStore,
     climate: TrainingClimate,
     starts: list[Start],
@@ -148,8 +178,7 @@ def climate_of(
     records = ClimateRecords.empty(1, len(starts), setting)
     series = series_of(store, names, reference.climatology)
     began, run = time.perf_counter(), reference.run(len(starts))
-    for state in together(model, store, starts, steps):
-        times, fields = state.valid_times[:, 0], state.select(names).data[:, 0].numpy()
+    for times, fields in run_steps:
         run.add(times, fields)
         for one in series.values():
             one.add(fields, times)
@@ -250,11 +279,13 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=12, help="of the errors at the leads")
     parser.add_argument("--members", type=int, default=MEMBERS)
     parser.add_argument("--split", choices=["test", "valid"], default="test")
+    parser.add_argument("--truth", type=Path, help="store with longer trajectories of the truth")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     store = TrainingStore.open(arguments.store)
     results: dict[str, Any] = {}
+    climate, before = None, 0
     for folder in arguments.models:
         model = load_forecaster(folder)
         climate = fit_training_climate(store, model.predicted.names)
@@ -268,8 +299,17 @@ def main() -> None:
             note(results, folder, "skill", arguments.json)
         for steps, count in arguments.runs:
             starts = evenly(store, count, before, 0, arguments.split)
-            found[f"{steps} steps"] = climate_of(model, store, climate, starts, steps)
+            runs = forecasts(model, store, list(climate.names), starts, steps)
+            found[f"{steps} steps"] = climate_of(runs, store, climate, starts, steps)
             note(results, folder, f"{steps} steps", arguments.json)
+    if arguments.truth is not None and climate is not None:
+        other, name = TrainingStore.open(arguments.truth), str(arguments.truth)
+        results[name] = {}
+        for steps, count in arguments.runs:
+            starts = evenly(other, count, before, steps, arguments.split)
+            runs = truth(other, list(climate.names), starts, steps)
+            results[name][f"{steps} steps"] = climate_of(runs, store, climate, starts, steps)
+            note(results, name, f"{steps} steps", arguments.json)
 
 
 if __name__ == "__main__":
