@@ -154,7 +154,9 @@ def measure_lead_bands(case: Case) -> MeasuredBands | None:
         return None
     times = np.concatenate([when for when, _, _ in found])
     harmonics = min(YEARLY_HARMONICS, ClimatologyFit(times, (1,)).harmonics)
-    by_step = depends_on_step(folds, measures)
+    by_step = depends_on_step(
+        folds, measures, [one for when, numbers, _ in found for one in _trajectories(when, numbers)]
+    )
     residuals = []
     for held_out, (when, numbers, _) in enumerate(found):
         others = [one for number, one in enumerate(found) if number != held_out]
@@ -179,6 +181,13 @@ def measure_lead_bands(case: Case) -> MeasuredBands | None:
         len(times),
         word,
     )
+
+
+def _trajectories(
+    when: np.ndarray, numbers: Float64[np.ndarray, "time number"]
+) -> list[Float64[np.ndarray, "time number"]]:
+    """Return the numbers of a fold by trajectory: its times begin anew with each."""
+    return np.split(numbers, 1 + np.flatnonzero(when[1:] <= when[:-1]))
 
 
 def _measured(

@@ -1,11 +1,13 @@
 """The climate of a training split as runs are compared with it, and that of the split without each of its folds."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int
+from scipy.special import stdtr
 
 from triton_earth.core.processes.progress import progress
 from triton_earth.core.time import Duration
@@ -24,7 +26,11 @@ from triton_earth.models.climatology import of_the_grid, training_segments
 MOST_FOLDS = 4
 """Parts of the training split that are compared with the rest, at most."""
 FEWEST_TRAJECTORIES = 8
-"""Trajectories from which on statistics are those of the same time after the start, as of a flow that decays."""
+"""Trajectories from which on statistics may be those of the same time after the start, as of a flow that decays."""
+FEWEST_IN_A_THIRD = 2
+"""States in a third of a trajectory from which on it can be told whether its statistics change with time."""
+CHANCE = 0.01
+"""How often trajectories that do not change are taken for some that do."""
 _T = TypeVar("_T")
 
 YEARLY_HARMONICS = 2
@@ -177,7 +183,7 @@ def fit_training_climate(
                 unseen.append(held_out.numbers[0])
             runs.append(found)
     excess = _excess([numbers for found in runs for _, numbers in found], unseen, len(folds))
-    by_step = depends_on_step(folds, measures)
+    by_step = depends_on_step(folds, measures, [numbers for found in runs for _, numbers in found])
     references = [
         _reference(
             measures,
@@ -252,9 +258,39 @@ def divide(
     return [_cut(segments, first, first + length) for first in cuts], word
 
 
-def depends_on_step(folds: Sequence[Sequence[Segment]], measures: Measures) -> bool:
-    """Return whether statistics are those of the same time after the start, as of a flow that decays."""
-    return not measures.has_calendar and sum(len(fold) for fold in folds) >= FEWEST_TRAJECTORIES
+def depends_on_step(
+    folds: Sequence[Sequence[Segment]],
+    measures: Measures,
+    stretches: Sequence[Float64[np.ndarray, "step ..."]],
+) -> bool:
+    """Return whether statistics are those of the same time after the start, as of a flow that decays.
+
+    That takes many trajectories without a calendar, and a number of theirs whose mean over the last third of a
+    trajectory differs from that over its first third by more than chance: by the t test over trajectories, at 1 % over
+    all numbers together. Where it does not, as in a flow that is driven, the mean over all times is known better.
+
+    Args:
+        folds: The training split.
+        measures: How states are measured.
+        stretches: Numbers of each step of each trajectory; NaN is not known.
+    """
+    if measures.has_calendar or sum(len(fold) for fold in folds) < FEWEST_TRAJECTORIES:
+        return False
+    third = min(len(one) for one in stretches) // 3
+    if third < FEWEST_IN_A_THIRD:
+        return True
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of numbers that are never known
+        changes = np.stack(
+            [
+                np.nanmean(one[-third:], axis=0) - np.nanmean(one[:third], axis=0)
+                for one in stretches
+            ]
+        ).reshape(len(stretches), -1)
+        t = changes.mean(axis=0) / (changes.std(axis=0, ddof=1) / np.sqrt(len(changes)))
+    t = np.abs(t[~np.isnan(t)])
+    chance = 2 * stdtr(len(changes) - 1, -t)
+    return bool((chance * len(t) < CHANCE).any())
 
 
 def _reference(
