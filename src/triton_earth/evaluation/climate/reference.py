@@ -261,7 +261,7 @@ def divide(
 def depends_on_step(
     folds: Sequence[Sequence[Segment]],
     measures: Measures,
-    stretches: Sequence[Float64[np.ndarray, "step ..."]],
+    stretches: Sequence[Float64[np.ndarray, "_ ..."]],
 ) -> bool:
     """Return whether statistics are those of the same time after the start, as of a flow that decays.
 
