@@ -51,7 +51,11 @@ def test_shipped_recipes_prepare(command, tmp_path, recipe, shape, times, step):
         ("weather_small_quick", RESIDUAL),
         ("ocean_small", PLAIN),
         ("ocean_forced_small", PLAIN),
-        ("kuroshio_small", [*RESIDUAL, "data.source.snapshots=4", "data.splits.train=1"]),
+        ("kuroshio_small", [*RESIDUAL, "data.source.snapshots=34", "data.splits.train=1"]),
+        (
+            "kolmogorov_small",
+            [*RESIDUAL, "data.source.snapshots=34", "data.source.warm_up=0", "data.splits.train=1"],
+        ),
     ],
 )
 def test_shipped_recipes_go_all_the_way(command, tmp_path, recipe, changes):
