@@ -52,7 +52,7 @@ def almost_fair_crps(
         for second in range(first + 1, members):
             between = between + (fields[:, first] - fields[:, second]).abs()
     spread = weighted_mean(between, forecast, weights)
-    return skill - (1 - (1 - alpha) / members) / (members * (members - 1)) * spread
+    return skill - _part_of_spread(members, alpha) * spread
 
 
 def energy_score(
@@ -94,7 +94,7 @@ def energy_score(
     for first in range(members):
         for second in range(first + 1, members):
             spread = spread + norm(fields[:, first] - fields[:, second])
-    return norm(errors) - (1 - (1 - alpha) / members) / (members * (members - 1)) * spread
+    return norm(errors) - _part_of_spread(members, alpha) * spread
 
 
 def wave_score(
@@ -130,16 +130,11 @@ def wave_score(
         for first in range(members)
         for second in range(first + 1, members)
     )
-    part = (1 - (1 - alpha) / members) / (members * (members - 1))
-    by_wave = _modulus(waves - of_truth).mean(dim=1) - part * between
+    by_wave = _modulus(waves - of_truth).mean(dim=1) - _part_of_spread(members, alpha) * between
     by_channel = mean_over_waves(by_wave, forecast)
     if weights is None:
         return by_channel.mean()
     return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
-
-
-def _modulus(wave: Tensor) -> Tensor:
-    return (wave.real.square() + wave.imag.square() + TINY).sqrt()
 
 
 def repeated(truth: State, members: int) -> State:
@@ -153,6 +148,15 @@ def repeated(truth: State, members: int) -> State:
         truth.valid_times.repeat(members, axis=0),
         truth.valid_mask,
     )
+
+
+def _part_of_spread(members: int, alpha: float) -> float:
+    """Return how much the sum of the distances of all pairs of members counts."""
+    return (1 - (1 - alpha) / members) / (members * (members - 1))
+
+
+def _modulus(wave: Tensor) -> Tensor:
+    return (wave.real.square() + wave.imag.square() + TINY).sqrt()
 
 
 def _members(data: Tensor, members: int) -> Float[Tensor, "sample member time channel y x"]:
