@@ -185,7 +185,7 @@ def measure_lead_bands(case: Case) -> MeasuredBands | None:
 
 def _trajectories(
     when: np.ndarray, numbers: Float64[np.ndarray, "time number"]
-) -> list[Float64[np.ndarray, "time number"]]:
+) -> list[Float64[np.ndarray, "_ number"]]:
     """Return the numbers of a fold by trajectory: its times begin anew with each."""
     return np.split(numbers, 1 + np.flatnonzero(when[1:] <= when[:-1]))
 

@@ -112,3 +112,9 @@ def test_bands_in_words_and_of_a_single_variable():
     assert "u:" not in MeasuredBands(
         np.ones(5), (Band(lower=0.5, upper=2.0),) * 5, {}, 30, 700, "years"
     ).words(list("abcde"))
+
+
+def test_the_numbers_of_a_fold_are_told_apart_by_trajectory():
+    times = np.array([0.0, 1.0, 2.0, 0.0, 2.0, 0.0])
+    parts = _trajectories(times, np.arange(6.0)[:, None])
+    assert [part[:, 0].tolist() for part in parts] == [[0, 1, 2], [3, 4], [5]]
