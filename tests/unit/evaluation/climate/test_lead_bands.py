@@ -15,7 +15,7 @@ from tests.unit.evaluation.climate.seasons_and_noise import (
 )
 from tests.unit.evaluation.conftest import MemoryForecasts
 
-from triton_earth.evaluation.climate.lead_bands import MeasuredBands
+from triton_earth.evaluation.climate.lead_bands import MeasuredBands, _trajectories
 from triton_earth.evaluation.evaluate import evaluate_forecasts
 from triton_earth.evaluation.metrics.stability import Band
 
