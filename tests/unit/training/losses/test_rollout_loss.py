@@ -235,7 +235,8 @@ def test_a_loss_may_be_a_name_or_a_sum():
         ({"loss": "mze"}, "recipe: loss: unknown loss 'mze'; did you mean 'mse'?"),
         (
             {"loss": {"l3": 1}},
-            "recipe: loss: unknown loss 'l3'; known are amse, crps, crps_waves, energy, huber, mae, mse, relative_l2, spectral.",
+            "recipe: loss: unknown loss 'l3'; known are amse, crps, crps_waves, energy, huber, mae, mse, relative_l2, "
+            "spectral.",
         ),
         (
             {"loss": {}},
