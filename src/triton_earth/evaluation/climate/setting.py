@@ -22,6 +22,12 @@ from triton_earth.models.climatology import TRAIN
 FEWEST_MONTHS = 2
 """Windows of means (30 days, or 10 steps) that a run has at least, to have climate scores."""
 
+UNKNOWN_YEARS = (
+    " The training split has less than two years, so that floor and bands do not know how one year differs from "
+    "another: the truth of another year may be outside of them too."
+)
+"""What is to be known of the scores of a run that is judged by so short a record."""
+
 
 @dataclass(frozen=True)
 class ClimateSetting:
@@ -63,6 +69,9 @@ class ClimateSetting:
             f"score of {floor.count} stretches of the training split, up to {floor.steps} steps long, against the rest "
             f"of it ({climate.fold_word} held out)."
         )
+        year = climate.reference.measures.year
+        if year is not None and climate.reference.length < 2 * int(year) - 1:
+            remark += UNKNOWN_YEARS
         return cls(
             climate.reference,
             floor.floor,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.unit.evaluation.climate.seasons_and_noise import VARIABLES, make_store, weather
 
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
@@ -10,6 +11,7 @@ from triton_earth.data.store.writer import create_store, finish_store, write_tra
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.climate.measures import SQUARE, Measures
 from triton_earth.evaluation.climate.reference import depends_on_step, fit_training_climate
+from triton_earth.evaluation.climate.setting import UNKNOWN_YEARS, ClimateSetting
 
 GRID = PeriodicGrid(8, 8)
 STEPS = 60
@@ -78,3 +80,12 @@ def test_the_climate_of_a_store_is_expected_by_step_only_where_it_changes(tmp_pa
     assert expected.by_step is by_step
     late = expected.at(np.array([1000.0]))[0, 0, SQUARE]
     assert late == pytest.approx(np.exp(-2.0) if fades else 1.0, rel=0.15)
+
+
+@pytest.mark.parametrize(("days", "short"), [(500, True), (730, False)])
+def test_a_record_of_less_than_two_years_is_said_not_to_know_other_years(tmp_path, days, short):
+    store = make_store(tmp_path / "store.zarr", 1, *weather(0, days + 120, seed=1))
+    climate = fit_training_climate(store, VARIABLES.names)
+    assert climate is not None
+    remark = ClimateSetting.measured(store, climate, 60, [days + 20]).remark
+    assert remark.endswith(UNKNOWN_YEARS) == short
