@@ -12,6 +12,7 @@ from triton_earth.training.losses.fields import (
     ChannelWeights,
     defined,
     defined_error,
+    mean_over_channels,
     weighted_mean,
 )
 from triton_earth.training.losses.spectral_loss import mean_over_waves, waves_of
@@ -131,10 +132,7 @@ def wave_score(
         for second in range(first + 1, members)
     )
     by_wave = _modulus(waves - of_truth).mean(dim=1) - _part_of_spread(members, alpha) * between
-    by_channel = mean_over_waves(by_wave, forecast)
-    if weights is None:
-        return by_channel.mean()
-    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+    return mean_over_channels(mean_over_waves(by_wave, forecast), weights)
 
 
 def repeated(truth: State, members: int) -> State:

@@ -114,9 +114,16 @@ def relative_l2(
     spread = defined(std.expand_as(error), forecast)
     norms = [(cells * field.square()).sum(dim=(-2, -1)) for field in (error, anomaly, spread)]
     ratio = (norms[0] / (norms[1] + LEAST_VARIANCE * norms[2]) + TINY).sqrt()
+    return mean_over_channels(ratio, weights)
+
+
+def mean_over_channels(
+    by_channel: Float[Tensor, "*batch channel"], weights: ChannelWeights | None
+) -> Float[Tensor, ""]:
+    """Return the mean of numbers of each channel, weighted by how much a channel counts."""
     if weights is None:
-        return ratio.mean()
-    return (ratio * weights[:, 0, 0]).mean() / weights.mean()
+        return by_channel.mean()
+    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
 
 
 def cell_weights(state: State) -> Float[Tensor, "y x"]:

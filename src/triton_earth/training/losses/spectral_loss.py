@@ -1,6 +1,7 @@
 """The spectral loss: the power that a forecast has at each scale, against the truth's."""
 
 import functools
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,7 +11,12 @@ from torch import Tensor
 from triton_earth.core.grid import LatLonGrid, Padding
 from triton_earth.core.state import State
 from triton_earth.physics.spectral import small_scales
-from triton_earth.training.losses.fields import ChannelWeights, cell_weights, defined
+from triton_earth.training.losses.fields import (
+    ChannelWeights,
+    cell_weights,
+    defined,
+    mean_over_channels,
+)
 
 LEAST_POWER = 1e-12
 """Keeps the root of a power smooth at 0, in units of the loss."""
@@ -52,9 +58,7 @@ def log_spectrum_error(
     floor = FLOOR * powers[1].sum(dim=-1, keepdim=True) + torch.finfo(target.dtype).tiny
     difference = (powers[0] + floor).log() - (powers[1] + floor).log()
     by_channel = difference.square().mean(dim=-1)
-    if weights is None:
-        return by_channel.mean()
-    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+    return mean_over_channels(by_channel, weights)
 
 
 def adjusted_squared_error(
@@ -81,9 +85,7 @@ def adjusted_squared_error(
     """
     target = truth.select(forecast.variables.names).data
     on_sphere = isinstance(forecast.grid, LatLonGrid)
-    waves = [
-        _waves(defined(field / scale, forecast), on_sphere) for field in (forecast.data, target)
-    ]
+    waves = [waves_of(forecast, field / scale, "forward") for field in (forecast.data, target)]
     if on_sphere:
         rows = cell_weights(forecast)[:, :1]
 
@@ -102,28 +104,25 @@ def adjusted_squared_error(
     amplitude = powers[0] + powers[1] - 2 * product
     phase = 2 * torch.maximum(*powers) * (1 - joint / product)
     by_channel = (amplitude + phase).sum(dim=-1)
-    if weights is None:
-        return by_channel.mean()
-    return (by_channel * weights[:, 0, 0]).mean() / weights.mean()
+    return mean_over_channels(by_channel, weights)
 
 
-def _waves(field: Float[Tensor, "*batch y x"], along_rows: bool) -> Tensor:
-    return (
-        torch.fft.rfft(field, norm="forward")
-        if along_rows
-        else torch.fft.rfft2(field, norm="forward")
-    )
-
-
-def waves_of(state: State, field: Float[Tensor, "*batch y x"]) -> Tensor:
-    """Return the unitary Fourier transform of a field of a state, 0 where the state is not defined.
+def waves_of(
+    state: State, field: Float[Tensor, "*batch y x"], norm: Literal["ortho", "forward"] = "ortho"
+) -> Tensor:
+    """Return the Fourier transform of a field of a state, 0 where the state is not defined.
 
     It runs along the rows of a sphere and along both axes of a box.
+
+    Args:
+        state: Where the field is.
+        field: The field.
+        norm: ``ortho`` for the unitary transform, ``forward`` for amplitudes.
     """
     field = defined(field, state)
     if isinstance(state.grid, LatLonGrid):
-        return torch.fft.rfft(field, norm="ortho")
-    return torch.fft.rfft2(field, norm="ortho")
+        return torch.fft.rfft(field, norm=norm)
+    return torch.fft.rfft2(field, norm=norm)
 
 
 def mean_over_waves(
