@@ -298,6 +298,8 @@ class Triton(nn.Module):
             nn.init.zeros_(self.decoder.readout.get_parameter("bias"))
         for part in (self.encoder, self.dynamics, self.decoder):
             part.checkpoint_activations = checkpoint_activations
+        # Kernels lie in memory as the maps do, so that no convolution has to copy them.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(
         self, x: Float[Tensor, "batch time channel height width"]
@@ -315,7 +317,8 @@ class Triton(nn.Module):
             )
         height, width = x.shape[3:]
         maps = pad_to_multiple(x.flatten(0, 1), self.padding, self.total_stride)
-        maps = maps.contiguous(memory_format=torch.channels_last)
+        # Unlike `contiguous`, `to` sees that maps of a single channel have to say where further channels would be.
+        maps = maps.to(memory_format=torch.channels_last)
         chunks = maps.split(self._maps_at_once(maps))
         latents, skips = zip(*(self.encoder(chunk) for chunk in chunks), strict=True)
         latent = self.dynamics(fold_time(torch.cat(latents), self.frames))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triton_earth.layers.resampling import UPSAMPLINGS, Doubling, Halving
+from triton_earth.layers.resampling import UPSAMPLINGS, Doubling, Halving, interpolated
 
 PERIODIC = ("periodic", "periodic")
 ZERO = ("zero", "zero")
@@ -88,3 +88,19 @@ def test_bilinear_makes_the_least_pattern_of_period_two_and_transposed_the_most(
         found[method] = images(Doubling(8, 8, method, PERIODIC)(smooth))
     assert found["bilinear"] < 0.1 * min(found["nearest"], found["shuffle"])
     assert found["transposed"] > 5 * max(found["nearest"], found["shuffle"])
+
+
+@pytest.mark.parametrize("padding", [ZERO, PERIODIC, ("zero", "periodic")])
+def test_the_interpolation_and_its_gradient_keep_the_channel_innermost(padding):
+    x = torch.randn(2, 5, 4, 6).to(memory_format=torch.channels_last).requires_grad_()
+    y = interpolated(x, padding)
+    weight = torch.randn(y.shape).to(memory_format=torch.channels_last)
+    (gradient,) = torch.autograd.grad((y * weight).sum(), x)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("padding", [ZERO, PERIODIC, ("zero", "periodic")])
+def test_the_gradient_of_the_interpolation_is_its_adjoint(padding):
+    x = torch.randn(1, 2, 3, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda maps: interpolated(maps, padding), x)

@@ -321,3 +321,19 @@ def test_a_config_that_cannot_be(values, text):
 def test_refusals(arguments, text):
     with pytest.raises(UserError, match=text):
         small(**arguments)
+
+
+def test_kernels_and_all_maps_within_lie_with_the_channel_innermost_also_for_one_input_channel():
+    network = Triton((1, 1), widths=(8, 16), temporal_hidden_dim=16, stages="residual")
+    orders = []
+
+    def note(module, _, output):
+        orders.append(output.is_contiguous(memory_format=torch.channels_last))
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            assert module.weight.is_contiguous(memory_format=torch.channels_last)
+            module.register_forward_hook(note)
+    network(torch.randn(2, 1, 1, 16, 16))
+    assert orders
+    assert all(orders)

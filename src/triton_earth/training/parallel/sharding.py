@@ -12,8 +12,11 @@ from torch.utils._pytree import tree_map
 def shard(network: nn.Module) -> None:
     """Cut the weights of a network over all processes, block by block, in place.
 
+    Kernels are laid out in rows first: torch cuts no others.
+
     Source: Zhao et al. (2023), arXiv:2304.11277.
     """
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for module in network.modules():
         if isinstance(module, nn.ModuleList):
             for block in module:
@@ -47,7 +50,9 @@ def whole_norm(norm: Tensor) -> float:
 
 
 def optimizer_state_like(saved: dict[str, Any], parameters: list[nn.Parameter]) -> dict[str, Any]:
-    """Return an optimiser's saved state with the moments cut as the parameters are.
+    """Return an optimiser's saved state with the moments cut, and lying in memory, as the parameters are.
+
+    Kernels saved by an older version lie otherwise, which a fused optimiser does not look at.
 
     Args:
         saved: What `state_dict` gave, gathered.
@@ -55,7 +60,7 @@ def optimizer_state_like(saved: dict[str, Any], parameters: list[nn.Parameter]) 
     """
     state = {
         number: {
-            name: placed_like(value, parameters[number])
+            name: _lying_like(placed_like(value, parameters[number]), parameters[number])
             if isinstance(value, torch.Tensor) and value.shape == parameters[number].shape
             else value
             for name, value in moments.items()
@@ -63,3 +68,9 @@ def optimizer_state_like(saved: dict[str, Any], parameters: list[nn.Parameter]) 
         for number, moments in saved["state"].items()
     }
     return {**saved, "state": state}
+
+
+def _lying_like(moment: Tensor, parameter: Tensor) -> Tensor:
+    if moment.stride() == parameter.stride():
+        return moment
+    return torch.empty_like(parameter, dtype=moment.dtype, device=moment.device).copy_(moment)
