@@ -53,3 +53,24 @@ def test_shifts_commute_on_a_periodic_grid():
     block, x = ResidualBlock(2, 8, padding_rule=PERIODIC), torch.randn(1, 2, 6, 10)
     shifted = block(x.roll((1, -3), (2, 3)))
     torch.testing.assert_close(shifted, block(x).roll((1, -3), (2, 3)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_group_norm_of_bfloat16_and_its_gradients_are_those_of_float32(order):
+    torch.manual_seed(0)
+    norm, plain = map_norm("group", 16), torch.nn.GroupNorm(8, 16)
+    with torch.no_grad():
+        for one, other in zip(norm.parameters(), plain.parameters(), strict=True):
+            one.copy_(torch.randn(16))
+            other.copy_(one)
+    x = torch.randn(3, 16, 12, 20).to(memory_format=order).bfloat16()
+    weight = torch.randn(x.shape).bfloat16()
+    ours, exact = x.clone().requires_grad_(), x.float().requires_grad_()
+    y, expected = norm(ours), plain(exact)
+    assert y.dtype == torch.bfloat16
+    (y * weight).sum().backward()
+    (expected * weight.float()).sum().backward()
+    torch.testing.assert_close(y.float(), expected, rtol=0.01, atol=0.01)
+    torch.testing.assert_close(ours.grad.float(), exact.grad, rtol=0.02, atol=0.02)
+    for one, other in zip(norm.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-3)
