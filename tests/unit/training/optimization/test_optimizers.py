@@ -6,11 +6,13 @@ from tests.builders import tiny_forecaster
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.optimization.optimizers import (
+    adamw,
     build_optimizers,
     learning_rate,
     require_whole_matrices,
     set_learning_rate,
 )
+from triton_earth.training.parallel.sharding import optimizer_state_like
 
 
 def test_muon_takes_the_matrices_and_adamw_all_else(waves):
@@ -82,3 +84,26 @@ def test_muon_and_sharding_exclude_each_other_only_where_something_is_cut():
         UserError, match=r"muon needs whole matrices, which train\.parallel=fsdp cuts"
     ):
         require_whole_matrices(config, 2)
+
+
+def stepped(kernel, gradients, saved=None):
+    """The kernel after AdamW's steps along the gradients, and the optimiser's state."""
+    kernel = nn.Parameter(kernel.clone())
+    optimizer = adamw([kernel], TrainConfig(learning_rate=0.1))
+    if saved is not None:
+        optimizer.load_state_dict(optimizer_state_like(saved, [kernel]))
+    for gradient in gradients:
+        kernel.grad = torch.empty_like(kernel).copy_(gradient)
+        optimizer.step()
+    return kernel.detach(), optimizer.state_dict()
+
+
+def test_moments_that_lie_otherwise_in_memory_go_on_as_they_were():
+    torch.manual_seed(0)
+    rows = torch.randn(4, 3, 3, 3)
+    gradients = torch.randn(4, *rows.shape)
+    expected, _ = stepped(rows, gradients)
+    halfway, saved = stepped(rows, gradients[:2])
+    found, _ = stepped(halfway.to(memory_format=torch.channels_last), gradients[2:], saved)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected)
