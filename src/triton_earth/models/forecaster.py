@@ -19,6 +19,7 @@ from triton_earth.core.variables import Variables
 from triton_earth.data.statistics.damping import DampingConfig
 from triton_earth.data.statistics.normalization import NormalizationConfig, Normalizer
 from triton_earth.models.base import Forecaster
+from triton_earth.models.cast_once import CastOnce
 from triton_earth.models.noise import (
     NoiseConfig,
     Seeds,
@@ -159,6 +160,7 @@ class NetworkForecaster(Forecaster):
         self.normalizer, self.precision = normalizer, precision
         self.valid_mask, self.forcing_mask = valid_mask, forcing_mask
         self._statistics: dict[tuple[Any, ...], Tensor] = {}
+        self._cast_once = CastOnce()
         self.noise_seeds: Seeds | None = None
         self.given_noise: Tensor | None = None
         self.network: nn.Module = config.network.build(
@@ -202,7 +204,7 @@ class NetworkForecaster(Forecaster):
         if self.config.north_first:
             inputs = inputs.flip(-2)
         with self._arithmetic():
-            output = self.network(inputs)
+            output = self._cast_once(self.network, inputs)
         if self.config.north_first:
             output = output.flip(-2)
         return self._denormalized(output.float(), window)
