@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from triton_earth.core.errors import UserError
+from triton_earth.layers import narrow_attention as narrow
 from triton_earth.layers.attention import AxialAttention, SelfAttention
 from triton_earth.layers.attention_block import AttentionBlock
 from triton_earth.layers.narrow_attention import is_narrow, narrow_attention
@@ -46,11 +47,22 @@ def test_narrow_attention_declines_scores_that_could_overflow():
     assert narrow_attention(query.bfloat16(), key.bfloat16(), value.bfloat16()) is None
 
 
-def test_narrow_attention_is_for_narrow_heads_in_bfloat16():
+def test_narrow_attention_is_for_narrow_heads_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(narrow, "MATRIX_UNITS", False)
     query = torch.zeros(1, 8, 4, 8, dtype=torch.bfloat16)
     assert is_narrow(query)
     assert not is_narrow(query.float())
     assert not is_narrow(query.new_zeros(1, 8, 4, 64))
+
+
+def test_with_matrix_units_narrow_attention_is_for_gradients(monkeypatch):
+    monkeypatch.setattr(narrow, "MATRIX_UNITS", True)
+    query = torch.zeros(1, 8, 512, 64, dtype=torch.bfloat16)
+    assert is_narrow(query)
+    assert not is_narrow(query.new_zeros(1, 8, 513, 64))
+    assert is_narrow(query.new_zeros(1, 8, 513, 32))
+    with torch.no_grad():
+        assert not is_narrow(query)
 
 
 @pytest.mark.parametrize("cells", [40, 1500])
