@@ -35,7 +35,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from triton_earth.interop.official import load_network
 from triton_earth.layers.padding import Padding
+from triton_earth.models.cast_once import CastOnce
 from triton_earth.models.triton import Triton
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.optimization.optimizers import adamw
 from triton_earth.workflow.recipes.recipe import load_recipe
 
 CASES: dict[str, dict[str, Any]] = {
@@ -70,8 +73,9 @@ KINDS = {
     "convolutions": ("convolution", "conv2d"),
     "attention": ("attention", "Attention", "bmm", "softmax", "exp_"),
     "matrix products": ("mm", "linear"),
-    "norms": ("norm", "var_mean"),
+    "norms": ("norm", "Norm", "var_mean"),
     "activations": ("silu", "gelu", "relu"),
+    "optimizer": ("adamw", "AdamW"),
     "resampling": ("upsample", "pixel_shuffle"),
     "copies and borders": (
         "copy_",
@@ -233,12 +237,14 @@ def _networks(case: str) -> tuple[dict[str, nn.Module], Tensor]:
 
 def _step(network: nn.Module, x: Tensor, variant: str, mode: str) -> Callable[[], Tensor]:
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=variant == "bfloat16")
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-6)
+    optimizer = adamw(list(network.parameters()), TrainConfig(learning_rate=1e-6))
+    cast_once = CastOnce()
 
     def infer() -> Tensor:
         network.eval()
         with torch.no_grad(), autocast:
-            return network(x)
+            output: Tensor = cast_once(network, x)
+            return output
 
     def train() -> Tensor:
         network.train()
