@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from triton_earth.core.errors import UserError
 from triton_earth.data.sources.shipped import shipped_data
@@ -18,9 +18,12 @@ FIRST_DAY = np.datetime64("2001-03-02", "ns")
 GRAVITY = 9.81
 SOURCE = (
     "MODEL OUTPUT, not observations: veros, global_4deg, forced by its climatology and daily anomalies of the SPEEDY "
-    "model (jcm 3.0.0) that repeat every 730 days; non-eddying"
+    "model (jcm 3.0.0), stretches of 30 days of which are drawn at random from two years; non-eddying"
 )
 FORCING = "veros_4deg_forcing"
+STRETCH_DAYS = 30
+YEAR_DAYS = 365
+MODEL_YEAR_SECONDS = 360 * 86400.0
 
 FORCED = {
     "qnet": "heat_flux_anomaly",
@@ -46,10 +49,11 @@ Field = Float64[np.ndarray, "y x"]
 def run_veros(path: str) -> xr.Dataset:
     """Simulate a daily global ocean, ``veros:DAYS``, after a spin-up of 360 days; about 40 MB a year, all in memory.
 
-    The set-up ``global_4deg`` starts from its climatology of temperature and salinity. The anomalies of heat flux and
-    wind stress of the shipped file ``veros_4deg_forcing`` are added to its monthly forcing, day after day and again
-    from the first when they end. The model's year has 360 days; the dates are labels. Currents are averaged from the
-    sides of a cell onto its centre.
+    The set-up ``global_4deg`` starts from its climatology of temperature and salinity. Anomalies of heat flux and wind
+    stress of the shipped file ``veros_4deg_forcing`` are added to its monthly forcing: for every 30 days those of the
+    same days of one of its years, which is drawn at random, the same draws in every run. Years therefore differ, as no
+    year of a cycle would. The season is that of the date, though the set-up's year has 360 days. Currents are averaged
+    from the sides of a cell onto its centre.
 
     Args:
         path: What a recipe calls it.
@@ -78,7 +82,9 @@ def run_veros(path: str) -> xr.Dataset:
         ) from error
     with xr.open_dataset(shipped_data()[FORCING]) as file:
         anomalies = file[list(FORCED.values())].fillna(0.0).transpose("time", ...).load()
-    model = _forced(setup, routine, anomalies)({"enable_streamfunction": False})
+    dates = FIRST_DAY + np.arange(-SPIN_UP_DAYS, days).astype("timedelta64[D]")
+    drawn = days_of_anomalies(dates, anomalies.sizes["time"])
+    model = _forced(setup, routine, anomalies, dates, drawn)({"enable_streamfunction": False})
     try:
         model.setup()
     except failures as error:
@@ -94,11 +100,43 @@ def run_veros(path: str) -> xr.Dataset:
             maps.append(_surface(model.state.variables))
             if len(maps) % DAYS_BETWEEN_LINES == 0:
                 logger.info("%s: %d of %d days", path, len(maps), days)
-    return _dataset(maps, anomalies, _inner(model.state.variables.maskT[:, :, -1]) > 0)
+    forced = anomalies.isel(time=drawn[SPIN_UP_DAYS:])
+    return _dataset(maps, forced, _inner(model.state.variables.maskT[:, :, -1]) > 0)
 
 
-def _forced(setup: Any, routine: Any, anomalies: xr.Dataset) -> Any:
-    """Return the set-up with a day's anomalies added to its climatological forcing, and without output files."""
+def days_of_anomalies(dates: np.ndarray, length: int, seed: int = 0) -> Int64[np.ndarray, " day"]:
+    """Return which day of a record of whole years forces each date: the same day of a year that is drawn at random.
+
+    Args:
+        dates: Successive days.
+        length: Days of the record, which begins on the second of March.
+        seed: Seed of the draws, one for every 30 days.
+    """
+    years = length // YEAR_DAYS
+    march = dates.astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(60, "D")
+    elapsed = (dates.astype("datetime64[D]") - march).astype(np.int64) % YEAR_DAYS
+    draws = np.random.default_rng(seed).integers(years, size=-(-len(dates) // STRETCH_DAYS))
+    return np.repeat(draws, STRETCH_DAYS)[: len(dates)] * YEAR_DAYS + elapsed
+
+
+def _forced(
+    setup: Any,
+    routine: Any,
+    anomalies: xr.Dataset,
+    dates: np.ndarray,
+    drawn: Int64[np.ndarray, " day"],
+) -> Any:
+    """Return the set-up with a day's anomalies added to its climatological forcing, and without output files.
+
+    Args:
+        setup: Set-up of the package.
+        routine: Decorator of the package for functions that change the state.
+        anomalies: A record of anomalies.
+        dates: Date of every day of the run.
+        drawn: Which day of the record forces each of them.
+    """
+    of_year = (dates - dates.astype("datetime64[Y]")) / np.timedelta64(1, "D")
+    season = of_year / (YEAR_DAYS + 0.25) * MODEL_YEAR_SECONDS
 
     class ForcedOcean(setup):
         climatology: dict[str, Any] | None = None
@@ -113,12 +151,15 @@ def _forced(setup: Any, routine: Any, anomalies: xr.Dataset) -> Any:
             variables = state.variables
             if self.climatology is None:
                 self.climatology = {name: getattr(variables, name) for name in FORCED}
-            of_today = anomalies.isel(time=int(variables.itt) % anomalies.sizes["time"])
+            today = int(variables.itt)
+            of_today = anomalies.isel(time=drawn[today])
             for name, shipped in FORCED.items():
                 # Two cells beyond each border belong to the model's own bookkeeping.
                 anomaly = np.pad(of_today[shipped].values.T, 2)[:, :, None]
                 setattr(variables, name, self.climatology[name] + anomaly)
+            elapsed, variables.time = variables.time, season[today]
             super().set_forcing(state)
+            variables.time = elapsed
 
     return ForcedOcean
 
@@ -142,7 +183,7 @@ def _inner(values: Any) -> Field:
 
 
 def _dataset(maps: list[dict[str, Field]], anomalies: xr.Dataset, ocean: np.ndarray) -> xr.Dataset:
-    """Return the days as one data set with coordinates, units and NaN on land."""
+    """Return the days and the anomalies that forced them as one data set with coordinates, units and NaN on land."""
     days = np.arange(len(maps))
     dims = ("time", "latitude", "longitude")
     fields = {
@@ -153,9 +194,8 @@ def _dataset(maps: list[dict[str, Field]], anomalies: xr.Dataset, ocean: np.ndar
         )
         for name, (units, long_name) in WORDS.items()
     }
-    forced = anomalies.isel(time=(SPIN_UP_DAYS + days) % anomalies.sizes["time"])
     for name in anomalies.data_vars:
-        values = np.where(ocean, forced[name].values, np.nan).astype(np.float32)
+        values = np.where(ocean, anomalies[name].values, np.nan).astype(np.float32)
         fields[str(name)] = (dims, values, dict(anomalies[name].attrs))
     made = xr.Dataset(
         fields,

@@ -8,8 +8,15 @@ import pytest
 import xarray as xr
 
 from triton_earth.core.errors import UserError
-from triton_earth.data.simulated import veros_ocean
-from triton_earth.data.simulated.veros_ocean import FORCED, FORCING, SPIN_UP_DAYS, run_veros
+from triton_earth.data.simulated.veros_ocean import (
+    FORCED,
+    FORCING,
+    MODEL_YEAR_SECONDS,
+    SPIN_UP_DAYS,
+    STRETCH_DAYS,
+    days_of_anomalies,
+    run_veros,
+)
 from triton_earth.data.sources.files import open_files
 from triton_earth.data.sources.shipped import shipped_data
 
@@ -23,7 +30,7 @@ class Setup:
 
     def __init__(self, override):
         assert override == {"enable_streamfunction": False}
-        Setup.made, self.forced = self, []
+        Setup.made, self.forced, self.seasons = self, [], []
 
     def setup(self):
         ocean = np.ones((*SHAPE, 15))
@@ -34,7 +41,7 @@ class Setup:
         fields |= {name: np.full((*SHAPE, 12), 100.0) for name in FORCED}
         self.state = types.SimpleNamespace(
             variables=types.SimpleNamespace(
-                itt=0, tau=1, maskT=ocean, psi=np.full((*SHAPE, 3), 9.81), **fields
+                itt=0, time=7.0, tau=1, maskT=ocean, psi=np.full((*SHAPE, 3), 9.81), **fields
             )
         )
         self.set_diagnostics(self.state)
@@ -43,6 +50,7 @@ class Setup:
         raise AssertionError("the ocean would write files")
 
     def set_forcing(self, state):
+        self.seasons.append(state.variables.time)
         self.forced.append({name: getattr(state.variables, name)[52, 22, 3] for name in FORCED})
 
     def step(self, state):
@@ -92,16 +100,39 @@ def test_land_is_nan_in_every_field_and_one_in_the_mask(veros):
         assert np.isnan(ocean[name].values).any(axis=0).tolist() == land.tolist(), name
 
 
-def test_the_anomaly_of_the_day_is_added_to_the_climatology_and_comes_along(veros, monkeypatch):
-    monkeypatch.setattr(veros_ocean, "SPIN_UP_DAYS", 729)
+def test_the_anomaly_of_the_day_is_added_to_the_climatology_and_comes_along(veros):
     ocean = run_veros("veros:3")
+    dates = ocean["time"].values[0] + np.arange(-SPIN_UP_DAYS, 3).astype("timedelta64[D]")
     with xr.open_dataset(shipped_data()[FORCING]) as file:
+        drawn = days_of_anomalies(dates, file.sizes["time"])
         for name, shipped in FORCED.items():
             cell = file[shipped].isel(latitude=20, longitude=50).fillna(0.0).values
             forced = [day[name] for day in Setup.made.forced]
-            np.testing.assert_allclose(forced, 100.0 + np.concatenate([cell, cell[:2]]))
+            np.testing.assert_allclose(forced, 100.0 + cell[drawn])
             stored = ocean[shipped].isel(latitude=20, longitude=50)
-            np.testing.assert_allclose(stored, [cell[729], cell[0], cell[1]], rtol=1e-6)
+            np.testing.assert_allclose(stored, cell[drawn[SPIN_UP_DAYS:]], rtol=1e-6)
+
+
+def test_the_season_is_that_of_the_date(veros):
+    run_veros("veros:2")
+    second_of_march = Setup.made.seasons[SPIN_UP_DAYS]
+    assert second_of_march == pytest.approx(60 / 365.25 * MODEL_YEAR_SECONDS)
+    assert Setup.made.state.variables.time == 7.0
+
+
+def test_years_are_drawn_by_stretches_and_the_season_stays():
+    dates = np.arange("2001-03-02", "2021-03-02", dtype="datetime64[D]")
+    drawn = days_of_anomalies(dates, 730)
+    stretches = [drawn[first : first + STRETCH_DAYS] for first in range(0, 7000, STRETCH_DAYS)]
+    for stretch in stretches:
+        years = stretch // 365
+        assert np.all(years == years[0])
+    first = [int(stretch[0] // 365) for stretch in stretches]
+    assert 0.4 < np.mean(first) < 0.6
+    assert drawn.max() < 730
+    from_march = (dates - dates.astype("datetime64[Y]")) / np.timedelta64(1, "D") - 60
+    apart = (drawn % 365 - from_march) % 365
+    assert np.all(np.minimum(apart, 365 - apart) <= 1)
 
 
 def test_inputs_that_cannot_be_fetched_are_said(veros, monkeypatch):
