@@ -9,7 +9,8 @@ from jaxtyping import Float32
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
-from triton_earth.data.statistics.damping import FEWEST_PAIRS, Damping, DampingConfig, fit_damping
+from triton_earth.data.statistics.damping import Damping, DampingConfig
+from triton_earth.data.statistics.damping_fit import FEWEST_PAIRS, fit_damping
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.climatology import Climatology, fit_climatology, training_segments
 from triton_earth.models.reference import Fields, Reference
@@ -77,7 +78,7 @@ def fit_damped_linear(
 
     variables = store.variables.select(chosen)
     damping = fit_damping(
-        (anomalies(segment.start, store.blocks(segment)) for segment in segments),
+        lambda: (anomalies(segment.start, store.blocks(segment)) for segment in segments),
         variables,
         store.grid,
         config or DampingConfig(),

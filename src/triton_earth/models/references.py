@@ -141,8 +141,10 @@ class References:
 
     def _linear_inverse(self) -> Reference:
         fitted = fit_linear_inverse(self.store, self.variables.names)
-        propagator = np.linalg.matrix_power(fitted.propagator, self._whole_steps("linear_inverse"))
-        return replace(fitted, time_step=self.time_step, propagator=propagator)
+        steps = self._whole_steps("linear_inverse")
+        propagator = np.linalg.matrix_power(fitted.patterns.propagator, steps)
+        patterns = replace(fitted.patterns, propagator=propagator)
+        return replace(fitted, time_step=self.time_step, patterns=patterns)
 
     def _damped_linear(self) -> Reference:
         fitted = fit_damped_linear(self.store, DampingConfig(kind="waves"), self.variables.names)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from triton_earth.core.variables import Role
-from triton_earth.data.statistics.damping import Damping, DampingConfig, fit_damping
+from triton_earth.data.statistics.damping import Damping, DampingConfig
+from triton_earth.data.statistics.damping_fit import fit_damping
 from triton_earth.data.statistics.normalization import (
     NormalizationConfig,
     Normalizer,
@@ -27,7 +28,7 @@ def training_statistics(
 
     Args:
         store: Training store; its training split is read once, some of it before that for a climatology, and once more
-            for the damping.
+            for the damping, four times for one with patterns.
         config: What is taken out, levels together or separate, log scales.
         damping: How anomalies are damped, for forecasts that start from what is left of them.
 
@@ -64,7 +65,7 @@ def _damping(store: TrainingStore, plain: Normalizer, config: DampingConfig) -> 
     prognostic = store.variables.with_role(Role.PROGNOSTIC)
     channels = store.variables.indices(prognostic.names)
     return fit_damping(
-        (
+        lambda: (
             (block[:, channels] for block in _anomalies(store, segment, plain))
             for segment in store.segments(TRAIN)
         ),

@@ -69,7 +69,7 @@ def test_a_rollout_is_the_forecast_from_the_initial_state(waves, initial, name):
 
 def test_there_are_no_more_patterns_than_values(tmp_path):
     store = wave_store(tmp_path / "w.zarr", cells=4)
-    assert fitted(store, "linear_inverse").propagator.shape == (16, 16)
+    assert fitted(store, "linear_inverse").patterns.propagator.shape == (16, 16)
 
 
 def test_unknown_names_are_refused(waves):

@@ -1,31 +1,29 @@
-"""Damping: what is left of an anomaly after a time step, by variable, by cell or by wave."""
+"""Damping: what is left of an anomaly after a time step, by variable, by cell, by wave or by pattern."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Complex128, Float, Float32, Float64
-from pydantic import Field
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import Grid, LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import Variables
+from triton_earth.data.statistics.patterns import Patterns
 
+MODES = 20
+"""Patterns where no number is given."""
 LARGEST = 0.99
 """Largest modulus of ρ: below 1, so that what a step adds stays bounded for ever."""
-FEWEST_PAIRS = 30
-"""Fewest pairs of successive states that ρ is fitted to."""
-PRIOR_PAIRS = 8
-"""Pairs that the coefficient of the whole map counts as in that of a cell."""
-
 NEARLY_NONE = 1e-3
 """Part of the largest modulus that trained moduli start from where the fit gives less; as near to it they start."""
 
-Kind = Literal["variable", "cell", "waves"]
+Kind = Literal["variable", "cell", "waves", "patterns"]
 
 
 class DampingConfig(StrictConfig):
@@ -33,16 +31,33 @@ class DampingConfig(StrictConfig):
 
     Attributes:
         kind: What has a coefficient of its own: each ``variable``, each ``cell`` of it, or each of its ``waves``, by
-            zonal wavenumber and latitude around the globe and by wavenumber on a doubly periodic box.
+            zonal wavenumber and latitude around the globe and by wavenumber on a doubly periodic box. With ``patterns``
+            the leading patterns of all variables become what a matrix makes of them, as in a linear inverse model, so
+            that they may oscillate and follow each other; what they leave is damped by cell.
         factor: What the fitted coefficients are multiplied by. Slow parts of the flow, such as zonal means, need more
             damping than the correlation from one step to the next says.
         trainable: Whether the moduli are trained with the network, starting from these coefficients; they stay below 1
             as theirs do.
+        modes: Number of patterns.
     """
 
     kind: Kind = "variable"
     factor: float = Field(default=1.0, gt=0, le=1)
     trainable: bool = False
+    modes: int = Field(default=MODES, ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "DampingConfig":
+        if self.kind != "patterns" and self.modes != MODES:
+            raise UserError(
+                f"damping.modes is for kind: patterns; found kind: {self.kind}. Leave it out, or change that."
+            )
+        if self.kind == "patterns" and self.trainable:
+            raise UserError(
+                "damping.trainable=true is for the kinds variable, cell and waves, which have moduli; found patterns, "
+                "which have a matrix. Leave it out, or change the kind."
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -53,15 +68,21 @@ class Damping:
         variables: Names of the variables.
         kind: What has a coefficient of its own.
         coefficients: ρ: [channel, 1, 1] by variable, [channel, y, x] by cell; by wave [channel, y, zonal wavenumber],
-            complex where waves move, or [channel, 1, ring] on a box, ring k holding the waves k − ½ ≤ |k| < k + ½.
+            complex where waves move, or [channel, 1, ring] on a box, ring k holding the waves k − ½ ≤ |k| < k + ½;
+            with patterns, of what they leave, by cell.
         error_std: Root mean square of a(t + Δt) − ρ a(t) over the training data.
+        patterns: Patterns of the variables, in order, and the matrix that advances them; None for the other kinds.
     """
 
     variables: tuple[str, ...]
     kind: Kind
     coefficients: Tensor
     error_std: tuple[float, ...]
+    patterns: Patterns | None = None
     _on_device: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    _patterns_on_device: dict[torch.device, Tensor] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def damped(
         self,
@@ -105,18 +126,41 @@ class Damping:
         rho = self._at(anomaly.device)
         rho = (rho if shift is None else _shifted(rho, shift))[channels]
         powers = torch.stack([rho**lead for lead in leads])
+        if self.patterns is not None:
+            return self._with_patterns(self.patterns, anomaly, leads, channels, powers)
         if self.kind != "waves":
             return anomaly * powers.to(anomaly)
         shape = anomaly.shape[-2:]
         if isinstance(grid, PeriodicGrid):
-            rings = _rings(grid).to(anomaly.device)
+            rings = wave_rings(grid).to(anomaly.device)
             waves = torch.fft.rfft2(anomaly) * powers[..., 0, :][..., rings].real.to(anomaly.dtype)
             return torch.fft.irfft2(waves, s=shape)
         waves = torch.fft.rfft(anomaly)
         return torch.fft.irfft(waves * powers.to(waves.dtype), n=shape[-1])
 
+    def _with_patterns(
+        self,
+        patterns: Patterns,
+        anomaly: Float[Tensor, "batch 1 channel y x"],
+        leads: Sequence[int],
+        channels: list[int],
+        powers: Float[Tensor, "lead channel y x"],
+    ) -> Float[Tensor, "batch lead channel y x"]:
+        """Return S E Gⁿ a + ρⁿ (x − S E a), a the amplitudes of the patterns in x."""
+        if anomaly.device not in self._patterns_on_device:
+            self._patterns_on_device[anomaly.device] = torch.from_numpy(
+                np.stack([patterns.shapes, patterns.weights])
+            ).to(anomaly.device)
+        shapes, weights = self._patterns_on_device[anomaly.device][:, :, channels].to(anomaly)
+        known = torch.where((weights != 0).any(dim=0), anomaly, 0.0)
+        amplitudes = torch.einsum("btcyx,mcyx->btm", known, weights)
+        rest = anomaly - torch.einsum("btm,mcyx->btcyx", amplitudes, shapes)
+        advance = np.stack([np.linalg.matrix_power(patterns.propagator, lead) for lead in leads])
+        later = torch.einsum("btm,lnm->bln", amplitudes, torch.from_numpy(advance).to(anomaly))
+        return torch.einsum("bln,ncyx->blcyx", later, shapes) + rest * powers.to(anomaly)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the coefficients as plain values for JSON."""
+        """Return all but the `tensors` as plain values for JSON."""
         return {
             "variables": list(self.variables),
             "kind": self.kind,
@@ -124,17 +168,30 @@ class Damping:
         }
 
     @property
-    def stored(self) -> Float[Tensor, "channel y k part"]:
-        """The coefficients as real numbers, real and imaginary part last: what is stored of it besides `to_dict`."""
-        return torch.view_as_real(self.coefficients.to(torch.complex128)).contiguous()
+    def tensors(self) -> dict[str, Tensor]:
+        """What is stored of it besides `to_dict`, by name; coefficients as real numbers, the imaginary part last."""
+        coefficients = torch.view_as_real(self.coefficients.to(torch.complex128)).contiguous()
+        if self.patterns is None:
+            return {"damping": coefficients}
+        return {
+            "damping": coefficients,
+            "damping_shapes": torch.from_numpy(self.patterns.shapes),
+            "damping_weights": torch.from_numpy(self.patterns.weights),
+            "damping_propagator": torch.from_numpy(self.patterns.propagator),
+        }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], stored: Tensor) -> "Damping":
-        """Read back what `to_dict` and `stored` gave."""
-        complex_values = torch.view_as_complex(stored.contiguous())
+    def from_dict(cls, values: dict[str, Any], tensors: dict[str, Tensor]) -> "Damping":
+        """Read back what `to_dict` and `tensors` gave, and take these out of `tensors`."""
+        complex_values = torch.view_as_complex(tensors.pop("damping").contiguous())
         kind: Kind = values["kind"]
         coefficients = complex_values if kind == "waves" else complex_values.real.contiguous()
-        return cls(tuple(values["variables"]), kind, coefficients, tuple(values["error_std"]))
+        patterns = None
+        if kind == "patterns":
+            parts = ("damping_shapes", "damping_weights", "damping_propagator")
+            patterns = Patterns(*(tensors.pop(part).numpy() for part in parts))
+        error_std = tuple(values["error_std"])
+        return cls(tuple(values["variables"]), kind, coefficients, error_std, patterns)
 
     def _at(self, device: torch.device) -> Tensor:
         if device not in self._on_device:
@@ -148,57 +205,6 @@ def _shifted(rho: Tensor, shift: Float[Tensor, " coefficient"]) -> Tensor:
     inside = (modulus / LARGEST).clamp(NEARLY_NONE, 1 - NEARLY_NONE)
     trained = LARGEST * torch.sigmoid(torch.logit(inside) + shift.reshape(rho.shape))
     return trained * torch.where(modulus > 0, rho / modulus.clamp(min=1e-300), 1.0)
-
-
-def fit_damping(
-    anomalies: Iterator[Iterator[Float32[np.ndarray, "time channel y x"]]],
-    variables: Variables,
-    grid: Grid,
-    config: DampingConfig,
-    valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
-) -> Damping:
-    """Fit the damping of anomalies by least squares, in one pass and in float64.
-
-        ρ_i = f Σ_t a_i(t + Δt) ā_i(t) / Σ_t |a_i(t)|²,      σ² = Σ_i w_i ⟨|a_i(t + Δt) − ρ_i a_i(t)|²⟩
-
-    with i the cells or the waves of a map, over which both sums are taken too where a variable has one coefficient, f
-    the factor and w area weights. Real coefficients lie in 0 … 0.99, complex ones have a modulus up to 0.99. Cells are
-    drawn towards the coefficient of the whole map, which counts as `PRIOR_PAIRS` pairs.
-
-    Args:
-        anomalies: Stretches of consecutive times, each in blocks.
-        variables: What the channels are.
-        grid: Where they are.
-        config: What has a coefficient of its own, and the factor.
-        valid_mask: True where a channel is defined; other cells do not count.
-
-    Raises:
-        UserError: if there are fewer than `FEWEST_PAIRS` pairs of successive times, or waves are asked for on a map
-            with undefined cells or with borders.
-    """
-    if config.kind == "waves":
-        _require_waves(grid, valid_mask)
-    sums = _Sums.empty(len(variables), grid, config.kind)
-    for stretch in anomalies:
-        before: np.ndarray | None = None
-        for block in stretch:
-            fields = block if before is None else np.concatenate([before, block])
-            before = fields[-1:]
-            if valid_mask is not None:
-                fields = np.where(valid_mask, fields, 0.0)
-            sums.add(fields)
-    if sums.pairs < FEWEST_PAIRS:
-        raise UserError(
-            f"model.prediction=damped: the damping needs at least {FEWEST_PAIRS} pairs of successive training states; "
-            f"found {sums.pairs}. Prepare more training data, or take model.prediction=tendency."
-        )
-    rho = sums.coefficients(config)
-    return Damping(
-        tuple(variables.names),
-        config.kind,
-        torch.from_numpy(rho),
-        tuple(np.sqrt(sums.error_squares(rho, valid_mask)).tolist()),
-    )
 
 
 def no_damping(variables: Variables) -> Damping:
@@ -222,106 +228,7 @@ def without_waves(grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None
     return "" if around else f"the grid {grid}"
 
 
-def _require_waves(grid: Grid, valid_mask: Bool[np.ndarray, "channel y x"] | None) -> None:
-    found = without_waves(grid, valid_mask)
-    if found:
-        raise UserError(
-            "model.damping.kind=waves: waves need fields that are defined everywhere, around the globe or on a doubly "
-            f"periodic box; found {found}. Take kind: cell."
-        )
-
-
-@dataclass
-class _Sums:
-    """Sums over pairs of successive times of a(t)², a(t + Δt)² and a(t + Δt) ā(t), in each cell or wave."""
-
-    kind: Kind
-    grid: Grid
-    before: Float64[np.ndarray, "channel y k"]
-    after: Float64[np.ndarray, "channel y k"]
-    cross: Complex128[np.ndarray, "channel y k"]
-    pairs: int = 0
-
-    @classmethod
-    def empty(cls, channels: int, grid: Grid, kind: Kind) -> "_Sums":
-        ny, nx = grid.shape
-        shape = (channels, ny, nx // 2 + 1 if kind == "waves" else nx)
-        return cls(kind, grid, np.zeros(shape), np.zeros(shape), np.zeros(shape, complex))
-
-    def add(self, fields: Float[np.ndarray, "time channel y x"]) -> None:
-        """Add the pairs of a block of consecutive times."""
-        values: np.ndarray = fields.astype(np.float64)
-        if self.kind == "waves" and isinstance(self.grid, PeriodicGrid):
-            values = np.fft.rfft2(values)
-        elif self.kind == "waves":
-            values = np.fft.rfft(values)
-        self.before += np.sum(np.abs(values[:-1]) ** 2, axis=0)
-        self.after += np.sum(np.abs(values[1:]) ** 2, axis=0)
-        self.cross += np.sum(values[1:] * values[:-1].conj(), axis=0)
-        self.pairs += len(values) - 1
-
-    def coefficients(self, config: DampingConfig) -> np.ndarray:
-        """Return f ρ."""
-        weights = self._weights()
-        if self.kind == "waves":
-            return config.factor * self._of_waves()
-        whole = _quotient(
-            (weights * self.cross.real).sum((1, 2), keepdims=True),
-            (weights * self.before).sum((1, 2), keepdims=True),
-        )
-        if self.kind == "cell":
-            own = np.where(self.before > 0, _quotient(self.cross.real, self.before), whole)
-            whole = (self.pairs * own + PRIOR_PAIRS * whole) / (self.pairs + PRIOR_PAIRS)
-        return config.factor * np.clip(whole, 0.0, LARGEST)
-
-    def error_squares(
-        self, rho: np.ndarray, valid_mask: Bool[np.ndarray, "channel y x"] | None
-    ) -> Float64[np.ndarray, " channel"]:
-        """Return the mean square of a(t + Δt) − ρ a(t) over pairs and cells, by area."""
-        if self.kind == "waves" and isinstance(self.grid, PeriodicGrid):
-            rho = rho[:, 0][:, _rings(self.grid).numpy()]
-        squares = self.after - 2 * (rho.conj() * self.cross).real + np.abs(rho) ** 2 * self.before
-        weights = self._weights()
-        total = (weights * squares).sum((1, 2)) / self.pairs
-        if valid_mask is None:
-            return total / np.prod(self.grid.shape)
-        return total / (self.grid.cell_area_weights * valid_mask).sum((1, 2))
-
-    def _weights(self) -> Float64[np.ndarray, "y k"]:
-        """Return the weight of each square in a sum over cells, by Parseval's theorem for waves."""
-        ny, nx = self.grid.shape
-        if self.kind != "waves":
-            return self.grid.cell_area_weights
-        twice = np.full(nx // 2 + 1, 2.0)
-        twice[0] = 1.0
-        if nx % 2 == 0:
-            twice[-1] = 1.0
-        if isinstance(self.grid, PeriodicGrid):
-            return np.tile(twice / (nx * ny), (ny, 1))
-        return self.grid.cell_area_weights[:, :1] * twice / nx
-
-    def _of_waves(self) -> np.ndarray:
-        if isinstance(self.grid, PeriodicGrid):
-            rings, weights = _rings(self.grid).numpy(), self._weights()
-            count = int(rings.max()) + 1
-            cross, before = (
-                np.stack(
-                    [np.bincount(rings.ravel(), (weights * one).ravel(), count) for one in all_]
-                )
-                for all_ in (self.cross.real, self.before)
-            )
-            rho = np.clip(_quotient(cross, before), 0.0, LARGEST)[:, None]
-            return rho.astype(np.complex128)
-        rho = _quotient(self.cross, self.before)
-        return rho * np.minimum(1.0, LARGEST / np.maximum(np.abs(rho), LARGEST))
-
-
-def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    there = denominator > 0
-    return np.where(there, numerator / np.where(there, denominator, 1.0), 0.0)
-
-
-def _rings(grid: Grid) -> Tensor:
+def wave_rings(grid: Grid) -> Tensor:
     """Return the nearest whole wavenumber of each wave of the rfft2 layout, in waves over the shorter side."""
     ny, nx = grid.shape
     shorter = min(ny, nx)

@@ -94,7 +94,7 @@ class Normalizer:
         if self.seasons is not None:
             found["climatology"] = self.seasons.coefficients.contiguous()
         if self.damping is not None:
-            found["damping"] = self.damping.stored
+            found |= self.damping.tensors
         return found
 
     @classmethod
@@ -115,7 +115,7 @@ class Normalizer:
             seasons=None
             if seasons is None
             else SeasonalCycle.from_dict(seasons, tensors.pop("climatology")),
-            damping=None if damping is None else Damping.from_dict(damping, tensors.pop("damping")),
+            damping=None if damping is None else Damping.from_dict(damping, tensors),
         )
 
     def transformed(self, state: State) -> State:

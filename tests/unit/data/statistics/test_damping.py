@@ -9,11 +9,10 @@ from triton_earth.core.grid import ClosedGrid, LatLonGrid, PeriodicGrid
 from triton_earth.core.variables import Variable, Variables
 from triton_earth.data.statistics.damping import (
     LARGEST,
-    PRIOR_PAIRS,
     Damping,
     DampingConfig,
-    fit_damping,
 )
+from triton_earth.data.statistics.damping_fit import PRIOR_PAIRS, fit_damping
 
 GLOBE = LatLonGrid(tuple(np.arange(-52.5, 60.0, 15.0)), tuple(np.arange(0.0, 360.0, 45.0)))
 BOX = PeriodicGrid(8, 8)
@@ -32,7 +31,7 @@ def autoregression(rho, times=40, shape=(8, 8), seed=0):
 
 
 def fitted(series, variables, grid, mask=None, **config):
-    return fit_damping(iter([iter([series])]), variables, grid, DampingConfig(**config), mask)
+    return fit_damping(lambda: [iter([series])], variables, grid, DampingConfig(**config), mask)
 
 
 def test_a_variable_has_the_regression_of_each_state_on_the_one_before():
@@ -98,14 +97,17 @@ def test_waves_of_a_box_have_a_coefficient_for_each_ring():
     assert damping.error_std[0] == pytest.approx(np.sqrt(np.mean(direct**2)), rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["variable", "cell", "waves"])
+@pytest.mark.parametrize("kind", ["variable", "cell", "waves", "patterns"])
 def test_no_coefficient_reaches_one(kind):
     growing = (1.3 ** np.arange(40))[:, None, None, None] * autoregression([[[0.0]]], 1)
     damping = fitted(growing.astype(np.float32), ONE, GLOBE, kind=kind)
     assert damping.coefficients.abs().max() <= LARGEST + 1e-12
+    if damping.patterns is not None:
+        moduli = np.abs(np.linalg.eigvals(damping.patterns.propagator))
+        assert moduli.max() <= LARGEST + 1e-12
 
 
-@pytest.mark.parametrize("kind", ["variable", "cell", "waves"])
+@pytest.mark.parametrize("kind", ["variable", "cell", "waves", "patterns"])
 def test_powers_follow_each_other(kind):
     damping = fitted(autoregression([[[0.8]], [[0.3]]]), TWO, GLOBE, kind=kind)
     anomaly = torch.randn(2, 1, 2, *GLOBE.shape)
@@ -118,20 +120,28 @@ def test_powers_follow_each_other(kind):
     )
 
 
-@pytest.mark.parametrize("kind", ["variable", "cell", "waves"])
+@pytest.mark.parametrize("kind", ["variable", "cell", "waves", "patterns"])
 def test_what_is_stored_is_all_there_is(kind):
     damping = fitted(autoregression([[[0.8]], [[0.3]]]), TWO, GLOBE, kind=kind)
-    again = Damping.from_dict(damping.to_dict(), damping.stored)
+    tensors = dict(damping.tensors)
+    again = Damping.from_dict(damping.to_dict(), tensors)
+    assert not tensors
     assert again.variables == damping.variables
     assert again.error_std == damping.error_std
-    assert torch.equal(again.coefficients, damping.coefficients)
+    anomaly = torch.randn(2, 1, 2, *GLOBE.shape)
+    assert torch.equal(
+        again.damped(["b", "a"], anomaly, 3, GLOBE), damping.damped(["b", "a"], anomaly, 3, GLOBE)
+    )
 
 
 def test_pairs_do_not_cross_stretches():
     series = autoregression([[[0.8]]], times=80)
     whole = fitted(series, ONE, GLOBE)
     parts = fit_damping(
-        iter([iter([series[:20], series[20:40]]), iter([series[40:]])]), ONE, GLOBE, DampingConfig()
+        lambda: [iter([series[:20], series[20:40]]), iter([series[40:]])],
+        ONE,
+        GLOBE,
+        DampingConfig(),
     )
     assert parts.coefficients.item() != whole.coefficients.item()
     before = np.concatenate([series[:39], series[40:79]]).astype(float)
@@ -158,3 +168,60 @@ def test_waves_need_a_map_without_gaps_and_borders():
         fitted(series, ONE, GLOBE, mask, kind="waves")
     with pytest.raises(UserError, match=r"waves need fields .* found the grid closed box 8 x 8"):
         fitted(series, ONE, ClosedGrid(8, 8), kind="waves")
+
+
+def standing_waves(times):
+    """Two patterns of two variables that turn into each other and fade by .95 a step, with undefined cells as NaN."""
+    turning = 0.95**times * np.exp(0.3j * times)
+    one, other = (np.cos(m * np.deg2rad(GLOBE.x)) * np.ones((8, 1)) for m in (1, 3))
+    field = turning.real[:, None, None] * one + turning.imag[:, None, None] * other
+    series = np.stack([field, 5 * field], axis=1).astype(np.float32)
+    mask = np.ones((2, 8, 8), bool)
+    mask[:, 1:3, 4] = False
+    series[:, ~mask] = np.nan
+    return series, mask
+
+
+def test_patterns_that_turn_into_each_other_are_forecast_exactly():
+    series, mask = standing_waves(np.arange(40.0))
+    damping = fitted(series, TWO, GLOBE, mask, kind="patterns", modes=2)
+    states = damping.damped(["a", "b"], torch.from_numpy(series[None, 4:5]), 3, GLOBE)
+    np.testing.assert_allclose(states[0].numpy(), series[5:8], atol=2e-5)
+    assert max(damping.error_std) < 1e-4
+    swapped = torch.from_numpy(series[None, 4:5, ::-1].copy())
+    states = damping.damped(["b", "a"], swapped, 3, GLOBE)
+    np.testing.assert_allclose(states[0].numpy(), series[5:8, ::-1], atol=2e-5)
+
+
+def test_what_patterns_leave_is_damped_by_cell_and_the_factor_is_that_of_both():
+    series, mask = standing_waves(np.arange(60.0))
+    noise = autoregression([[[0.6]], [[0.2]]], times=60, seed=3)
+    series = series + 0.02 * np.array([1.0, 5.0], np.float32)[:, None, None] * noise
+    whole = fitted(series, TWO, GLOBE, mask, kind="patterns", modes=2)
+    half = fitted(series, TWO, GLOBE, mask, kind="patterns", modes=2, factor=0.5)
+    anomaly = torch.from_numpy(series[None, 9:10])
+    (once,) = whole.damped(["a", "b"], anomaly, 1, GLOBE)
+    (halved,) = half.damped(["a", "b"], anomaly, 1, GLOBE)
+    torch.testing.assert_close(halved, 0.5 * once, equal_nan=True)
+    assert 0.4 < whole.coefficients[0].median() < 0.7
+    assert whole.coefficients[1].median() < 0.4
+    pairs = torch.from_numpy(series[:-1, None])
+    error = series[1:] - whole.damped(["a", "b"], pairs, 1, GLOBE)[:, 0].numpy()
+    weights = np.where(mask, GLOBE.cell_area_weights, 0.0)
+    square = (np.where(mask, error, 0) ** 2 * weights).sum((0, 2, 3)) / 59 / weights.sum((1, 2))
+    np.testing.assert_allclose(whole.error_std, np.sqrt(square), rtol=1e-5)
+
+
+def test_more_patterns_than_states_are_refused():
+    series = autoregression([[[0.8]]])
+    with pytest.raises(
+        UserError, match=r"kind=patterns: 60 patterns need more than 60 .* found 40"
+    ):
+        fitted(series, ONE, GLOBE, kind="patterns", modes=60)
+
+
+def test_a_number_of_patterns_and_a_trained_matrix_are_refused_where_there_is_none():
+    with pytest.raises(UserError, match=r"damping.modes is for kind: patterns; found kind: cell"):
+        DampingConfig.parse({"kind": "cell", "modes": 5}, "here")
+    with pytest.raises(UserError, match=r"trainable=true is for the kinds .*; found patterns"):
+        DampingConfig.parse({"kind": "patterns", "trainable": True}, "here")
