@@ -1,6 +1,7 @@
 """How often the truth itself stays within the bands of the climate and within the bands of single leads.
 
 python benchmarks/climate_bands.py [--cases weather_small turbulence_small ...] [--only climate|leads] [--json FILE]
+python benchmarks/climate_bands.py --store STORE --lengths 120 365 [--only climate|leads] [--json FILE]
 
 Runs of the climate are held out. At single leads another truth stands in for the forecast of a held-out state: the
 states that followed the same date of a training year or, without a calendar, the same time of a training trajectory.
@@ -123,9 +124,15 @@ def at_leads(recipe: str, store: TrainingStore, names: list[str]) -> list[dict]:
 
 
 def case(recipe: str, lengths: tuple[int, ...], folder: Path, only: str | None) -> list[dict]:
-    """Return for each length how many held-out runs are judged stable, and their climate skill."""
+    """Prepare the store of a recipe and judge it."""
     prepare(recipe, out=folder / f"{recipe}.zarr")
-    store = TrainingStore.open(folder / f"{recipe}.zarr")
+    return judged(recipe, TrainingStore.open(folder / f"{recipe}.zarr"), lengths, only)
+
+
+def judged(
+    recipe: str, store: TrainingStore, lengths: tuple[int, ...], only: str | None
+) -> list[dict]:
+    """Return for each length how many held-out runs are judged stable, and their climate skill."""
     names = [one.name for one in store.variables if one.role in ("prognostic", "diagnostic")]
     leads = [] if only == "climate" else at_leads(recipe, store, names)
     return leads if only == "leads" else [*leads, *of_climate(recipe, store, names, lengths)]
@@ -189,16 +196,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--only", choices=("climate", "leads"))
+    parser.add_argument("--store", type=Path, help="judge this training store in place of recipes")
+    parser.add_argument("--lengths", nargs="+", type=int, default=[60, 120])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.store:
+        store = TrainingStore.open(arguments.store)
+        rows = judged(arguments.store.stem, store, tuple(arguments.lengths), arguments.only)
+        save(rows, arguments.json)
+        return
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             row
             for name in arguments.cases
             for row in case(name, CASES[name], Path(folder), arguments.only)
         ]
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    save(rows, arguments.json)
+
+
+def save(rows: list[dict], path: Path | None) -> None:
+    """Write the rows as JSON where a file is named."""
+    if path:
+        path.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
