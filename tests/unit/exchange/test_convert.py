@@ -67,7 +67,8 @@ def original_network(frames: int, inputs: int, outputs: int, **options) -> Trito
 
 
 def original_weights(network: Triton) -> dict[str, torch.Tensor]:
-    return {original_key(name): tensor for name, tensor in network.state_dict().items()}
+    weights = network.state_dict()
+    return {original_key(name): tensor.contiguous() for name, tensor in weights.items()}
 
 
 def write_ocean_files(folder, shape=(12, 24)):
