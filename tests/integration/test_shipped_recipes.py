@@ -21,6 +21,12 @@ SHORT = ["data.splits.train=[2001-03-02, 2001-03-20]", "data.splits.valid=[2001-
         ("weather_small", (1, 1095, 10, 32, 64), {"train": 729, "valid": 113, "test": 235}, "1 d"),
         ("ocean_small", (1, 360, 4, 48, 96), {"train": 240, "valid": 30, "test": 78}, "month"),
         (
+            "ocean_decades_small",
+            (1, 360, 4, 48, 96),
+            {"train": 240, "valid": 30, "test": 78},
+            "month",
+        ),
+        (
             "ocean_forced_small",
             (1, 730, 11, 40, 90),
             {"train": 486, "valid": 63, "test": 163},
@@ -50,6 +56,7 @@ def test_shipped_recipes_prepare(command, tmp_path, recipe, shape, times, step):
         ("weather_small", RESIDUAL),
         ("weather_small_quick", RESIDUAL),
         ("ocean_small", PLAIN),
+        ("ocean_decades_small", RESIDUAL),
         ("ocean_forced_small", PLAIN),
         ("kuroshio_small", [*RESIDUAL, "data.source.snapshots=34", "data.splits.train=1"]),
         (
