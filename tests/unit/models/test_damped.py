@@ -93,9 +93,10 @@ def test_a_network_of_zeros_returns_to_the_climatology(store, kind):
     assert all(after <= before + 1e-4 for before, after in pairwise(sizes))
 
 
-def test_a_checkpoint_is_complete(store, tmp_path):
+@pytest.mark.parametrize("damping", [{"kind": "cell"}, {"kind": "patterns", "modes": 5}])
+def test_a_checkpoint_is_complete(store, tmp_path, damping):
     forecaster = damped_forecaster(
-        store, damping={"kind": "cell"}, climatology_input=True, noise={"channels": 1}
+        store, damping=damping, climatology_input=True, noise={"channels": 1}
     )
     save_forecaster(forecaster, tmp_path / "model", {})
     again = load_forecaster(tmp_path / "model")
