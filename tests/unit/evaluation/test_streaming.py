@@ -63,7 +63,8 @@ def test_merged_spectra_are_those_of_all(whole_globe, forecasts_of, truth_of):
     for expected, one, other in zip(*parts, strict=True):
         merged = one.merge(other)
         np.testing.assert_allclose(merged.sums, expected.sums, rtol=1e-12)
-        np.testing.assert_array_equal(merged.per_init, expected.per_init)
+        # Products of matrices of other sizes may round otherwise, which depends on the processor.
+        np.testing.assert_allclose(merged.per_init, expected.per_init, rtol=1e-12)
         np.testing.assert_allclose(
             merged.per_init.sum(axis=3), merged.sums[:, :, :, merged.leads_per_init], rtol=1e-10
         )
