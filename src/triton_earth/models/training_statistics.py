@@ -28,7 +28,7 @@ def training_statistics(
 
     Args:
         store: Training store; its training split is read once, some of it before that for a climatology, and once more
-            for the damping, four times for one with patterns.
+            for the damping, five times for one with patterns.
         config: What is taken out, levels together or separate, log scales.
         damping: How anomalies are damped, for forecasts that start from what is left of them.
 

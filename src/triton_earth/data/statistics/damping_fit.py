@@ -38,7 +38,7 @@ def fit_damping(
     config: DampingConfig,
     valid_mask: Bool[np.ndarray, "channel y x"] | None = None,
 ) -> Damping:
-    """Fit the damping of anomalies by least squares, in float64, in one pass; in four where it has patterns.
+    """Fit the damping of anomalies by least squares, in float64, in one pass; in five where it has patterns.
 
         ρ_i = f Σ_t a_i(t + Δt) ā_i(t) / Σ_t |a_i(t)|²,      σ² = Σ_i w_i ⟨|a_i(t + Δt) − ρ_i a_i(t)|²⟩
 

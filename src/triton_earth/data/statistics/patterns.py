@@ -1,7 +1,7 @@
 """Patterns: the leading empirical orthogonal functions of anomalies, and the matrix that advances their amplitudes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
@@ -104,10 +104,8 @@ def fit_patterns(
         series = np.concatenate([patterns.amplitudes(block) for block in stretch])
         together += series[:-1].T @ series[:-1]
         lagged += series[1:].T @ series[:-1]
-    patterns.propagator[:] = _not_growing(
-        lagged @ np.linalg.pinv(together, hermitian=True), largest
-    )
-    return patterns
+    propagator = lagged @ np.linalg.pinv(together, hermitian=True)
+    return replace(patterns, propagator=_not_growing(propagator, largest))
 
 
 def _scale(
