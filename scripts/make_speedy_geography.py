@@ -29,7 +29,7 @@ def main() -> None:
     with xr.open_dataset(sys.argv[1]) as data:
         data = data.transpose("lat", "lon").sortby("lat")
         grid = LatLonGrid(tuple(data["lat"].values), tuple(data["lon"].values))
-        regrid = conservative(grid, equal_angle_grid(grid, 32, 64, pole_to_pole=True))
+        regrid = conservative(grid, equal_angle_grid(grid, 32, 64))
         fields = {
             name: (("latitude", "longitude"), regrid(data[source].values[None].astype(np.float64))[0],
                    {"units": units, "long_name": words})

@@ -1,6 +1,9 @@
 """Puts a trained model among those that come with the package, with the scores of its evaluation.
 
-python scripts/ship_model.py RUN NAME --task TASK --recipe RECIPE --store STORE --scores REPORT [--long FIGURE ...]
+python scripts/ship_model.py RUN NAME --task TASK --recipe RECIPE --store STORE --scores REPORT [--trained RECIPE]
+    [--long FIGURE ...]
+
+STORE is the data of RECIPE, by which the model is judged; it may have been trained on that of another recipe.
 
 The model is that of the run folder; the card quotes scores of the folder that `evaluate` wrote, at the first, middle
 and last lead, and says by which commands both come about. A test makes the scores of forecasts of a single step again.
@@ -75,12 +78,16 @@ def main() -> None:
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--trained", help="recipe of the training, if another one")
     parser.add_argument("--limits", default="")
     parser.add_argument("--long", nargs="*", default=[], help="sentences on long runs")
     arguments = parser.parse_args()
     forecaster, facts = load_forecaster(arguments.run), load_provenance(arguments.run)["training"]
     # Paths of the machine that it was trained on say nothing to anybody.
-    command = f"triton-earth train {arguments.recipe} truth.zarr --out run"
+    trained = arguments.trained or arguments.recipe
+    years = "truth.zarr" if trained == arguments.recipe else "training.zarr"
+    prepared = {years: trained, "truth.zarr": arguments.recipe}
+    command = f"triton-earth train {trained} {years} --out run"
     folder = ZOO / arguments.name
     save_forecaster(forecaster, folder, {**facts, "command": command})
     log = arguments.run / "log.csv"
@@ -90,9 +97,9 @@ def main() -> None:
         "task": arguments.task,
         "recipe": arguments.recipe,
         "parameters": forecaster.parameter_count,
-        "data": facts["store_hash"],
+        "data": triton_earth.open_store(arguments.store).content_hash,
         "commands": [
-            f"triton-earth prepare {arguments.recipe} --out truth.zarr",
+            *(f"triton-earth prepare {recipe} --out {store}" for store, recipe in prepared.items()),
             command,
             "triton-earth forecast run truth.zarr --out forecast.zarr",
             "triton-earth evaluate forecast.zarr truth.zarr --out report",

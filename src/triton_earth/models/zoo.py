@@ -17,8 +17,8 @@ class ShippedModel:
     Attributes:
         name: What `load_forecaster` and the command line call it.
         folder: Where it is.
-        card: What is said of it: `task`, `recipe`, `command`, `parameters`, `scores` (each with `value`, `units`,
-            `what`), `limits`.
+        card: What is said of it: `task`, `recipe` (of the data that it is judged by), `commands`, `parameters`,
+            `scores` (each with `value`, `units`, `what`), `limits`.
     """
 
     name: str

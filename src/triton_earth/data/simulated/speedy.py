@@ -23,6 +23,12 @@ CHANNELS = {
 }
 """Names as in the shipped files: variable of the model, sigma level, units, words."""
 
+GEOGRAPHY = {
+    "surface_altitude": ("orog", "m", "height of the surface"),
+    "land_sea_mask": ("fmask", "1", "land fraction"),
+}
+"""Names as in the shipped file: attribute of the model's terrain, units, words."""
+
 logger = logging.getLogger("triton_earth")
 
 
@@ -33,7 +39,8 @@ def run_speedy(path: str) -> xr.Dataset:
         path: What a recipe calls it.
 
     Returns:
-        Fields (time, lat, lon) on the model's grid of 48 x 96 cells, named as in the shipped files.
+        Fields (time, lat, lon) on the model's grid of 48 x 96 cells, named as in the shipped files, and the orography
+        and land fraction (lat, lon) that the model has there.
 
     Raises:
         UserError: if the number of days is none, or the package is missing.
@@ -69,7 +76,11 @@ def run_speedy(path: str) -> xr.Dataset:
         run = model.resume(forcing=forcing, save_interval=1.0, total_time=float(length))
         pieces.append(_channels(run.to_xarray()))
         logger.info("%s: %d of %d days", path, first + length, days)
-    return xr.concat(pieces, "time")
+    weather = xr.concat(pieces, "time")
+    for name, (attribute, units, words) in GEOGRAPHY.items():
+        values = np.asarray(getattr(terrain, attribute), np.float32).T
+        weather[name] = (("lat", "lon"), values, {"units": units, "long_name": words})
+    return weather
 
 
 def _channels(output: xr.Dataset) -> xr.Dataset:

@@ -12,7 +12,7 @@ from triton_earth.core.errors import UserError
 from triton_earth.data.sources.shipped import shipped_data
 
 VEROS = "veros:"
-SPIN_UP_DAYS = 360
+SPIN_UP_DAYS = 5400
 DAYS_BETWEEN_LINES = 90
 FIRST_DAY = np.datetime64("2001-03-02", "ns")
 GRAVITY = 9.81
@@ -47,13 +47,14 @@ Field = Float64[np.ndarray, "y x"]
 
 
 def run_veros(path: str) -> xr.Dataset:
-    """Simulate a daily global ocean, ``veros:DAYS``, after a spin-up of 360 days; about 40 MB a year, all in memory.
+    """Simulate a daily global ocean, ``veros:DAYS``, after fifteen years of spin-up; about 40 MB a year, all in memory.
 
-    The set-up ``global_4deg`` starts from its climatology of temperature and salinity. Anomalies of heat flux and wind
-    stress of the shipped file ``veros_4deg_forcing`` are added to its monthly forcing: for every 30 days those of the
-    same days of one of its years, which is drawn at random, the same draws in every run. Years therefore differ, as no
-    year of a cycle would. The season is that of the date, though the set-up's year has 360 days. Currents are averaged
-    from the sides of a cell onto its centre.
+    The set-up ``global_4deg`` starts from its climatology of temperature and salinity, and drifts for years from there:
+    an ocean of its first years would have its largest anomalies at the two ends of the record. Anomalies of heat flux
+    and wind stress of the shipped file ``veros_4deg_forcing`` are added to its monthly forcing: for every 30 days those
+    of the same days of one of its years, which is drawn at random, the same draws in every run. Years therefore differ,
+    as no year of a cycle would. The season is that of the date, though the set-up's year has 360 days. Currents are
+    averaged from the sides of a cell onto its centre.
 
     Args:
         path: What a recipe calls it.
@@ -92,14 +93,16 @@ def run_veros(path: str) -> xr.Dataset:
             f"{path}: veros cannot fetch the inputs of its set-up global_4deg ({error}). Connect this machine to the "
             "internet once, or put the files into the folder that VEROS_ASSET_DIR names."
         ) from error
-    logger.info("%s: %d days of spin-up, then %d days", path, SPIN_UP_DAYS, days)
+    logger.info(
+        "%s: %d days, the first %d of them spin-up", path, SPIN_UP_DAYS + days, SPIN_UP_DAYS
+    )
     maps: list[dict[str, Field]] = []
     for day in range(SPIN_UP_DAYS + days):
         model.step(model.state)
         if day >= SPIN_UP_DAYS:
             maps.append(_surface(model.state.variables))
-            if len(maps) % DAYS_BETWEEN_LINES == 0:
-                logger.info("%s: %d of %d days", path, len(maps), days)
+        if (day + 1) % DAYS_BETWEEN_LINES == 0:
+            logger.info("%s: %d of %d days", path, day + 1, SPIN_UP_DAYS + days)
     forced = anomalies.isel(time=drawn[SPIN_UP_DAYS:])
     return _dataset(maps, forced, _inner(model.state.variables.maskT[:, :, -1]) > 0)
 

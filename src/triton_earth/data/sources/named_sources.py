@@ -1,4 +1,4 @@
-"""Public archives, and a model that is run, whose grid, period and step are known before there is a file.
+"""Public archives, and models that are run, whose grid, period and step are known before there is a file.
 
 Sources: WeatherBench 2, documentation of the data sets; ARCO-ERA5, README; Copernicus Marine Service, product user
 manuals of GLOBAL_MULTIYEAR_PHY_001_030 and SEALEVEL_GLO_PHY_L4_MY_008_047.
@@ -13,6 +13,7 @@ from jaxtyping import Float64
 
 from triton_earth.core.errors import UserError
 from triton_earth.core.variables import Role
+from triton_earth.data.simulated.speedy import JCM
 from triton_earth.data.simulated.veros_ocean import VEROS
 from triton_earth.data.sources.config import GriddedData
 from triton_earth.data.sources.known_variables import KnownVariable
@@ -68,6 +69,10 @@ def named_source(data: GriddedData) -> NamedSource:
         latitude, longitude = -89.9375 + np.arange(1440) / 8, -179.9375 + np.arange(2880) / 8
         title = "DUACS altimetry at an eighth of a degree, daily"
         return NamedSource(title, latitude, longitude, 24 * _HOUR, depth)
+    if path.startswith(JCM):
+        latitude = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(48)[0]))
+        longitude = np.arange(96) * 3.75
+        return NamedSource("the SPEEDY model at T31, daily", latitude, longitude, 24 * _HOUR)
     if path.startswith(VEROS):
         latitude, longitude = np.arange(-78.0, 80.0, 4.0), np.arange(2.0, 360.0, 4.0)
         return NamedSource("the Veros model at 4 degrees, daily", latitude, longitude, 24 * _HOUR)

@@ -33,6 +33,13 @@ class Predictions:
         )
 
 
+class Terrain(str):
+    """The name of its file, with fields (longitude, latitude) as the model keeps them."""
+
+    orog = 10.0 * np.arange(8)[:, None] + np.arange(4)
+    fmask = np.repeat([[0.0], [1.0]], 4, axis=0) * np.ones(4)
+
+
 class Model:
     runs = ()
 
@@ -61,7 +68,7 @@ def jcm(monkeypatch):
         def from_file(name, *, coords, align_mode="wrap_year"):
             assert coords == "T31"
             assert align_mode == "wrap_year"
-            return name
+            return Terrain(name)
 
     content = {
         "jcm": {"__file__": "/somewhere/jcm/__init__.py"},
@@ -91,6 +98,14 @@ def test_the_days_after_the_spin_up_are_taken(jcm):
     assert weather.attrs["source"].startswith("MODEL OUTPUT, not observations")
 
 
+def test_its_orography_and_land_come_with_it(jcm):
+    ((_, weather),) = open_files("jcm:2")
+    assert weather["surface_altitude"].dims == ("lat", "lon")
+    np.testing.assert_array_equal(weather["surface_altitude"][1], 10.0 * np.arange(8) + 1)
+    np.testing.assert_array_equal(weather["land_sea_mask"][0], [0, 0, 0, 0, 1, 1, 1, 1])
+    assert weather["surface_altitude"].attrs["units"] == "m"
+
+
 def test_a_recipe_prepares_it(jcm, tmp_path):
     from triton_earth.workflow.prepare import prepare
 
@@ -99,10 +114,6 @@ def test_a_recipe_prepares_it(jcm, tmp_path):
         tmp_path / "a.zarr",
         [
             "data.path=jcm:60",
-            "data.variables=[{name: temperature_sigma835, source: t_sigma835}, "
-            "{name: geopotential_sigma510, source: z_sigma510}, "
-            "{name: eastward_wind_sigma835, source: u_sigma835}, "
-            "{name: northward_wind_sigma835, source: v_sigma835}]",
             "data.allow_implausible=[eastward_wind_sigma835, northward_wind_sigma835]",
             "data.splits.train=[2000-05-01, 2000-05-20]",
             "data.splits.valid=[2000-06-01, 2000-06-10]",
@@ -110,6 +121,7 @@ def test_a_recipe_prepares_it(jcm, tmp_path):
         ],
     )
     assert store.variables.names[0] == "temperature_sigma835"
+    assert {"surface_altitude", "land_sea_mask"} <= set(store.variables.names)
     assert store.grid.shape == (4, 8)
     assert int((store.split == "train").sum()) == 20
 

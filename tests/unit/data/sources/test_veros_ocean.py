@@ -12,7 +12,6 @@ from triton_earth.data.simulated.veros_ocean import (
     FORCED,
     FORCING,
     MODEL_YEAR_SECONDS,
-    SPIN_UP_DAYS,
     STRETCH_DAYS,
     days_of_anomalies,
     run_veros,
@@ -21,6 +20,7 @@ from triton_earth.data.sources.files import open_files
 from triton_earth.data.sources.shipped import shipped_data
 
 SHAPE = (94, 44)
+SPIN_UP_DAYS = 100
 
 
 class Setup:
@@ -72,6 +72,7 @@ def veros(monkeypatch):
         made = types.ModuleType(name)
         made.__dict__.update(members)
         monkeypatch.setitem(sys.modules, name, made)
+    monkeypatch.setattr("triton_earth.data.simulated.veros_ocean.SPIN_UP_DAYS", SPIN_UP_DAYS)
 
 
 def test_the_days_after_the_spin_up_are_taken(veros):

@@ -15,6 +15,7 @@ KNOWN = {
     "weather_arco": ((180, 360), np.timedelta64(6, "h"), 75, "assumed: ARCO ERA5"),
     "ocean": ((120, 240), DAY, 35, "assumed: GLORYS12"),
     "ocean_forced": ((40, 90), DAY, 11, "assumed: the Veros model"),
+    "weather_years": ((32, 64), DAY, 10, "assumed: the SPEEDY model"),
     "kuroshio": ((256, 256), DAY, 2, "assumed: DUACS altimetry"),
     "turbulence_published": ((128, 128), 0.055, 1, "assumed from the name of the archive"),
     "weather_small": ((32, 64), DAY, None, "as in the files"),
