@@ -8,7 +8,8 @@ test split; then runs of so many steps from so many starts (STEPSxSTARTS), beyon
 `forecast --forcings-beyond repeat` takes them. Scores are those of `evaluation/climate`: departures of the area mean
 from the season in windows of 30 days, variance over that expected in windows of 90 days, amplitude and delay of the
 annual wave, bias map over its noise floor, ratio of power in octaves of the wavenumber, climate skill; El Niño, eddies,
-the jet and energy where the variables are there (`run_series.py`). Nothing of the test split is used to choose a model:
+the jet and energy where the variables are there (`run_series.py`). States are corrected by the stabilisers of the
+model's recipe. Nothing of the test split is used to choose a model:
 for that take the starts of the validation split, `--split valid`. `--truth` judges runs of the truth alike, which shows
 what a perfect model would score.
 """
@@ -32,9 +33,10 @@ from triton_earth.evaluation.climate.reference import TrainingClimate, fit_train
 from triton_earth.evaluation.climate.setting import ClimateSetting
 from triton_earth.evaluation.climate.stability import FAILURES
 from triton_earth.models.base import Forecaster
-from triton_earth.models.checkpoint import load_forecaster
+from triton_earth.models.checkpoint import load_forecaster, load_provenance
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.forcing import Forcings
+from triton_earth.rollout.guard.stabilizers import Correction, Stabilizer, StabilizersConfig
 from triton_earth.rollout.rollout import rollout
 from triton_earth.rollout.row_forecaster import RowForecaster
 
@@ -47,7 +49,12 @@ Step = tuple[np.ndarray, np.ndarray]
 
 
 def together(
-    model: Forecaster, store: TrainingStore, starts: list[Start], steps: int, members: int = 1
+    model: Forecaster,
+    store: TrainingStore,
+    starts: list[Start],
+    steps: int,
+    stabilizers: list[Stabilizer],
+    members: int = 1,
 ) -> Iterator[State]:
     """Yield the forecasts from some times of the store, all rows at once: faster, but for rounding alike."""
     trajectories, times = ([start[part] for start in starts] for part in (0, 1))
@@ -61,7 +68,22 @@ def together(
         [times[init] - model.history + 1 for init in inits],
         model.history,
     )
-    yield from rollout(rows, window, forcings.states(inits, 0, "cpu"), steps)
+    correction = None
+    if stabilizers:
+        initial = window.select(model.prognostic.names)
+        mask = None if initial.valid_mask is None else initial.valid_mask.numpy()
+        correction = Correction(stabilizers, initial, mask)
+    for state in rollout(rows, window, forcings.states(inits, 0, "cpu"), steps, correction):
+        if correction is not None:
+            correction.changes.clear()
+        yield state
+
+
+def stabilizers_of(folder: str, store: TrainingStore, model: Forecaster) -> list[Stabilizer]:
+    """Return what the recipe of a model corrects its states with, as `forecast` does."""
+    recipe = load_provenance(folder)["training"].get("recipe", {})
+    chosen = recipe.get("forecast", {}).get("stabilizers") or {}
+    return StabilizersConfig.parse(chosen, folder).build(store, model.prognostic)
 
 
 def evenly(
@@ -82,6 +104,7 @@ def skill(
     store: TrainingStore,
     climate: TrainingClimate,
     starts: list[Start],
+    stabilizers: list[Stabilizer],
     leads: Sequence[int] = DAYS,
     count: int = MEMBERS,
 ) -> dict[str, Any]:
@@ -95,7 +118,7 @@ def skill(
     valid = climate.reference.measures.weights > 0
     for trajectory, start in starts:
         by_lead: dict[str, list] = {name: [] for name in found}
-        states = together(model, store, [(trajectory, start)], max(leads), count)
+        states = together(model, store, [(trajectory, start)], max(leads), stabilizers, count)
         for lead, state in enumerate(states, start=1):
             if lead not in leads:
                 continue
@@ -139,10 +162,15 @@ def skill(
 
 
 def forecasts(
-    model: Forecaster, store: TrainingStore, names: list[str], starts: list[Start], steps: int
+    model: Forecaster,
+    store: TrainingStore,
+    names: list[str],
+    starts: list[Start],
+    steps: int,
+    stabilizers: list[Stabilizer],
 ) -> Iterator[Step]:
     """Yield valid times and fields of runs of a model."""
-    for state in together(model, store, starts, steps):
+    for state in together(model, store, starts, steps, stabilizers):
         yield state.valid_times[:, 0], state.select(names).data[:, 0].numpy()
 
 
@@ -288,6 +316,7 @@ def main() -> None:
     climate, before = None, 0
     for folder in arguments.models:
         model = load_forecaster(folder)
+        stabilizers = stabilizers_of(folder, store, model)
         climate = fit_training_climate(store, model.predicted.names)
         if climate is None:
             raise SystemExit(f"{arguments.store}: the training split is too short.")
@@ -295,11 +324,13 @@ def main() -> None:
         before, leads = model.history - 1, arguments.leads
         if leads:
             starts = evenly(store, arguments.starts, before, max(leads), arguments.split)
-            found["skill"] = skill(model, store, climate, starts, leads, arguments.members)
+            found["skill"] = skill(
+                model, store, climate, starts, stabilizers, leads, arguments.members
+            )
             note(results, folder, "skill", arguments.json)
         for steps, count in arguments.runs:
             starts = evenly(store, count, before, 0, arguments.split)
-            runs = forecasts(model, store, list(climate.names), starts, steps)
+            runs = forecasts(model, store, list(climate.names), starts, steps, stabilizers)
             found[f"{steps} steps"] = climate_of(runs, store, climate, starts, steps)
             note(results, folder, f"{steps} steps", arguments.json)
     if arguments.truth is not None and climate is not None:

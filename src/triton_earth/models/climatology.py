@@ -11,7 +11,7 @@ from jaxtyping import Float
 from triton_earth.core.errors import UserError
 from triton_earth.core.grid import PeriodicGrid
 from triton_earth.core.time import Duration
-from triton_earth.data.statistics.climatology import Climatology, ClimatologyFit
+from triton_earth.data.statistics.climatology import HARMONICS, Climatology, ClimatologyFit
 from triton_earth.data.statistics.normalization import signed_log
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.windows import Segment
@@ -29,7 +29,10 @@ TRAIN = "train"
 
 
 def fit_climatology(
-    store: TrainingStore, names: Sequence[str], log_scale: Mapping[str, float] | None = None
+    store: TrainingStore,
+    names: Sequence[str],
+    log_scale: Mapping[str, float] | None = None,
+    harmonics: int = HARMONICS,
 ) -> Climatology:
     """Fit the climatology of some variables to the training split by least squares.
 
@@ -37,6 +40,7 @@ def fit_climatology(
         store: Training store.
         names: Variables wanted.
         log_scale: ε of those whose logarithms sign(x) ln(1 + |x|/ε) are meant.
+        harmonics: Harmonics of the year.
 
     Returns:
         The climatology, smoothed by harmonics of the year and, for steps below a day, of the day.
@@ -45,7 +49,8 @@ def fit_climatology(
         UserError: if the store has no training split.
     """
     channels = store.variables.indices(names)
-    fit = ClimatologyFit(training_times(store), (len(channels), *store.grid.shape))
+    shape = (len(channels), *store.grid.shape)
+    fit = ClimatologyFit(training_times(store), shape, harmonics)
     for when, fields in spread_states(store, training_segments(store), channels):
         fit.add(when, _logarithms(fields, names, log_scale or {}))
     return of_the_grid(fit.climatology(), store, channels)

@@ -47,7 +47,7 @@ def training_statistics(
     ones = (1.0,) * len(names)
     scales = log_scales(config, store.variables)
     plain = Normalizer(tuple(names), (0.0,) * len(names), ones, ones, scales)
-    plain = replace(plain, seasons=_seasons(store, plain))
+    plain = replace(plain, seasons=_seasons(store, plain, config.harmonics))
     statistics = compute_normalizer(
         (_anomalies(store, segment, plain) for segment in segments),
         store.variables,
@@ -76,10 +76,10 @@ def _damping(store: TrainingStore, plain: Normalizer, config: DampingConfig) -> 
     )
 
 
-def _seasons(store: TrainingStore, plain: Normalizer) -> SeasonalCycle:
+def _seasons(store: TrainingStore, plain: Normalizer, harmonics: int) -> SeasonalCycle:
     """Fit the climatology of what is predicted; forcings, such as sunshine, tell the network the season."""
     predicted = store.variables.with_role(Role.PROGNOSTIC, Role.DIAGNOSTIC).names
-    climatology = fit_climatology(store, predicted, plain.log_scale)
+    climatology = fit_climatology(store, predicted, plain.log_scale, harmonics)
     coefficients = np.where(np.isnan(climatology.coefficients), 0.0, climatology.coefficients)
     return SeasonalCycle(tuple(predicted), replace(climatology, coefficients=coefficients))
 

@@ -75,6 +75,18 @@ def test_seasonal_cycle_is_found(seasonal):
     assert np.abs(found[2, MASK] - found[3, MASK]).max() < 0.06  # one day of the second harmonic
 
 
+def test_more_harmonics_tell_shorter_parts_of_the_year(tmp_path):
+    def spring(times):
+        return season(times) + 2 * np.sin(2 * np.pi * 6 * year_fraction(times))[:, None, None, None]
+
+    store = daily_store(tmp_path / "a.zarr", spring(DAYS))
+    times = np.array(["2004-02-29", "2013-01-15", "2009-12-31"], "M8[ns]")
+    three, six = (fit_climatology(store, ["sst"], harmonics=count) for count in (3, 6))
+    np.testing.assert_allclose(six.at(times)[:, MASK], spring(times)[:, MASK], atol=2e-3)
+    np.testing.assert_allclose(three.at(times)[:, MASK], season(times)[:, MASK], atol=2e-2)
+    assert six.yearly_harmonics == 6
+
+
 def day(times):
     """A daily cycle of two harmonics that is stronger in summer, with the seasons of `season`."""
     year = 2 * np.pi * year_fraction(times)[:, None, None, None]

@@ -99,6 +99,17 @@ def test_what_the_seasons_explain_is_not_in_the_statistics(normalizer):
     assert normalizer.seasons.climatology.definition.endswith("of the day (1 harmonics)")
 
 
+def test_the_recipe_says_how_many_harmonics_the_season_has(store):
+    config = NormalizationConfig(subtract="climatology", harmonics=5)
+    assert training_statistics(store, config).seasons.climatology.yearly_harmonics == 5
+    assert training_statistics(store, ANOMALIES).seasons.climatology.yearly_harmonics == 3
+
+
+def test_harmonics_of_no_climatology_are_refused():
+    with pytest.raises(UserError, match=r"harmonics is for subtract: climatology; found .*mean"):
+        NormalizationConfig.parse({"harmonics": 5}, "model.normalization")
+
+
 def test_there_and_back(store, normalizer):
     state = store.windows([0, 0], [5, 300], 3)
     there = normalizer.transformed(state)

@@ -66,13 +66,16 @@ class ClimatologyFit:
             week.
     """
 
-    def __init__(self, times: np.ndarray, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, times: np.ndarray, shape: tuple[int, ...], harmonics: int = HARMONICS
+    ) -> None:
         """Begin a fit.
 
         Args:
             times: All times that may be added, datetime64 or float64: they tell whether there is a year, and how often
                 a day is seen.
             shape: (channel, y, x) of a field.
+            harmonics: Harmonics of the year, where there is a year.
         """
         self.harmonics = self.daily_harmonics = 0
         if times.dtype.kind == "M" and len(times):
@@ -81,7 +84,7 @@ class ClimatologyFit:
             per_day = int(_DAY / np.diff(different).min()) if reach >= _WEEK else 0
             # A year of daily means is 364 days from the first to the last of them.
             step = np.diff(different).min() if reach else reach
-            self.harmonics = HARMONICS if reach + step >= _YEAR else 0
+            self.harmonics = harmonics if reach + step >= _YEAR else 0
             self.daily_harmonics = min(DAILY_HARMONICS, per_day // 2)
         size = (2 * self.harmonics + 1) * (2 * self.daily_harmonics + 1)
         self._normal = np.zeros((size, size))

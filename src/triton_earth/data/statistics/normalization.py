@@ -7,13 +7,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Float64
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.core.state import State
 from triton_earth.core.variables import Role, Variable, Variables
+from triton_earth.data.statistics.climatology import HARMONICS
 from triton_earth.data.statistics.damping import Damping
 from triton_earth.data.statistics.seasons import SeasonalCycle
 
@@ -24,14 +25,26 @@ class NormalizationConfig(StrictConfig):
     Attributes:
         subtract: What is taken out of the predicted variables: ``mean``, one number for each, or their ``climatology``
             in each cell at each time of the year and of the day, so that the network works in anomalies.
+        harmonics: Harmonics of the year of that climatology: three for weather of a few years; more tell shorter parts
+            of a season, where years are many or differ little, as in the ocean.
         levels: ``separate`` gives each level of a variable its own mean and standard deviation, ``together`` all one.
         log_scale: Variables, with or without level, that are normalised by their logarithm, sign(x) ln(1 + |x|/ε), and
             ε in their units: what precipitation and humidity need, whose values span decades.
     """
 
     subtract: Literal["mean", "climatology"] = "mean"
+    harmonics: int = Field(default=HARMONICS, ge=1, le=12)
     levels: Literal["separate", "together"] = "separate"
     log_scale: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "NormalizationConfig":
+        if self.subtract != "climatology" and self.harmonics != HARMONICS:
+            raise UserError(
+                f"normalization.harmonics is for subtract: climatology; found subtract: {self.subtract}. Leave it out, "
+                "or change that."
+            )
+        return self
 
 
 @dataclass(frozen=True)
