@@ -61,7 +61,7 @@ class WrongValueError(UserError):
         """Take the first unknown key, for what is missing may be that; the first problem where all keys are known."""
         errors: list[Any] = list(error.errors())
         unknown = [problem for problem in errors if problem["type"] == "extra_forbidden"]
-        self.config, self.problem = config, (unknown or errors)[0]
+        self.config, self.problem = config, _most_telling(unknown or errors)
         super().__init__(f"{source}: {_explain(config, self.problem, [])}")
 
 
@@ -209,6 +209,23 @@ def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
     return size
 
 
+def _most_telling(errors: list[Any]) -> Any:
+    """Return the first problem; of a value that may be of several plain kinds, that of the kind it comes closest to."""
+    first = errors[0]["loc"]
+    tags = [place for place, part in enumerate(first) if _is_plain_tag(part)]
+    if not tags:
+        return errors[0]
+    same = [error for error in errors if error["loc"][: tags[0]] == first[: tags[0]]]
+    return max(same, key=lambda error: len(error["loc"]))
+
+
+def _is_plain_tag(part: Any) -> bool:
+    """Whether pydantic tells by it which kind of plain value was tried, or that a key of a mapping is wrong."""
+    return isinstance(part, str) and (
+        part == "[key]" or re.match(r"constrained-|dict\[", part) is not None
+    )
+
+
 def _explain(root: type[pydantic.BaseModel], error: Any, above: list[str]) -> str:
     """Put one pydantic error into one line: the dotted key, what was found, what to do.
 
@@ -271,6 +288,8 @@ def _follow(root: type[pydantic.BaseModel], path: list[str]) -> tuple[list[str],
     written: list[str] = []
     candidates: list[type[pydantic.BaseModel]] = [root]
     for part in path:
+        if _is_plain_tag(part):
+            continue
         tagged = [candidate for candidate in candidates if part in _tags(candidate)]
         if tagged:
             candidates = tagged

@@ -10,6 +10,7 @@ from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.forecaster import Precision
 from triton_earth.training.optimization.curriculum import (
     ENSEMBLE_LOSSES,
+    Sizes,
     Stage,
     Terms,
     require_curriculum,
@@ -36,8 +37,9 @@ class TrainConfig(StrictConfig):
             ones only bring the model to states of its own. All if not given.
         recompute_steps: Keep one state per application in place of all activations, and compute these again for the
             gradient: memory hardly grows with the horizon, time by about a third.
-        noise: Standard deviation of white noise on the history, in units of each variable's increments. The model
-            learns to remove what does not belong to the flow, so its own errors at small scales do not pile up.
+        noise: Standard deviation of white noise on the history, in units of each variable's increments; or sizes by the
+            cells between independent numbers, as ``{1: 0.3, 16: 2}``. The model learns to remove what does not belong
+            to the flow, so that its own errors at these scales do not pile up.
         members: Forecasts of each window, which differ by the noise channels of the model.
         init_from: Run folder or forecaster whose weights and normaliser training starts from; random weights if not
             given.
@@ -96,7 +98,7 @@ class TrainConfig(StrictConfig):
     lead_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     gradient_steps: int | None = Field(default=None, ge=1)
     recompute_steps: bool = False
-    noise: float = Field(default=0.0, ge=0)
+    noise: Sizes = 0.0
     members: int = Field(default=1, ge=1)
     init_from: Path | None = None
     init_optimizer: Literal["fresh", "continued"] = "fresh"

@@ -1,5 +1,6 @@
 """The forward pass of a training step as one module, so that whatever wraps modules can wrap it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -7,9 +8,11 @@ from torch import Tensor, nn
 
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
+from triton_earth.models.noise import NoiseConfig, free_noise
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.losses.ensemble_losses import repeated
 from triton_earth.training.losses.rollout_loss import Leads, forecast_leads, mean_over_leads
+from triton_earth.training.optimization.curriculum import Sizes
 from triton_earth.training.stabilization import Stabilization
 
 
@@ -40,11 +43,25 @@ class TrainingStep(nn.Module):
         return mean_over_leads(self.forecaster, leads, truth, self.config), leads
 
 
-def with_noise(forecaster: NetworkForecaster, history: State, size: float) -> State:
-    """Return the history plus white noise of `size` times each variable's root mean square increment."""
-    if size == 0:
+def with_noise(forecaster: NetworkForecaster, history: State, sizes: Sizes) -> State:
+    """Return the history plus noise of several scales, in units of each variable's root mean square increment.
+
+    Args:
+        forecaster: Whose variables and units the noise is of.
+        history: States that the model sees.
+        sizes: Standard deviation of white noise, or of noise by the cells between its independent numbers.
+    """
+    by_scale = sizes if isinstance(sizes, Mapping) else {1: sizes}
+    if not any(by_scale.values()):
         return history
     prognostic = forecaster.normalizer.transformed(history.select(forecaster.prognostic.names))
+    data = prognostic.data
     scale = forecaster.increment_std(prognostic.variables.names)
-    noise = size * scale * torch.randn_like(prognostic.data)
-    return forecaster.normalizer.restored(replace(prognostic, data=prognostic.data + noise))
+    for cells, size in by_scale.items():
+        if cells == 1:
+            noise = torch.randn_like(data)
+        else:
+            of_scale = NoiseConfig(channels=data.shape[2], scales=(cells,))
+            noise = free_noise(of_scale, data, forecaster.grid.padding)
+        data = data + size * scale * noise
+    return forecaster.normalizer.restored(replace(prognostic, data=data))

@@ -45,3 +45,24 @@ def test_what_just_fits():
     assert config.fall == 20
     # What a run writes down is read back, defaults included.
     assert TrainConfig.parse(config.model_dump(mode="json"), "recipe") == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"noise": -1}, "key 'noise': Input should be greater than or equal to 0, found -1."),
+        (
+            {"noise": {4: -1}},
+            "key 'noise.4': Input should be greater than or equal to 0, found -1.",
+        ),
+        ({"noise": {0: 1}}, "key 'noise.0': Input should be greater than or equal to 1, found 0."),
+        (
+            {"curriculum": [{"from_step": 0, "horizon": 1, "noise": {4: -1}}]},
+            "key 'curriculum.0.noise.4': Input should be greater than or equal to 0, found -1.",
+        ),
+    ],
+)
+def test_wrong_sizes_of_noise(values, message):
+    with pytest.raises(UserError) as caught:
+        TrainConfig.parse(values, "recipe")
+    assert str(caught.value) == f"recipe: {message}"

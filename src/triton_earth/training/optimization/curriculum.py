@@ -35,6 +35,10 @@ def loss_terms(value: Any) -> Any:
     return terms
 
 
+Size = Annotated[float, Field(ge=0)]
+Sizes = Size | dict[Annotated[int, Field(ge=1)], Size]
+"""Size of white noise, or sizes of noise by the cells between its independent numbers."""
+
 Terms = Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(loss_terms)]
 """Weights of losses by name; a name alone is a sum of one term."""
 
@@ -47,7 +51,7 @@ class Stage(StrictConfig):
         horizon: Model applications per window that the loss looks at; or several with how often each is drawn, as
             ``{1: 0.6, 2: 0.3, 4: 0.1}``.
         loss: Weights of losses; those of the whole run if not given.
-        noise: White noise on the history; that of the whole run if not given.
+        noise: Noise on the history; that of the whole run if not given.
         members: Members of each window; those of the whole run if not given.
     """
 
@@ -57,7 +61,7 @@ class Stage(StrictConfig):
         | dict[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0)]]
     )
     loss: Terms | None = None
-    noise: float | None = Field(default=None, ge=0)
+    noise: Sizes | None = None
     members: int | None = Field(default=None, ge=1)
 
     @property
