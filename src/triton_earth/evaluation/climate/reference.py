@@ -210,8 +210,8 @@ def divide(
     """Divide the training split into at most `MOST_FOLDS` folds, and say what they are.
 
     Several trajectories are divided by trajectory. A record of two years or more is divided into whole years (several
-    to a fold where there are more than folds), one of a year into alternating stretches of 30 days, a shorter one into
-    equal stretches of time.
+    to a fold where there are more than folds, and all of them used), one of a year into alternating stretches of 30
+    days, a shorter one into equal stretches of time.
 
     Args:
         segments: Stretches of the training split.
@@ -230,12 +230,13 @@ def divide(
     total = sum(len(segment) for segment in segments) // stride
     year = measures.year
     if year is not None and total >= 2 * int(year) - 1:
-        years = (total + 1) // int(year)
-        count = min(MOST_FOLDS, years)
-        cuts = [round(number * (years // count) * int(year)) * stride for number in range(count)]
-        length = int(years // count * int(year)) * stride
-        word = "years" if years // count == 1 else f"stretches of {years // count} years"
-    elif year is not None and total >= int(year):
+        years, whole = (total + 1) // int(year), int(year) * stride
+        groups = np.array_split(range(years), min(MOST_FOLDS, years))
+        lengths = sorted({len(group) for group in groups})
+        word = "years" if lengths == [1] else f"stretches of {' or '.join(map(str, lengths))} years"
+        edges = [(int(group[0]) * whole, (int(group[-1]) + 1) * whole) for group in groups]
+        return [_cut(segments, first, stop) for first, stop in edges], word
+    if year is not None and total >= int(year):
         # Every fold has all seasons, or the season of the others would be extrapolated to it.
         month = measures.month * stride
         windows = range(total * stride // month)
@@ -248,14 +249,11 @@ def divide(
             for first in range(MOST_FOLDS)
         ]
         return folds, "every fourth stretch of 30 days"
-    else:
-        count = MOST_FOLDS
-        length = total // count * stride
-        if length // stride < measures.month:
-            return [tuple(segments)], "nothing"
-        cuts = [number * length for number in range(count)]
-        word = "stretches of time"
-    return [_cut(segments, first, first + length) for first in cuts], word
+    length = total // MOST_FOLDS * stride
+    if length // stride < measures.month:
+        return [tuple(segments)], "nothing"
+    cuts = [number * length for number in range(MOST_FOLDS)]
+    return [_cut(segments, first, first + length) for first in cuts], "stretches of time"
 
 
 def depends_on_step(

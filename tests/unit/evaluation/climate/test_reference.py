@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.evaluation.climate.seasons_and_noise import VARIABLES, make_store, weather
 
 from triton_earth.core.grid import PeriodicGrid
@@ -10,7 +12,12 @@ from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.data.store.writer import create_store, finish_store, write_trajectory
 from triton_earth.data.windows import Segment
 from triton_earth.evaluation.climate.measures import SQUARE, Measures
-from triton_earth.evaluation.climate.reference import depends_on_step, fit_training_climate
+from triton_earth.evaluation.climate.reference import (
+    MOST_FOLDS,
+    depends_on_step,
+    divide,
+    fit_training_climate,
+)
 from triton_earth.evaluation.climate.setting import UNKNOWN_YEARS, ClimateSetting
 
 GRID = PeriodicGrid(8, 8)
@@ -89,3 +96,33 @@ def test_a_record_of_less_than_two_years_is_said_not_to_know_other_years(tmp_pat
     assert climate is not None
     remark = ClimateSetting.measured(store, climate, 60, [days + 20]).remark
     assert remark.endswith(UNKNOWN_YEARS) == short
+
+
+@given(
+    days=st.integers(730, 20_000),
+    start=st.integers(0, 100),
+    gap=st.integers(0, 50),
+    stride=st.sampled_from([1, 5]),
+)
+def test_every_whole_year_is_in_one_fold(days, start, gap, stride):
+    measures = Measures.of(GRID, 1, None, np.timedelta64(stride, "D"))
+    half = days // 2
+    segments = [Segment(0, start, start + half), Segment(0, start + half + gap, start + days + gap)]
+    folds, word = divide(segments, np.arange(0), measures, stride)
+    year = int(measures.year)
+    lengths = [sum(len(one) for one in fold) / stride / year for fold in folds]
+    assert len(folds) <= MOST_FOLDS
+    assert max(lengths) - min(lengths) < 1.01
+    assert word == "years" if max(lengths) < 1.01 else word.startswith("stretches of ")
+    covered = np.concatenate([np.arange(one.start, one.stop) for fold in folds for one in fold])
+    everything = np.concatenate([np.arange(one.start, one.stop) for one in segments])
+    whole = (days // stride + 1) // year * year * stride
+    np.testing.assert_array_equal(covered, everything[:whole])
+
+
+@pytest.mark.parametrize(
+    ("years", "word"),
+    [(3, "years"), (6, "stretches of 1 or 2 years"), (8, "stretches of 2 years")],
+)
+def test_folds_say_how_many_years_they_have(years, word):
+    assert divide([Segment(0, 0, 366 * years)], np.arange(0), DAYS, 1)[1] == word
