@@ -69,12 +69,11 @@ class ModelConfig(StrictConfig):
 
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> "ModelConfig":
-        anomalies = self.normalization.subtract == "climatology"
         for key, asked in (
             ("prediction=damped", self.prediction == "damped"),
             ("climatology_input=true", self.climatology_input),
         ):
-            if asked and not anomalies:
+            if asked and not self.has_anomalies:
                 raise UserError(
                     f"{key} needs anomalies; found normalization.subtract={self.normalization.subtract}. "
                     "Set model.normalization.subtract=climatology."
@@ -84,6 +83,11 @@ class ModelConfig(StrictConfig):
                 f"damping is for prediction=damped; found {self.prediction}. Leave it out, or change that."
             )
         return self
+
+    @property
+    def has_anomalies(self) -> bool:
+        """Whether fields are normalised as departures from a climatology."""
+        return self.normalization.subtract == "climatology"
 
     @property
     def skip_damping(self) -> DampingConfig | None:

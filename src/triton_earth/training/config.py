@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from triton_earth.core.config import StrictConfig
 from triton_earth.core.errors import UserError, nearest
 from triton_earth.models.forecaster import Precision
+from triton_earth.training.mean_correction import MeanCorrectionConfig
 from triton_earth.training.optimization.curriculum import (
     ENSEMBLE_LOSSES,
     Sizes,
@@ -79,6 +80,8 @@ class TrainConfig(StrictConfig):
         climate_starts: How many of them.
         stabilized: Let the stabilisers of `forecast.stabilizers` correct every state in training and validation as
             they do in a forecast. How much each changes the states one step ahead is logged at each validation.
+        mean_correction: After training, run the forecaster from training states and take the mean that its runs have
+            too much of out of its climatology; none if not given.
         back_to_best: Where a validation is worse than the best so far, go on from the weights that were best.
         loggers: Where the log goes besides its CSV files: tensorboard, wandb, mlflow; each an extra of the package.
         report: Write a report of the run, ``report.html``, at its end.
@@ -126,6 +129,7 @@ class TrainConfig(StrictConfig):
     climate_steps: int = Field(default=365, ge=20)
     climate_starts: int = Field(default=4, ge=1)
     stabilized: bool = False
+    mean_correction: MeanCorrectionConfig | None = None
     back_to_best: bool = False
     loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     report: bool = True

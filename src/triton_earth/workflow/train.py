@@ -39,6 +39,7 @@ from triton_earth.workflow.provenance import provenance
 from triton_earth.workflow.recipes.expected_course import expected_course, with_course
 from triton_earth.workflow.recipes.expected_data import require_agreement
 from triton_earth.workflow.recipes.recipe import Recipe, find_recipe, load_recipe
+from triton_earth.workflow.running.mean_correction import correct_mean
 from triton_earth.workflow.running.run_folder import (
     CONFIG,
     FORECASTER,
@@ -220,6 +221,8 @@ def _train(
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
+        if config.mean_correction is not None:
+            correct_mean(out, data, recipe, device, request)
         course = expected_course(recipe)
         if course is not None or config.report:
             logs = read_logs(out)

@@ -119,6 +119,12 @@ class Recipe(StrictConfig):
                 "train.stabilized=true: there are no forecast.stabilizers. Switch one on, as "
                 "forecast.stabilizers.mean_of_season={variables: [NAME]}, or leave it out."
             )
+        if self.train.mean_correction is not None and not self.model.has_anomalies:
+            raise UserError(
+                "train.mean_correction corrects the climatology that fields are departures from; found "
+                f"model.normalization.subtract={self.model.normalization.subtract}. Set "
+                "model.normalization.subtract=climatology, or leave it out."
+            )
         if self.model.damping.trainable and self.train.parallel == "fsdp":
             raise UserError(
                 "model.damping.trainable=true: parallel=fsdp cuts all weights, the damping's too. Take "
