@@ -29,6 +29,7 @@ FREE = (
     "report",
     "memory_gb",
     "loader_workers",
+    "mean_correction",
     "validate_every",
 )
 """Settings of training that leave the course as it is."""
