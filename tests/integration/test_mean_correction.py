@@ -1,10 +1,17 @@
 """`train.mean_correction` through the command line: what is said, what is stored, and that it is done once."""
 
 import numpy as np
+import pytest
+import torch
 
+from tests.builders import files_below
 from tests.gridded import dataset, write, write_recipe
-from triton_earth.models.checkpoint import load_forecaster, load_provenance
-from triton_earth.workflow.running.run_folder import LAST
+from triton_earth.data.store.training_store import TrainingStore
+from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
+from triton_earth.training.interruption import Interrupted, Request
+from triton_earth.workflow.recipes.recipe import load_recipe
+from triton_earth.workflow.running.mean_correction import correct_mean
+from triton_earth.workflow.running.run_folder import FORECASTER, LAST
 
 SPLITS = {
     "train": ["2001-01-01", "2001-02-28"],
@@ -50,3 +57,17 @@ def test_the_mean_of_the_runs_is_corrected_once(command, tmp_path):
     again = command("train", recipe, store, *asked, "--out", run, "--resume")
     assert again.code == 0, again.err
     assert (run / "forecaster" / "weights.safetensors").read_bytes() == weights
+
+    # A signal in the middle of the runs leaves the forecaster as training left it, for --resume to go on from.
+    folder, facts = run / FORECASTER, load_provenance(run)["training"]
+    untouched = {key: value for key, value in facts.items() if key != "mean_correction"}
+    save_forecaster(plain, folder, untouched)
+    stored = files_below(folder)
+    stopped = Request()
+    stopped.name = "SIGTERM"
+    data, settings = TrainingStore.open(store), load_recipe(recipe, asked)
+    with pytest.raises(Interrupted, match="stopped by SIGTERM after step 2"):
+        correct_mean(run, data, settings, torch.device("cpu"), stopped)
+    assert files_below(folder) == stored
+    correct_mean(run, data, settings, torch.device("cpu"), Request())
+    assert load_provenance(run)["training"]["mean_correction"] is not None
