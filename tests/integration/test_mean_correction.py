@@ -8,7 +8,8 @@ from tests.builders import files_below
 from tests.gridded import dataset, write, write_recipe
 from triton_earth.data.store.training_store import TrainingStore
 from triton_earth.models.checkpoint import load_forecaster, load_provenance, save_forecaster
-from triton_earth.training.interruption import Interrupted, Request
+from triton_earth.training.interruption import INTERRUPTED, Interrupted, Request
+from triton_earth.workflow import train as training
 from triton_earth.workflow.recipes.recipe import load_recipe
 from triton_earth.workflow.running.mean_correction import correct_mean
 from triton_earth.workflow.running.run_folder import FORECASTER, LAST
@@ -49,7 +50,8 @@ def test_the_mean_of_the_runs_is_corrected_once(command, tmp_path):
     cycles = [one.normalizer.seasons.climatology for one in (corrected, plain)]
     moved = cycles[1].coefficients - cycles[0].coefficients
     std = np.array(corrected.normalizer.std[:2])
-    found = np.sqrt((moved[0] ** 2).mean((-2, -1))) / std
+    weights = np.where(plain.valid_mask, plain.grid.cell_area_weights, 0.0)
+    found = np.sqrt((weights * moved[0] ** 2).sum((-2, -1)) / weights.sum((-2, -1))) / std
     np.testing.assert_allclose(found, list(sizes.values()), atol=1e-4)
     assert np.abs(moved[0, 1, 2:5, 3:6]).max() == 0  # land
 
@@ -71,3 +73,37 @@ def test_the_mean_of_the_runs_is_corrected_once(command, tmp_path):
     assert files_below(folder) == stored
     correct_mean(run, data, settings, torch.device("cpu"), Request())
     assert load_provenance(run)["training"]["mean_correction"] is not None
+
+
+def test_runs_without_forcings_are_refused_before_the_training(command, tmp_path):
+    """200 days of a given flux cannot be repeated for runs of 250 days."""
+    files = write(tmp_path / "a.nc", dataset(200))
+    splits = {
+        "train": ["2001-01-01", "2001-06-20"],
+        "valid": ["2001-06-25", "2001-07-05"],
+        "test": ["2001-07-10", "2001-07-18"],
+    }
+    variables = [*NAMES, {"name": "flux", "role": "forcing"}]
+    recipe = write_recipe(tmp_path / "recipe.yaml", files, variables=variables, splits=splits)
+    store, run = tmp_path / "truth.zarr", tmp_path / "run"
+    assert command("prepare", recipe, "--out", store).code == 0
+    asked = [ASKED[0], "train.steps=2", "train.mean_correction={steps: 250}"]
+    refused = command("train", recipe, store, *asked, "--out", run)
+    assert refused.code == 2
+    assert (
+        "train.mean_correction: runs of 250 steps from the training split are not possible"
+        in refused.err
+    )
+    assert "Lower train.mean_correction.steps, or leave it out." in refused.err
+    assert not run.exists()
+
+    def stop(out, store, recipe, device, request):
+        raise Interrupted("SIGTERM", 2)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "correct_mean", stop)
+        with pytest.raises(Interrupted):
+            training.train(recipe, store, run, asked[:2])
+    assert (run / INTERRUPTED).is_file()
+    assert command("train", recipe, store, *asked[:2], "--out", run, "--resume").code == 0
+    assert not (run / INTERRUPTED).exists()

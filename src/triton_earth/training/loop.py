@@ -149,7 +149,7 @@ def fit(
         ) as log,
     ):
         if first < config.steps and any(processes.sums(float(asked.name != ""))):
-            _leave(asked.name, first, folder, processes)
+            leave(asked.name, first, folder, processes)
         for step in range(first, config.steps):
             rate = learning_rate(step, config)
             set_learning_rate(optimizers, rate)
@@ -240,11 +240,21 @@ def fit(
                     best_weights=best_weights,
                 )
             if stop:
-                _leave(asked.name, done, folder, processes)
+                leave(asked.name, done, folder, processes)
 
 
-def _leave(signal: str, step: int, folder: Path, processes: Processes) -> NoReturn:
-    """End a run that was asked to stop, in all processes at once."""
+def leave(signal: str, step: int, folder: Path, processes: Processes) -> NoReturn:
+    """End a run that was asked to stop, in all processes at once.
+
+    Args:
+        signal: The signal's name; empty where another process has heard it.
+        step: Steps that are done and saved.
+        folder: Run folder.
+        processes: Which of how many processes this is.
+
+    Raises:
+        Interrupted: always.
+    """
     name = signal or "another process"
     if processes.is_main:
         write_text(folder / INTERRUPTED, f"{name}, step {step}\n")

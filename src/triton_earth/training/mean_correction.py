@@ -1,6 +1,5 @@
 """The mean that runs of a trained forecaster have too much of, taken out of its climatology."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,24 +14,23 @@ from triton_earth.core.processes.progress import progress
 from triton_earth.data.statistics.climatology import ClimatologyFit
 from triton_earth.data.statistics.seasons import SeasonalCycle
 from triton_earth.data.store.training_store import TrainingStore
-from triton_earth.models.climatology import of_the_grid
+from triton_earth.models.climatology import fit_climatology, of_the_grid
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.batches import Batches
 from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
 
-logger = logging.getLogger("triton_earth")
-
 TRAIN = "train"
+LESS = ", less the mean that runs of the model have too much of"
 BOUND = 1.0
-"""Departure of a mean from the climatology, in standard deviations of the variable, beyond which runs have left it."""
+"""Size of the departure of a mean from the climatology, in standard deviations, beyond which runs have left it."""
 
 
 class MeanCorrectionConfig(StrictConfig):
     """Runs that tell the mean of a forecaster's own climate.
 
     Attributes:
-        steps: Steps of each run; years of them, or the season is not known.
+        steps: Steps of each run; a year of them and more, or the season of the mean is not known.
         starts: How many runs, evenly spread over the training split, within which they end if it is long enough.
         skip: First steps of each run, which still know their start and do not count.
         harmonics: Harmonics of the year of the correction; 0 is a map that does not depend on the season.
@@ -47,26 +45,28 @@ class MeanCorrectionConfig(StrictConfig):
     def _something_is_left(self) -> "MeanCorrectionConfig":
         if self.skip >= self.steps:
             raise UserError(
-                f"skip={self.skip} leaves none of steps={self.steps}; shorten the one, or raise the other."
+                f"skip={self.skip} leaves none of steps={self.steps}. Lower skip, or raise steps."
             )
         return self
 
 
 @dataclass(frozen=True)
 class MeanCorrection:
-    """A forecaster's climatology without the mean that its own runs have too much of.
+    """The climatology that a forecaster's runs have the mean of the training data with.
 
-    A forecaster whose runs have the mean c + b in place of c is given c − b in its normaliser. With x + b in place of x
-    it is the same map, so that its runs then have the mean c:
+    A forecaster that works in departures from c, and whose runs have the mean c + b, is given c − b in its normaliser.
+    But for its climatology input, which changes by b too, it is the same map M with x + b in place of x,
 
-        x(t + Δt) = M(x(t) + b(t)) − b(t + Δt)
+        x(t + Δt) = M(x(t) + b(t)) − b(t + Δt),
 
-    which starts each forecast as an anomaly of the model's own climate. Source: forecasts of anomalies as in Smith,
-    Eade and Pohlmann (2013), Clim. Dyn. 41, 3325, section 2.
+    whose runs have the mean c: each forecast starts as an anomaly of the model's own climate. b is a map and its
+    harmonics of the year; where a variable has a log scale, c and b are those of the logarithm. Source: forecasts of
+    anomalies as in Smith, Eade and Pohlmann (2013), Clim. Dyn. 41, 3325, section 2.
 
     Attributes:
         seasons: The new climatology of the normaliser.
-        size: Root mean square of b, in standard deviations, by variable.
+        size: Root mean square over valid cells and the year of what the runs' mean had too much, in standard
+            deviations, by variable.
     """
 
     seasons: SeasonalCycle
@@ -92,12 +92,74 @@ class MeanCorrection:
 
         Returns:
             None where the runs leave the climate, so that their mean is none to be corrected.
+
+        Raises:
+            UserError: if the runs lack forcings.
         """
         seasons = forecaster.normalizer.seasons
         assert seasons is not None
-        names = list(seasons.variables)
-        starts = _starts(store, forecaster.history, config.starts, config.steps)
-        batches = Batches.of(
+        names, own = list(seasons.variables), seasons.climatology
+        batches = correcting_runs(forecaster, store, config, stabilizers)
+        fit = None
+        with torch.no_grad(), progress("mean of the model's runs", config.steps) as advance:
+            for step, state in enumerate(batches.start(slice(0, batches.rows)).states()):
+                advance()
+                if after_step is not None:
+                    after_step()
+                anomaly = forecaster.normalizer.transformed(state.select(names))
+                fields = anomaly.data[:, 0].float().cpu().numpy()
+                if anomaly.valid_mask is not None:
+                    fields = np.where(anomaly.valid_mask.cpu().numpy(), fields, 0.0)
+                if not np.isfinite(fields).all():
+                    return None
+                if fit is None:
+                    counted = np.arange(config.skip, config.steps)
+                    times = state.valid_times[0, 0] + counted * store.time_step
+                    harmonics = min(config.harmonics, own.yearly_harmonics)
+                    fit = ClimatologyFit(times, fields.shape[1:], harmonics)
+                if step >= config.skip:
+                    fit.add(state.valid_times[:, 0], fields)
+        assert fit is not None
+        channels = store.variables.indices(names)
+        mean = of_the_grid(fit.climatology(), store, channels).coefficients
+        mean = _there(mean)[:: 2 * fit.daily_harmonics + 1]  # of the whole day
+        log_scale = forecaster.normalizer.log_scale
+        wanted = fit_climatology(store, names, log_scale, max(1, own.yearly_harmonics))
+        if wanted.coefficients.shape != own.coefficients.shape:
+            wanted = (
+                own  # of weights that started from other data, of which this store lacks the season
+            )
+        coefficients = _there(wanted.coefficients)
+        daily = 2 * wanted.daily_harmonics + 1
+        excess = mean + (own.coefficients - coefficients)[::daily][: len(mean)]
+        coefficients[::daily][: len(mean)] -= mean
+        size = _size(excess, forecaster, names)
+        if max(size.values()) > BOUND:
+            return None
+        words = f"{own.definition.removesuffix(LESS)}{LESS}"
+        climatology = replace(own, coefficients=coefficients, definition=words)
+        return cls(SeasonalCycle(seasons.variables, climatology), size)
+
+    def applied(self, forecaster: NetworkForecaster) -> NetworkForecaster:
+        """Return the forecaster with the new climatology and the same network."""
+        forecaster.normalizer = replace(forecaster.normalizer, seasons=self.seasons)
+        return forecaster
+
+
+def correcting_runs(
+    forecaster: NetworkForecaster,
+    store: TrainingStore,
+    config: MeanCorrectionConfig,
+    stabilizers: StabilizersConfig | None = None,
+) -> Batches:
+    """Return the runs that tell the mean, before their first step.
+
+    Raises:
+        UserError: if they lack forcings.
+    """
+    starts = _starts(store, forecaster.history, config.starts, config.steps)
+    try:
+        return Batches.of(
             forecaster,
             store,
             trajectories=[trajectory for trajectory, _ in starts],
@@ -110,53 +172,35 @@ class MeanCorrection:
             device=forecaster.device,
             forcings_beyond="repeat" if store.times.dtype.kind == "M" else None,
         )
-        fit, harmonics = None, min(config.harmonics, seasons.climatology.yearly_harmonics)
-        with torch.no_grad(), progress("mean of the model's runs", config.steps) as advance:
-            for step, state in enumerate(batches.start(slice(0, len(starts))).states()):
-                advance()
-                if after_step is not None:
-                    after_step()
-                anomaly = forecaster.normalizer.transformed(state.select(names))
-                fields = anomaly.data[:, 0].float().cpu().numpy()
-                if anomaly.valid_mask is not None:
-                    fields = np.where(anomaly.valid_mask.cpu().numpy(), fields, 0.0)
-                if not np.isfinite(fields).all():
-                    return None
-                if fit is None:
-                    times = state.valid_times[0, 0] + np.arange(config.steps) * store.time_step
-                    fit = ClimatologyFit(times, fields.shape[1:], harmonics)
-                if step >= config.skip:
-                    fit.add(state.valid_times[:, 0], fields)
-        assert fit is not None
-        channels = store.variables.indices(names)
-        found = of_the_grid(fit.climatology(), store, channels).coefficients
-        excess = np.where(np.isfinite(found), found, 0.0)  # NaN on land
-        std = dict(zip(forecaster.normalizer.variables, forecaster.normalizer.std, strict=True))
-        size = {
-            name: float(np.sqrt((excess[0, place] ** 2).mean())) / std[name]
-            for place, name in enumerate(names)
-        }
-        if max(size.values()) > BOUND:
-            return None
-        return cls(_without(seasons, excess), size)
-
-    def applied(self, forecaster: NetworkForecaster) -> NetworkForecaster:
-        """Return the forecaster with the new climatology and the same network."""
-        forecaster.normalizer = replace(forecaster.normalizer, seasons=self.seasons)
-        return forecaster
+    except UserError as error:
+        reason, _, _ = str(error).partition(";")
+        raise UserError(
+            f"train.mean_correction: runs of {config.steps} steps from the training split are not possible ({reason}). "
+            "Lower train.mean_correction.steps, or leave it out."
+        ) from error
 
 
-def _without(
-    seasons: SeasonalCycle, excess: Float64[np.ndarray, "basis channel y x"]
-) -> SeasonalCycle:
-    """Return the cycle less some harmonics of the year, the same at all times of the day."""
-    climatology = seasons.climatology
-    coefficients = climatology.coefficients.copy()
-    coefficients[:: 2 * climatology.daily_harmonics + 1][: len(excess)] -= excess
-    words = f"{climatology.definition}, less the mean that runs of the model have too much of"
-    return SeasonalCycle(
-        seasons.variables, replace(climatology, coefficients=coefficients, definition=words)
-    )
+def _there(
+    coefficients: Float64[np.ndarray, "basis channel y x"],
+) -> Float64[np.ndarray, "basis channel y x"]:
+    """Return a copy with 0 where there is no value, as on land."""
+    return np.where(np.isfinite(coefficients), coefficients, 0.0)
+
+
+def _size(
+    excess: Float64[np.ndarray, "wave channel y x"], forecaster: NetworkForecaster, names: list[str]
+) -> dict[str, float]:
+    """Return the root mean square over valid cells and the year, in standard deviations, by variable."""
+    squares = excess[0] ** 2 + 0.5 * (excess[1:] ** 2).sum(axis=0)
+    weights = np.broadcast_to(forecaster.grid.cell_area_weights, squares.shape)
+    if forecaster.valid_mask is not None:
+        rows = forecaster.predicted.indices(names)
+        weights = np.where(forecaster.valid_mask[rows].cpu().numpy(), weights, 0.0)
+    mean = (weights * squares).sum((-2, -1)) / weights.sum((-2, -1))
+    std = dict(zip(forecaster.normalizer.variables, forecaster.normalizer.std, strict=True))
+    return {
+        name: float(np.sqrt(value)) / std[name] for name, value in zip(names, mean, strict=True)
+    }
 
 
 def _starts(store: TrainingStore, history: int, count: int, steps: int) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from triton_earth.core.errors import UserError
 from triton_earth.core.state import State
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.models.noise import NoiseConfig, free_noise
@@ -41,6 +42,23 @@ class TrainingStep(nn.Module):
         rows = repeated(history, members), repeated(truth, members)
         leads = list(forecast_leads(self.forecaster, *rows, self.config, self._stabilization))
         return mean_over_leads(self.forecaster, leads, truth, self.config), leads
+
+
+def require_scales(config: TrainConfig, shape: tuple[int, int]) -> None:
+    """Refuse noise on the history whose scale does not fit twice into the map.
+
+    Raises:
+        UserError: naming the scale, and the largest that is possible.
+    """
+    largest = min(shape) // 2
+    for stage in config.stages:
+        sizes = config.at(stage.from_step).noise
+        scales = sizes if isinstance(sizes, Mapping) else {1: sizes}
+        if max(scales, default=1) > max(1, largest):
+            raise UserError(
+                f"train.noise: noise with {max(scales)} cells between its numbers is nearly the same all over a map of "
+                f"{shape[0]} x {shape[1]} cells; take {largest} cells at most."
+            )
 
 
 def with_noise(forecaster: NetworkForecaster, history: State, sizes: Sizes) -> State:

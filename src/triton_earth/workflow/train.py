@@ -25,14 +25,16 @@ from triton_earth.models.checkpoint import (
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.plots.training_report import write_training_report
 from triton_earth.training.checkpoint import continue_training, saved_step
-from triton_earth.training.interruption import ProcessLost, Request, listening
+from triton_earth.training.interruption import Interrupted, ProcessLost, Request, listening
 from triton_earth.training.logs.log import read_logs
 from triton_earth.training.logs.loggers import require_loggers
-from triton_earth.training.loop import fit
+from triton_earth.training.loop import fit, leave
 from triton_earth.training.losses.objective import require_predicted
+from triton_earth.training.mean_correction import correcting_runs
 from triton_earth.training.optimization.optimizers import build_optimizers
 from triton_earth.training.parallel.distributed import Processes, joined
 from triton_earth.training.parallel.sharding import gathered
+from triton_earth.training.step import require_scales
 from triton_earth.workflow.device import resolve_device, resolve_precision
 from triton_earth.workflow.plan import require_training_fits
 from triton_earth.workflow.provenance import provenance
@@ -73,7 +75,8 @@ def train(
     The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), the statistics it
     starts from (``start.safetensors``), logs (``log.csv``, ``losses.csv``, ``validation.csv``), the state to go on from
     (``training_state.pt`` and the one before it) and the forecaster with the averaged weights that did best on the
-    validation split by ``train.select_by`` (``forecaster/``). In the end it gets the forecaster with the weights of
+    validation split by ``train.select_by`` (``forecaster/``; with ``train.mean_correction`` the mean of its runs is
+    taken out of its climatology then). In the end it gets the forecaster with the weights of
     the last step as they are (``forecaster_last/``) and a report of the logs (``report.html``).
 
     What is replaced stays in ``replaced/`` until the run has its first forecaster; if the run fails before, it comes
@@ -157,9 +160,12 @@ def _train(
     start, step = Start.from_bytes(processes.from_main(begin))
     forecaster = initial_forecaster(recipe, data, start, new=step == 0)
     require_predicted(config, forecaster.predicted.names)
+    require_scales(config, data.grid.shape)
     stabilizers = recipe.forecast.stabilizers if config.stabilized else None
     if stabilizers is not None:
         stabilizers.build(data, forecaster.prognostic)
+    if config.mean_correction is not None:
+        correcting_runs(forecaster, data, config.mean_correction, recipe.forecast.stabilizers)
     # Refuses before anything is written; `fit` does it for good.
     optimizers = build_optimizers(forecaster.network, config)
     if config.init_from is not None and config.init_optimizer == "continued" and step == 0:
@@ -218,11 +224,17 @@ def _train(
         if processes.is_main:
             put_back(out)
         raise
+    stopped = False
     last = gathered(dict(forecaster.network.state_dict()))
     if processes.is_main:
         save_forecaster(forecaster, out / LAST, {**facts, "weights": "last step"}, last)
-        if config.mean_correction is not None:
+        try:
             correct_mean(out, data, recipe, device, request)
+        except Interrupted:
+            stopped = True
+    if any(processes.sums(float(stopped))):
+        leave(request.name, config.steps, out, processes)
+    if processes.is_main:
         course = expected_course(recipe)
         if course is not None or config.report:
             logs = read_logs(out)

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from tests.builders import daily_store, tiny_forecaster
+from triton_earth.core.errors import UserError
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.windows import Windows
-from triton_earth.training.step import with_noise
+from triton_earth.training.config import TrainConfig
+from triton_earth.training.step import require_scales, with_noise
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,22 @@ def test_the_forcings_have_no_noise(forecaster_and_history):
     forecaster, history = forecaster_and_history
     noisy = with_noise(forecaster, history, {4: 1.0})
     assert not set(noisy.variables.names) & set(forecaster.forcing.names)
+
+
+def test_noise_as_wide_as_the_map_is_refused():
+    config = TrainConfig.parse(
+        {
+            "curriculum": [
+                {"from_step": 0, "horizon": 1},
+                {"from_step": 9, "horizon": 1, "noise": {17: 1}},
+            ]
+        },
+        "recipe",
+    )
+    require_scales(config, (34, 64))
+    with pytest.raises(UserError) as caught:
+        require_scales(config, (32, 64))
+    assert str(caught.value) == (
+        "train.noise: noise with 17 cells between its numbers is nearly the same all over a map of 32 x 64 cells; take "
+        "16 cells at most."
+    )

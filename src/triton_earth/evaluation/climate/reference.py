@@ -374,7 +374,8 @@ def _excess(
 
     With σ² the mean square about the true climatology, states that the fit has seen have σ² − E, states that it has
     not seen σ² + E, and, where the fit has seen n − 1 of n folds, those of the other fold σ² + E n / (n − 1). A run is
-    compared with what states that the fit has not seen are expected to have. All other numbers likewise.
+    compared with what states that the fit has not seen are expected to have. All other numbers likewise. Folds are
+    taken to be about equal.
 
     Args:
         seen: Numbers of stretches, about the climatology of all.
