@@ -46,6 +46,9 @@ REPLACED = "replaced"
 RUN = Kind("run folder", (STORE, f"{REPLACED}/{STORE}"), "content_hash")
 """What `train` makes."""
 
+STABILIZERS = "forecast.stabilizers"
+"""Key that a resumed run may change unless its training or its mean correction runs with them."""
+
 OPERATIONAL = (
     "title",
     "data",
@@ -218,10 +221,12 @@ def _require_barely_begun(out: Path) -> None:
 def _require_same(out: Path, saved: Recipe, recipe: Recipe) -> None:
     """Refuse to go on with a run of another recipe; keys that a newer version added count as their defaults."""
     theirs, ours = (_flat(each.model_dump(mode="json")) for each in (saved, recipe))
+    stabilized = saved.train.stabilized or saved.train.mean_correction is not None
     differing = [
         key
         for key in {**theirs, **ours}
-        if theirs.get(key) != ours.get(key) and not _is_operational(key)
+        if theirs.get(key) != ours.get(key)
+        and (not _is_below(key, OPERATIONAL) or (stabilized and _is_below(key, (STABILIZERS,))))
     ]
     hint = ""
     if "train.steps" in differing:
@@ -243,8 +248,8 @@ def _require_same(out: Path, saved: Recipe, recipe: Recipe) -> None:
         )
 
 
-def _is_operational(key: str) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in OPERATIONAL)
+def _is_below(key: str, above: tuple[str, ...]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in above)
 
 
 def _on_plateau(out: Path, before: TrainConfig, after: TrainConfig) -> bool:

@@ -86,6 +86,21 @@ def test_what_changes_no_bit_may_change(tiny_store, tiny_run):
         going_on(tiny_run, tiny_store, "train.threads=2")
 
 
+def test_stabilizers_may_change_unless_training_runs_with_them(tiny_store, tiny_run, tmp_path):
+    change = "forecast.stabilizers.range_clamp={}"
+    assert going_on(tiny_run, tiny_store, change)
+    out = tmp_path / "run"
+    shutil.copytree(tiny_run, out)
+    values = yaml.safe_load((out / "config.yaml").read_text())
+    values["train"]["stabilized"] = True
+    values["forecast"]["stabilizers"] = {"spectral_filter": {}}
+    (out / "config.yaml").write_text(yaml.safe_dump(values))
+    same = ["train.stabilized=true", "forecast.stabilizers={spectral_filter: {}}"]
+    assert going_on(out, tiny_store, *same)
+    with pytest.raises(UserError, match=r"forecast\.stabilizers\.range_clamp.* is "):
+        going_on(out, tiny_store, *same, change)
+
+
 def test_keys_that_a_newer_version_added_count_as_their_defaults(tiny_store, tiny_run, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(tiny_run, out)
