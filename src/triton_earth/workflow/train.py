@@ -75,9 +75,9 @@ def train(
     The run folder gets the resolved recipe (``config.yaml``), the hash of its data (``store.json``), the statistics it
     starts from (``start.safetensors``), logs (``log.csv``, ``losses.csv``, ``validation.csv``), the state to go on from
     (``training_state.pt`` and the one before it) and the forecaster with the averaged weights that did best on the
-    validation split by ``train.select_by`` (``forecaster/``; with ``train.mean_correction`` the mean of its runs is
-    taken out of its climatology then). In the end it gets the forecaster with the weights of
-    the last step as they are (``forecaster_last/``) and a report of the logs (``report.html``).
+    validation split by ``train.select_by`` (``forecaster/``). In the end it gets the forecaster with the weights of the
+    last step as they are (``forecaster_last/``) and a report of the logs (``report.html``); with
+    ``train.mean_correction`` the mean of the best forecaster's own runs is taken out of its climatology then.
 
     What is replaced stays in ``replaced/`` until the run has its first forecaster; if the run fails before, it comes
     back.
