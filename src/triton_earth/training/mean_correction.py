@@ -14,13 +14,12 @@ from triton_earth.core.processes.progress import progress
 from triton_earth.data.statistics.climatology import ClimatologyFit
 from triton_earth.data.statistics.seasons import SeasonalCycle
 from triton_earth.data.store.training_store import TrainingStore
-from triton_earth.models.climatology import fit_climatology, of_the_grid
+from triton_earth.models.climatology import TRAIN, fit_climatology, of_the_grid
 from triton_earth.models.forecaster import NetworkForecaster
 from triton_earth.rollout.batches import Batches
-from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
+from triton_earth.training.free_runs import Start, evenly_spread, free_runs, starts_of
 
-TRAIN = "train"
 LESS = ", less the mean that runs of the model have too much of"
 BOUND = 1.0
 """Size of the departure of a mean from the climatology, in standard deviations, beyond which runs have left it."""
@@ -159,19 +158,7 @@ def correcting_runs(
     """
     starts = _starts(store, forecaster.history, config.starts, config.steps)
     try:
-        return Batches.of(
-            forecaster,
-            store,
-            trajectories=[trajectory for trajectory, _ in starts],
-            starts=[start for _, start in starts],
-            steps=config.steps,
-            ensemble=EnsembleConfig(),
-            forcings=None,
-            guard=None,
-            stabilizers=stabilizers or StabilizersConfig(),
-            device=forecaster.device,
-            forcings_beyond="repeat" if store.times.dtype.kind == "M" else None,
-        )
+        return free_runs(forecaster, store, starts, config.steps, stabilizers)
     except UserError as error:
         reason, _, _ = str(error).partition(";")
         raise UserError(
@@ -203,16 +190,10 @@ def _size(
     }
 
 
-def _starts(store: TrainingStore, history: int, count: int, steps: int) -> list[tuple[int, int]]:
-    """Return trajectory and first time of so many states of the training split, evenly spread.
+def _starts(store: TrainingStore, history: int, count: int, steps: int) -> list[Start]:
+    """Return so many starts in the training split, evenly spread.
 
     The runs end within the split where it is long enough, so that they see no forcing of other splits.
     """
-    possible = [
-        (segment.trajectory, start, segment.stop - history - start)
-        for segment in store.segments(TRAIN)
-        for start in range(segment.start, segment.stop - history)
-    ]
-    inside = [one for one in possible if one[2] >= steps] or possible
-    places = np.unique(np.linspace(0, len(inside) - 1, count).round().astype(int))
-    return [inside[place][:2] for place in places]
+    possible = starts_of(store, [TRAIN], history + steps - 1) or starts_of(store, [TRAIN], history)
+    return evenly_spread(possible, count)

@@ -12,9 +12,8 @@ from triton_earth.evaluation.climate.records import ClimateRecords, climate_skil
 from triton_earth.evaluation.climate.reference import fit_training_climate
 from triton_earth.evaluation.climate.setting import ClimateSetting
 from triton_earth.models.forecaster import NetworkForecaster
-from triton_earth.rollout.batches import Batches
-from triton_earth.rollout.ensemble import EnsembleConfig
 from triton_earth.rollout.guard.stabilizers import StabilizersConfig
+from triton_earth.training.free_runs import evenly_spread, free_runs, starts_of
 
 SPLITS = ("train", "valid")
 """Where runs start: never from what the model will be judged on."""
@@ -73,25 +72,11 @@ class ClimateSelection:
                 "steps. Raise it."
             )
         history = forecaster.history
-        possible = [
-            (segment.trajectory, start)
-            for split in SPLITS
-            for segment in store.segments(split)
-            for start in range(segment.start, segment.stop - history)
-        ]
-        chosen = [
-            possible[index]
-            for index in np.unique(np.linspace(0, len(possible) - 1, starts).round().astype(int))
-        ]
+        chosen = evenly_spread(starts_of(store, SPLITS, history), starts)
         firsts = [start + history for _, start in chosen]
         setting = ClimateSetting.measured(store, climate, steps, firsts)
-        return cls(
-            store,
-            [trajectory for trajectory, _ in chosen],
-            [start for _, start in chosen],
-            setting,
-            stabilizers,
-        )
+        trajectories, times = ([start[part] for start in chosen] for part in (0, 1))
+        return cls(store, trajectories, times, setting, stabilizers)
 
     def score(self, forecaster: NetworkForecaster) -> float:
         """Return 1 − climate skill, the mean over runs: 0 is a perfect climate, 1 a run that breaks.
@@ -100,19 +85,8 @@ class ClimateSelection:
         """
         forecaster.network.eval()
         steps, names = len(self.setting.leads), list(self.setting.names)
-        batches = Batches.of(
-            forecaster,
-            self.store,
-            trajectories=self.trajectories,
-            starts=self.starts,
-            steps=steps,
-            ensemble=EnsembleConfig(),
-            forcings=None,
-            guard=None,
-            stabilizers=self.stabilizers or StabilizersConfig(),
-            device=forecaster.device,
-            forcings_beyond="repeat" if self.setting.reference.measures.has_calendar else None,
-        )
+        starts = list(zip(self.trajectories, self.starts, strict=True))
+        batches = free_runs(forecaster, self.store, starts, steps, self.stabilizers)
         run = self.setting.reference.run(len(self.starts))
         with torch.no_grad():
             for state in batches.start(slice(0, len(self.starts))).states():
