@@ -53,7 +53,7 @@ class TrainConfig(StrictConfig):
         variable_weights: How much a variable counts in the loss; 1 where not given.
         balance_gradients: Give the gradient of every channel the same norm, times its weight; the loss itself is then
             not weighted.
-        optimizer: ``adamw``, or ``muon`` for matrices with AdamW for all else.
+        optimizer: ``adamw``, or ``muon`` for matrices and the kernels of convolutions, with AdamW for all else.
         learning_rate: Peak learning rate.
         schedule: ``cosine`` falls from the peak all along, ``trapezoid`` stays there and falls at the end.
         warmup_steps: Steps of the linear rise of the learning rate.

@@ -4,10 +4,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 from torch.optim import Optimizer
 
 from triton_earth.core.errors import UserError
 from triton_earth.training.config import TrainConfig
+from triton_earth.training.optimization.muon import Muon
 from triton_earth.training.optimization.schedule import warmup_cosine, warmup_trapezoid
 
 
@@ -15,11 +17,11 @@ def build_optimizers(network: nn.Module, config: TrainConfig) -> list[Optimizer]
     """Return the optimisers of a recipe; each weight belongs to exactly one of them.
 
     Raises:
-        UserError: if this torch does not have the optimiser.
+        UserError: if the network has nothing for the optimiser.
     """
     matrices, rest = _shared_out(network, config)
     return [
-        *([muon(matrices, config)] if matrices else []),
+        *([Muon(matrices, config.learning_rate, config.weight_decay)] if matrices else []),
         *([adamw(rest, config)] if rest else []),
     ]
 
@@ -28,7 +30,7 @@ def moments(network: nn.Module, config: TrainConfig) -> int:
     """Return how many numbers the optimisers of a recipe keep: AdamW two for each weight, Muon one.
 
     Raises:
-        UserError: if this torch does not have the optimiser.
+        UserError: if the network has nothing for the optimiser.
     """
     matrices, rest = _shared_out(network, config)
     return sum(p.numel() for p in matrices) + 2 * sum(p.numel() for p in rest)
@@ -37,20 +39,18 @@ def moments(network: nn.Module, config: TrainConfig) -> int:
 def _shared_out(
     network: nn.Module, config: TrainConfig
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the weights for Muon, and those for AdamW."""
+    """Return the weights for Muon, which are matrices and kernels of convolutions, and those for AdamW."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if config.optimizer == "adamw":
         return [], parameters
-    if not hasattr(torch.optim, "Muon"):
-        raise UserError(
-            f"train.optimizer=muon needs torch 2.9 or newer; found {torch.__version__}. Take adamw, or update torch."
-        )
-    matrices = [p for p in parameters if p.ndim == 2]
+    kernels = {id(m.weight) for m in network.modules() if isinstance(m, _ConvNd)}
+    matrices = [p for p in parameters if p.ndim == 2 or id(p) in kernels]
     if not matrices:
         raise UserError(
-            "train.optimizer=muon: the network has no matrices (linear layers); take adamw."
+            "train.optimizer=muon: the network has no linear layers and no convolutions; take adamw."
         )
-    return matrices, [p for p in parameters if p.ndim != 2]
+    taken = {id(p) for p in matrices}
+    return matrices, [p for p in parameters if id(p) not in taken]
 
 
 def require_whole_matrices(config: TrainConfig, processes: int) -> None:
@@ -79,21 +79,6 @@ def adamw(parameters: list[nn.Parameter], config: TrainConfig) -> Optimizer:
     ]
     return torch.optim.AdamW(
         groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-
-
-def muon(matrices: list[nn.Parameter], config: TrainConfig) -> Optimizer:
-    """Return Muon, which makes each matrix's momentum orthogonal before it is added.
-
-    Its steps are as large as AdamW's, so that both share the learning rate and the decay.
-
-    Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon; Liu et al. (2025), arXiv:2502.16982, for the size.
-    """
-    return torch.optim.Muon(
-        matrices,
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
     )
 
 
