@@ -29,7 +29,7 @@ Skip = Literal["none", "full_resolution", "every_level"]
 Levels = Annotated[int, Field(ge=0)] | Literal["auto"]
 Width = Annotated[int, Field(ge=1)]
 
-LATENT_CELLS = 2048
+LATENT_CELLS = 128
 OF_STAGES: dict[Stages, dict[str, Any]] = {
     "plain": {"spatial_hidden_dim": 64, "num_spatial_layers": 6},
     "residual": {
@@ -57,7 +57,7 @@ class TritonConfig(NetworkConfig):
             ``plain`` ones of a single convolution that the published system has.
         widths: Residual stages: channels of each level from the finest one on; further levels have the last.
         levels: Residual stages: how often the map is halved. ``auto`` halves it for each of the widths, and on until
-            the latent map has at most 2048 cells.
+            the latent map has at most 128 cells.
         norm: Residual stages: ``group`` (over the whole map), ``channel`` (over the channels of a cell) or ``none``.
         upsampling: Residual stages: how the map is doubled, as in `layers.resampling.Doubling`.
         input_to_readout: Residual stages: whether the last convolution sees the raw input too.
@@ -119,8 +119,9 @@ class TritonConfig(NetworkConfig):
     def for_shape(self, shape: tuple[int, int]) -> "TritonConfig":
         """Return the configuration with the number of levels that suits maps of this height and width.
 
-        The fewest levels, but at least one for each of the widths, that leave at most 2048 latent cells, so that
-        attention between all of them never costs more than the convolutions do and cost grows as the number of cells.
+        The fewest levels, but at least one for each of the widths, that leave at most 128 latent cells: on grids of
+        32 x 64 to 128 x 128 cells, latent maps of 16 to 64 cells learned more in the same time than larger ones, and
+        cost grows as the number of cells.
         """
         if self.levels != "auto" or self.widths is None:
             return self

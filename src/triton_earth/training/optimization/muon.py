@@ -78,8 +78,8 @@ class Muon(Optimizer):
         """Move a weight's momentum and return what the next step follows, as a matrix."""
         state = self.state[weight]
         if not state:
-            state["momentum"] = torch.zeros_like(weight)
-        momentum: Tensor = state["momentum"]
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        momentum: Tensor = state["momentum_buffer"]
         assert weight.grad is not None
         momentum.lerp_(weight.grad, 1 - memory)
         return weight.grad.lerp(momentum, memory).flatten(1)
@@ -100,6 +100,8 @@ def orthogonalized(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
         products = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(products, products, products, beta=b, alpha=c), x, beta=a)
+        x = torch.baddbmm(
+            x, torch.baddbmm(products, products, products, beta=b, alpha=c), x, beta=a
+        )
     found = x.to(matrices.dtype)
     return found if matrices.shape[1] <= matrices.shape[2] else found.mT

@@ -4,6 +4,7 @@ from torch import nn
 
 from tests.builders import tiny_forecaster
 from triton_earth.core.errors import UserError
+from triton_earth.layers.spectral_convolution import SpectralConvolution
 from triton_earth.training.config import TrainConfig
 from triton_earth.training.optimization.optimizers import (
     adamw,
@@ -15,7 +16,7 @@ from triton_earth.training.optimization.optimizers import (
 from triton_earth.training.parallel.sharding import optimizer_state_like
 
 
-def test_muon_takes_the_matrices_and_adamw_all_else(waves):
+def test_muon_takes_matrices_and_kernels_and_adamw_all_else(waves):
     network = tiny_forecaster(waves).network
     optimizers = build_optimizers(network, TrainConfig(optimizer="muon"))
     assert [type(optimizer).__name__ for optimizer in optimizers] == ["Muon", "AdamW"]
@@ -23,40 +24,17 @@ def test_muon_takes_the_matrices_and_adamw_all_else(waves):
         {id(p) for group in optimizer.param_groups for p in group["params"]}
         for optimizer in optimizers
     ]
-    assert taken[0] == {id(p) for p in network.parameters() if p.ndim == 2}
+    assert {p.ndim for p in network.parameters()} == {1, 2, 4}
+    assert taken[0] == {id(p) for p in network.parameters() if p.ndim > 1}
     assert taken[0] | taken[1] == {id(p) for p in network.parameters()}
     assert not taken[0] & taken[1]
 
 
-def test_muon_steps_along_the_orthogonal_factor():
-    # One step without momentum from before: the update is UVᵀ of the gradient's USVᵀ, as large as AdamW's.
-    torch.manual_seed(0)
-    layer = nn.Linear(6, 4, bias=False)
-    before = layer.weight.detach().clone()
-    (optimizer,) = build_optimizers(
-        layer, TrainConfig(optimizer="muon", learning_rate=0.1, weight_decay=0.0)
-    )
-    layer.weight.grad = torch.randn(4, 6)
-    u, _, v = torch.linalg.svd(layer.weight.grad, full_matrices=False)
-    optimizer.step()
-    moved = (before - layer.weight.detach()) / (0.1 * 0.2 * 6**0.5)
-    # Five Newton-Schulz steps in bfloat16 bring singular values near one only.
-    singular = torch.linalg.svdvals(moved)
-    assert 0.6 < singular.min() <= singular.max() < 1.3
-    assert torch.nn.functional.cosine_similarity(moved.flatten(), (u @ v).flatten(), dim=0) > 0.95
-
-
-def test_a_network_without_matrices_has_nothing_for_muon():
-    with pytest.raises(
-        UserError, match=r"muon: the network has no matrices \(linear layers\); take"
-    ):
-        build_optimizers(nn.Conv2d(1, 2, 3), TrainConfig(optimizer="muon"))
-
-
-def test_an_old_torch_has_no_muon(monkeypatch):
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(UserError, match=r"needs torch 2\.9 or newer; found"):
-        build_optimizers(nn.Linear(2, 2), TrainConfig(optimizer="muon"))
+def test_only_kernels_of_convolutions_count_among_tensors_of_many_axes():
+    network = SpectralConvolution(3, 2, rows=4, columns=4, std=1.0)
+    assert all(p.ndim > 2 for p in network.parameters())
+    with pytest.raises(UserError, match="no linear layers and no convolutions; take adamw"):
+        build_optimizers(network, TrainConfig(optimizer="muon"))
 
 
 def test_the_learning_rate_follows_the_schedule():
