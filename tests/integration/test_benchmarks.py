@@ -25,11 +25,25 @@ def benchmark_named(monkeypatch, request):
 def test_time_to_skill_counts_until_the_original_is_reached(tmp_path, benchmark_named):
     module = benchmark_named("time_to_skill")
     words = ["--recipes", "turbulence_small", "--steps", "4", "--validations", "2", "--seeds", "0"]
-    words += ["--device", "cpu", "--folder", str(tmp_path), "--json", str(tmp_path / "out.json")]
+    words += [
+        "--repeats",
+        "1",
+        "--timed",
+        "1",
+        "3",
+        "--device",
+        "cpu",
+        "--folder",
+        str(tmp_path),
+        "--json",
+        str(tmp_path / "out.json"),
+    ]
     report = module.main([*words, "--set", *TINY])
     (pair,) = report["recipes"]["turbulence_small"]["seeds"]
     assert pair["original"]["samples"] in (4, 8)
     assert pair["goal"] > 0
+    step = report["recipes"]["turbulence_small"]["seconds_of_a_step"]["original"]
+    assert pair["original"]["seconds"] == pytest.approx(step * pair["original"]["samples"] / 2)
     assert json.loads((tmp_path / "out.json").read_text())["recipes"] == report["recipes"]
     assert len(list(tmp_path.glob("*/log.csv"))) == 2
     again = module.main([*words, "--set", *TINY])
