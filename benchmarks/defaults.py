@@ -37,6 +37,8 @@ ORIGINAL = {
     "model.network.skip": "full_resolution",
     "model.network.num_spatial_layers": "4",
     "train.noise": "0",
+    "train.optimizer": "adamw",
+    "train.learning_rate": "4e-3",
 }
 CHANGES = {
     "original": {},

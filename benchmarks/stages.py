@@ -67,8 +67,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "core of 128": RESIDUAL | {"temporal_hidden_dim": 128},
     "no skip": RESIDUAL | {"skip": "none"},
     "one skip": RESIDUAL | {"skip": "full_resolution"},
-    "two levels": RESIDUAL | {"widths": [16, 32], "temporal_hidden_dim": 64},
-    "one level": RESIDUAL | {"widths": [16]},
+    "two levels": RESIDUAL | {"widths": [16, 32], "levels": 2},
+    "one level": RESIDUAL | {"widths": [16], "levels": 1},
     "flat": RESIDUAL | {"widths": [16], "levels": 0},
     "zero padding": RESIDUAL | {"padding": "zero"},
 }
