@@ -1,15 +1,18 @@
 """What part of the bandwidth of a plain read, or of a plain read and write, `inspect` and `prepare` reach.
 
-    python benchmarks/bandwidth.py --times 2048 --rounds 3 --json bandwidth.json
+    python benchmarks/bandwidth.py --times 1024 --rounds 5 --json bandwidth.json
+    python benchmarks/bandwidth.py --times 38400 --rounds 1 --cold --files zlib.nc --folder DISK --json large.json
 
-Six-hourly fields of two variables on 181 x 360 cells (default: 256 times, 133 MB) are written as NetCDF-4 and as Zarr,
-without compression and with the usual one of each (zlib at level 1, Zstandard). In each round, for each file in turn,
-a plain loop of netCDF4 or zarr reads all values sixteen times at once; the same loop reads them and appends the bytes
-to a file; `inspect` looks at the file; `prepare` makes a store of it. All are done in one process with one thread.
-Seconds are those of the processor, user and system; a round before the first is not counted. Parts are medians of the
+Six-hourly fields of two variables on 181 x 360 cells (256 times: 133 MB; 38400: 20 GB) are written as NetCDF-4 or as
+Zarr, without compression or with the usual one of each (zlib at level 1, Zstandard); one file after the other, piece by
+piece, so that neither memory nor disk has to hold all of them. In each round a plain loop of netCDF4 or zarr reads all
+values sixteen times at once; `inspect` looks at all of them; the same loop reads them and writes their bytes to a file,
+which is on the disk at the end, as a store is; `prepare` makes a store. All are done in one process with one thread;
+before the first round each is done once with a small file. With `--cold` the file is not in the cache before each.
+Seconds are those of the processor, user and system, and those of the clock. Parts are medians, least and largest of the
 ratios of each round: of the plain read for `inspect`, of the plain read and write for `prepare`. The content hash of a
-store is a SHA-256 of every value, so `prepare` cannot be faster than the plain read and write and that hash together,
-which is measured too: `prepare_part_of_bound`. Another version is measured with `PYTHONPATH=../base/src`.
+store is a SHA-256 of every value, so `prepare` needs at least the seconds of the plain read and write and of that hash
+together: `prepare_part_of_bound`. Another version is measured with `PYTHONPATH=../base/src`.
 """
 
 import argparse
@@ -21,7 +24,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +36,15 @@ from prepare_time import RECIPE, seconds
 
 CELLS = (181, 360)
 TOGETHER = 16
-"""Times in a chunk of the files, and of a plain read."""
+"""Times in a chunk of the files, of a plain read, and of what is written at once."""
 
+DIMS = ("time", "lat", "lon")
 NAMES = {"t2m": "K", "sst": "degC"}
 FILES = ("none.nc", "zlib.nc", "none.zarr", "zstd.zarr")
 """Compression and kind of each file."""
+
+Seconds = dict[str, float]
+"""Of the processor (``cpu``) and of the clock (``wall``)."""
 
 
 def main(words: list[str] | None = None) -> dict[str, Any]:
@@ -45,103 +53,159 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--times", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=CELLS[0], help="rows of the grid")
+    parser.add_argument("--files", nargs="+", choices=FILES, default=FILES, help="which of them")
+    parser.add_argument("--cold", action="store_true", help="read from the disk, not from memory")
+    parser.add_argument(
+        "--folder", type=Path, help="where the files are made; needs twice their size"
+    )
     parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args(words)
-    taken: dict[str, dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        megabytes = write_files(folder, arguments.times, (arguments.rows, 2 * (arguments.rows - 1)))
-        for number in range(arguments.rounds + 1):
-            for file in FILES:
-                for what, took in one_round(folder, file).items():
-                    if number:
-                        taken.setdefault(file, {}).setdefault(what, []).append(took)
-            print(f"round {number} of {arguments.rounds}", file=sys.stderr)
-        stored = {file: round(size(folder / file) / 1e6, 1) for file in FILES}
-    results = {file: summary(kinds, megabytes) for file, kinds in taken.items()}
-    report = {
-        "megabytes": round(megabytes, 1),
-        "stored_megabytes": stored,
+    cells = (arguments.rows, 2 * (arguments.rows - 1))
+    report: dict[str, Any] = {
+        "megabytes": round(megabytes(arguments.times, cells), 1),
         "rounds": arguments.rounds,
-        "files": results,
+        "cold": arguments.cold,
+        "files": {},
     }
+    for file in arguments.files:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+            small, folder = Path(name, "small"), Path(name, "whole")
+            write_file(small, file, min(64, arguments.times), cells)
+            one_round(small, file, cold=False)
+            write_file(folder, file, arguments.times, cells)
+            rounds = []
+            for number in range(arguments.rounds):
+                rounds.append(one_round(folder, file, cold=arguments.cold))
+                print(f"{file}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
+            report["files"][file] = {
+                "stored_megabytes": round(size(folder / file) / 1e6, 1),
+                **{
+                    kind: summary(rounds, kind, megabytes(arguments.times, cells))
+                    for kind in ("cpu", "wall")
+                },
+            }
     print(json.dumps(report, indent=1))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     return report
 
 
-def write_files(folder: Path, times: int, cells: tuple[int, int]) -> float:
-    """Write the fields to every file and a recipe for each; return their size in MB."""
+def megabytes(times: int, cells: tuple[int, int]) -> float:
+    """Return the size of the fields."""
+    return len(NAMES) * times * cells[0] * cells[1] * 4 / 1e6
+
+
+def write_file(folder: Path, file: str, times: int, cells: tuple[int, int]) -> None:
+    """Write the fields to a file of a new folder, piece by piece, and a recipe for it."""
     import numpy as np
     import xarray as xr
-    from numcodecs import Zstd
 
-    random = np.random.default_rng(0)
+    folder.mkdir()
     latitude = np.linspace(-90, 90, cells[0])
-    warmth = 300 - 50 * np.sin(np.deg2rad(latitude))[:, None] ** 2
-    noise = random.standard_normal((times, *cells), dtype=np.float32).round(2)
-    land = random.random(cells) < 0.3
-    sea = np.where(land, np.nan, warmth - 273.15 + 0.3 * noise).clip(-1.8)
-    fields = {"t2m": warmth + noise, "sst": sea}
     moments = np.datetime64("2000-01-01", "ns") + np.arange(times) * np.timedelta64(6, "h")
-    dims = ("time", "lat", "lon")
-    data = xr.Dataset(
-        {name: (dims, fields[name].astype("f4"), {"units": NAMES[name]}) for name in NAMES},
+    coordinates = xr.Dataset(
         coords={
             "time": moments,
             "lat": ("lat", latitude, {"units": "degrees_north"}),
             "lon": ("lon", np.arange(cells[1]) * 360 / cells[1], {"units": "degrees_east"}),
         },
     )
-    chunks = (min(TOGETHER, times), *cells)
-    packing: dict[str, dict[str, Any]] = {
-        "none.nc": {"chunksizes": chunks},
-        "zlib.nc": {"chunksizes": chunks, "zlib": True, "complevel": 1},
-        "none.zarr": {"chunks": chunks, "compressors": None},
-        "zstd.zarr": {"chunks": chunks, "compressors": (Zstd(1),)},
-    }
+    random = np.random.default_rng(0)
+    warmth = 300 - 50 * np.sin(np.deg2rad(latitude))[:, None] ** 2
+    land = random.random(cells) < 0.3
+    with empty_fields(folder / file, coordinates) as arrays:
+        for first in range(0, times, TOGETHER):
+            some = slice(first, min(first + TOGETHER, times))
+            shape = (some.stop - first, *cells)
+            noise = random.standard_normal(shape, dtype=np.float32).round(2)
+            arrays["t2m"][some] = (warmth + noise).astype("f4")
+            sea = np.where(land, np.nan, warmth - 273.15 + 0.3 * noise).clip(-1.8)
+            arrays["sst"][some] = sea.astype("f4")
     day = moments.astype("datetime64[D]")
     cut = {"train": day[int(0.6 * times)], "valid": day[int(0.75 * times)]}
-    for file, one in packing.items():
-        encoding = {name: dict(one) for name in NAMES}
-        if file.endswith(".nc"):
-            data.to_netcdf(folder / file, encoding=encoding)
-        else:
-            data.to_zarr(folder / file, zarr_format=2, encoding=encoding)
-        recipe = RECIPE.format(path=folder / file, test=day[int(0.9 * times)], last=day[-2], **cut)
-        (folder / f"{file}.yaml").write_text(recipe)
-    return sum(one.nbytes for one in data.data_vars.values()) / 1e6
+    recipe = RECIPE.format(path=folder / file, test=day[int(0.9 * times)], last=day[-2], **cut)
+    (folder / f"{file}.yaml").write_text(recipe)
 
 
-def one_round(folder: Path, file: str) -> dict[str, float]:
+@contextmanager
+def empty_fields(path: Path, coordinates: Any) -> Iterator[dict[str, Any]]:
+    """Write a file with coordinates, and give its variables to be filled."""
+    import netCDF4
+    import zarr
+    from numcodecs import Zstd
+
+    shape = tuple(coordinates.sizes[name] for name in DIMS)
+    chunks = (min(TOGETHER, shape[0]), *shape[1:])
+    is_packed = not path.stem.startswith("none")
+    arrays: dict[str, Any] = {}
+    if path.suffix == ".nc":
+        coordinates.to_netcdf(path)
+        packing = {"zlib": True, "complevel": 1} if is_packed else {}
+        with netCDF4.Dataset(path, "a") as opened:
+            for name, units in NAMES.items():
+                arrays[name] = opened.createVariable(
+                    name, "f4", DIMS, fill_value=float("nan"), chunksizes=chunks, **packing
+                )
+                arrays[name].units = units
+            yield arrays
+        return
+    coordinates.to_zarr(path, zarr_format=2, consolidated=False)
+    group = zarr.open_group(path, mode="r+")
+    for name, units in NAMES.items():
+        arrays[name] = group.create_array(
+            name,
+            shape=shape,
+            dtype="f4",
+            chunks=chunks,
+            compressors=(Zstd(1),) if is_packed else None,
+            fill_value=float("nan"),
+            attributes={"_ARRAY_DIMENSIONS": list(DIMS), "units": units},
+        )
+    yield arrays
+
+
+def one_round(folder: Path, file: str, *, cold: bool) -> dict[str, Seconds]:
     """Return the seconds of everything that is done with one file."""
     from triton_earth.cli import main as command
 
     store, copy = folder / "store", folder / "copy"
-    taken = {
-        "read": cpu(lambda: read(folder / file, None)),
-        "inspect": seconds(command, ["inspect", str(folder / file)])["cpu"],
-        "read_and_write": cpu(lambda: read(folder / file, copy)),
-        "prepare": seconds(command, ["prepare", str(folder / f"{file}.yaml"), "--out", str(store)])[
-            "cpu"
-        ],
-        "hash": cpu(lambda: hash_bytes(size(copy))),
-    }
-    copy.unlink()
+    inspect = ["inspect", str(folder / file), "--times", str(1 << 30)]  # all, however many
+    prepare = ["prepare", str(folder / f"{file}.yaml"), "--out", str(store)]
+    taken = {}
+    for what, action in (
+        ("read", lambda: timed(lambda: read(folder / file, None))),
+        ("inspect", lambda: seconds(command, inspect)),
+        ("read_and_write", lambda: timed(lambda: read(folder / file, copy))),
+        ("prepare", lambda: seconds(command, prepare)),
+    ):
+        if cold:
+            drop_pages(folder / file)
+        taken[what] = action()
+        copy.unlink(missing_ok=True)
+    count = size(store / "state")
+    taken["hash"] = timed(lambda: hash_bytes(count))
     shutil.rmtree(store)
     return taken
 
 
-def cpu(action: Callable[[], object]) -> float:
-    """Return the seconds of the processor that something takes."""
-    started = time.process_time()
+def timed(action: Callable[[], object]) -> Seconds:
+    """Return the seconds that something takes."""
+    started = time.process_time(), time.perf_counter()
     action()
-    return time.process_time() - started
+    return {"cpu": time.process_time() - started[0], "wall": time.perf_counter() - started[1]}
+
+
+def drop_pages(path: Path) -> None:
+    """Have the system forget what it keeps in memory of a file or of all files of a folder."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as opened:
+                os.fsync(opened.fileno())  # what is not on the disk yet cannot be dropped
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def read(path: Path, copy: Path | None) -> None:
-    """Read all values with netCDF4 or zarr alone, and append their bytes to a file where there is one."""
+    """Read all values with netCDF4 or zarr alone, and write their bytes to a file where there is one."""
     import netCDF4
     import zarr
 
@@ -155,6 +219,8 @@ def read(path: Path, copy: Path | None) -> None:
                 values = array[start : start + TOGETHER]
                 if copy is not None:
                     out.write(values.data)
+        if copy is not None:
+            os.fsync(out.fileno())
     if path.suffix == ".nc":
         source.close()
 
@@ -172,18 +238,21 @@ def size(path: Path) -> int:
     return sum(one.stat().st_size for one in files if one.is_file())
 
 
-def summary(taken: dict[str, list[float]], megabytes: float) -> dict[str, Any]:
+def summary(rounds: list[dict[str, Seconds]], kind: str, megabytes: float) -> dict[str, Any]:
     """Return MB a second of everything, and the parts of the plain loops that the commands reach."""
+    taken = {what: [one[what][kind] for one in rounds] for what in rounds[0]}
     found: dict[str, Any] = {
         f"{what}_mb_per_second": round(megabytes / statistics.median(each), 1)
         for what, each in taken.items()
     }
-    for what, plain in (("inspect", "read"), ("prepare", "read_and_write")):
-        parts = [a / b for a, b in zip(taken[plain], taken[what], strict=True)]
-        found[f"{what}_part"] = [round(f(parts), 3) for f in (statistics.median, min, max)]
     least = [a + b for a, b in zip(taken["read_and_write"], taken["hash"], strict=True)]
-    parts = [a / b for a, b in zip(least, taken["prepare"], strict=True)]
-    found["prepare_part_of_bound"] = [round(f(parts), 3) for f in (statistics.median, min, max)]
+    for what, command, plain in (
+        ("inspect_part", "inspect", taken["read"]),
+        ("prepare_part", "prepare", taken["read_and_write"]),
+        ("prepare_part_of_bound", "prepare", least),
+    ):
+        parts = [a / b for a, b in zip(plain, taken[command], strict=True)]
+        found[what] = [round(f(parts), 3) for f in (statistics.median, min, max)]
     return found
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float
+
+from triton_earth.data.inspection.map_means import MapMeans
 
 
 @dataclass(frozen=True)
@@ -40,32 +42,11 @@ class MapMoments:
     means: list[float] = field(default_factory=list)
     squares: list[float] = field(default_factory=list)
 
-    def add(
-        self,
-        values: Float64[np.ndarray, "time cell"],
-        sums: Float64[np.ndarray, " time"],
-        there: Bool[np.ndarray, "time cell"] | None,
-    ) -> None:
-        """Add consecutive maps.
-
-        Args:
-            values: Values; 0 where there is none. They are used up.
-            sums: Their sum in each map.
-            there: Where there is a value; None where there is one everywhere.
-        """
-        if there is None:
-            means = sums / values.shape[1]
-            counts = [values.shape[1]] * len(values)
-            values -= means[:, None]
-        else:
-            counts = [int(np.count_nonzero(one)) for one in there]
-            means = sums / np.maximum(counts, 1)
-            values -= there * means[:, None]
-        self.counts += counts
-        self.means += [
-            float(mean) if count else np.nan for mean, count in zip(means, counts, strict=True)
-        ]
-        self.squares += [float(one @ one) for one in values]
+    def add(self, found: MapMeans) -> None:
+        """Add consecutive maps."""
+        self.counts += found.counts.tolist()
+        self.means += found.means.tolist()
+        self.squares += found.squares.tolist()
 
     def together(self, chosen: Bool[np.ndarray, " time"] | None = None) -> Moments:
         """Return the moments of all values of all maps, or of some (Chan, Golub and LeVeque 1983, Eq. 2.1).

@@ -6,8 +6,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int64
 
+from triton_earth.data.sources.chunks import chunk_of
+
 BLOCK_BYTES = 32e6
-"""Size of what is read at a time."""
+"""Size, in double precision, of what is read at a time."""
 MOST_BYTES, MOST_BYTES_FAR = 20e9, 1e9
 """Values, in double precision, that are all read: on this machine, and from far away."""
 
@@ -57,6 +59,9 @@ def blocks(
         return
     one = 8 * max(1, int(np.prod(ordered.shape[1:])))
     length = max(1, int(BLOCK_BYTES // one))
+    chunk = chunk_of(array, dimension)
+    if chunk is not None and chunk.times < length:
+        length -= length % chunk.times  # no chunk is unpacked twice
     for run in np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1):
         for first in range(0, len(run), length):
             part = run[first : first + length]

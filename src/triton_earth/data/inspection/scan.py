@@ -1,19 +1,22 @@
 """The scan: one pass over all values of a variable, in bounded memory, that remembers what the checks ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from triton_earth.data.inspection.map_means import map_means
 from triton_earth.data.inspection.map_moments import MapMoments, Moments
 from triton_earth.data.inspection.turned_maps import TurnedMaps
 from triton_earth.data.sources.values.possible_values import Possible
-from triton_earth.data.sources.values.soundness import LARGEST, extremes, stand_ins
-from triton_earth.data.sources.values.stored_values import cleared, few_at_once
+from triton_earth.data.sources.values.soundness import LARGEST, stand_ins
+from triton_earth.data.sources.values.stored_values import CELLS_AT_ONCE, few_at_once
 
 _FEW = 64
 """Values that tell most maps apart."""
+_TOGETHER = 32
+"""Maps that are looked at together, unless they are so small that more stay in the cache."""
 
 
 @dataclass
@@ -83,8 +86,7 @@ class Scan:
     ) -> None:
         """Add consecutive times.
 
-        Every pass but the rare ones goes over a few maps at a time, which stay in the processor's cache, and in the
-        precision of the values.
+        Every pass but the rare ones goes over some maps at a time, which stay in the processor's cache.
 
         Args:
             fields: Values; NaN where there is none.
@@ -94,7 +96,7 @@ class Scan:
         if fields.dtype not in (np.float32, np.float64):
             fields = fields.astype(np.float64)
         flat = fields.reshape(len(fields), -1)
-        parts = list(few_at_once(flat))
+        parts = list(_some_at_once(flat))
         before = self.infinite
         limits = np.array([self._add_part(fields[part], times[part]) for part in parts])
         lowest, highest = float(np.fmin.reduce(limits[:, 0])), float(np.fmax.reduce(limits[:, 1]))
@@ -111,32 +113,46 @@ class Scan:
     def _add_part(
         self, maps: Float[np.ndarray, "time *cells"], times: list[str]
     ) -> tuple[float, float]:
-        """Add a few maps to all that grows with each; return their lowest and highest value."""
+        """Add some maps to all that grows with each; return their lowest and highest value."""
         flat = maps.reshape(len(maps), -1)
-        limits = float(flat.min()), float(flat.max())  # NaN where any value is
-        there = None
-        if not np.isfinite(limits).all():
+        if self.valid is None:
+            self.valid = ~np.isnan(flat[0])
+            self._everywhere = bool(self.valid.all())
+        lowest, highest = _extremes_of_cells(flat)
+        there = None if self._everywhere else self.valid[None]
+        if not self._is_as_ever(lowest, highest):
             there = ~np.isnan(flat)
             self._look_for_holes(there, times)
-            limits = extremes(flat)
-            if np.isinf(limits).any():
-                infinite = np.isinf(flat)
+            infinite = np.isinf(flat)
+            if infinite.any():
                 self.infinite += int(np.count_nonzero(infinite))
                 flat, there = np.where(infinite, np.nan, flat), there & ~infinite
-                limits = extremes(flat)
-        elif self.valid is None or not self._everywhere:
-            self._look_for_holes(np.ones(flat.shape, dtype=bool), times)
-        self._add_cells(flat)
-        whole = flat if there is None else cleared(flat, there)
-        values = whole.astype(np.float64)
+            lowest, highest = np.fmin.reduce(flat), np.fmax.reduce(flat)
+        self._add_cells(lowest, highest)
         directed = self.directions is not None and self.directions.has_direction(maps.shape)
+        shape = maps.shape[1:] if directed else (1, flat.shape[1])
+        limits = float(np.fmin.reduce(lowest)), float(np.fmax.reduce(highest))
+        found = map_means(
+            flat.reshape(-1, *shape), None if there is None else there.reshape(-1, *shape), limits
+        )
+        self.maps.add(found)
         if self.directions is not None and directed:
-            shaped = None if there is None else there.reshape(maps.shape)
-            sums = self.directions.add(values.reshape(maps.shape), shaped, times)
-        else:
-            sums = values.sum(axis=1)
-        self.maps.add(values, sums, there)
+            self.directions.add(found, times)
         return limits
+
+    def _is_as_ever(
+        self, lowest: Float[np.ndarray, " cell"], highest: Float[np.ndarray, " cell"]
+    ) -> bool:
+        """Whether maps of these extremes have finite values where the first time has, and none elsewhere.
+
+        The lowest is NaN if any value is, the highest only if all are.
+        """
+        assert self.valid is not None
+        return (
+            np.array_equal(np.isfinite(lowest), self.valid)
+            and np.array_equal(np.isfinite(highest), self.valid)
+            and (self._everywhere or np.array_equal(np.isnan(highest), ~self.valid))
+        )
 
     @property
     def _moments(self) -> Moments:
@@ -178,9 +194,6 @@ class Scan:
         return bool(cells[self.valid if self.valid is not None else cells].all())
 
     def _look_for_holes(self, there: Bool[np.ndarray, "time cell"], times: list[str]) -> None:
-        if self.valid is None:
-            self.valid = there[0].copy()
-            self._everywhere = bool(self.valid.all())
         wrong = there != self.valid
         found = int(np.count_nonzero(wrong))
         if found and not self.holes:
@@ -238,16 +251,30 @@ class Scan:
             before = one
         self._last = flat[-1].copy()
 
-    def _add_cells(self, finite: Float[np.ndarray, "time cell"]) -> None:
-        if self.cell_lowest is None or self.cell_highest is None:
-            self.cell_lowest = np.full(finite.shape[1], np.inf, dtype=finite.dtype)
-            self.cell_highest = np.full(finite.shape[1], -np.inf, dtype=finite.dtype)
-        elif self.cell_lowest.dtype != finite.dtype:
-            self.cell_lowest = self.cell_lowest.astype(np.float64)
-            self.cell_highest = self.cell_highest.astype(np.float64)
-        for one in finite:
-            np.fmin(self.cell_lowest, one, out=self.cell_lowest)
-            np.fmax(self.cell_highest, one, out=self.cell_highest)
+    def _add_cells(
+        self, lowest: Float[np.ndarray, " cell"], highest: Float[np.ndarray, " cell"]
+    ) -> None:
+        before = self.cell_lowest, self.cell_highest
+        self.cell_lowest = np.fmin(np.inf if before[0] is None else before[0], lowest)
+        self.cell_highest = np.fmax(-np.inf if before[1] is None else before[1], highest)
+
+
+def _some_at_once(flat: Float[np.ndarray, "time cell"]) -> Iterator[slice]:
+    """Yield the slices of time that are looked at together: enough for what is done once for each cell to be little."""
+    length = max(_TOGETHER, CELLS_AT_ONCE // max(flat.shape[1], 1))
+    for first in range(0, len(flat), length):
+        yield slice(first, min(first + length, len(flat)))
+
+
+def _extremes_of_cells(
+    flat: Float[np.ndarray, "time cell"],
+) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
+    """Return the lowest value of each cell, NaN where any is NaN, and the highest, NaN where all are."""
+    lowest, highest = np.empty_like(flat[0]), np.empty_like(flat[0])
+    for cells in few_at_once(flat.T):
+        np.minimum.reduce(flat[:, cells], axis=0, out=lowest[cells])
+        np.fmax.reduce(flat[:, cells], axis=0, out=highest[cells])
+    return lowest, highest
 
 
 def _same_bits(one: Float[np.ndarray, " cell"], other: Float[np.ndarray, " cell"]) -> bool:

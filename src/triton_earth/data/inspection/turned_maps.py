@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from triton_earth.data.inspection.findings import Inspection, Severity
+from triton_earth.data.inspection.map_means import MapMeans
 
 CLOSER = 0.5
 """A map is turned if its means by row are this part of their distance from those before, once turned."""
@@ -33,45 +34,22 @@ class TurnedMaps:
     means: dict[str, list[Float64[np.ndarray, " bin"]]] = field(
         default_factory=lambda: {"rows": [], "columns": []}
     )
-    _mask: Bool[np.ndarray, "time y x"] | None = None
-    _counts: dict[int, Int64[np.ndarray, "time line"]] = field(default_factory=dict)
 
     @staticmethod
     def has_direction(shape: tuple[int, ...]) -> bool:
         """Return whether maps have a direction: those of two dimensions, [time, y, x], that are not tiny."""
         return len(shape) == 3 and min(shape[1:]) >= 4
 
-    def add(
-        self,
-        values: Float64[np.ndarray, "time y x"],
-        there: Bool[np.ndarray, "time y x"] | None,
-        times: list[str],
-    ) -> Float64[np.ndarray, " time"]:
-        """Add consecutive maps, and return the sum of each.
+    def add(self, found: MapMeans, times: list[str]) -> None:
+        """Add consecutive maps.
 
         Args:
-            values: Values; 0 where there is none.
-            there: Where there is a value; None where there is one everywhere.
+            found: Their means by row and by column.
             times: What to call each time.
         """
         self.times += times
-        rows, columns = values.sum(axis=2), values.sum(axis=1)
-        for axis, sums, along in (("rows", rows, 2), ("columns", columns, 1)):
-            count = np.asarray(values.shape[along])
-            if there is not None:
-                count = np.maximum(self._count(there, along), 1)
-            self.means[axis] += [_in_bins(one) for one in sums / count]
-        return rows.sum(axis=1)
-
-    def _count(
-        self, there: Bool[np.ndarray, "time y x"], along: int
-    ) -> Int64[np.ndarray, "time line"]:
-        """Count values along an axis; where maps have them in the same cells, as most have, it is done once."""
-        if self._mask is None or self._mask.shape != there.shape or (self._mask != there).any():
-            self._mask, self._counts = there.copy(), {}
-        if along not in self._counts:
-            self._counts[along] = np.count_nonzero(there, axis=along)
-        return self._counts[along]
+        self.means["rows"] += list(_in_bins(found.rows))
+        self.means["columns"] += list(_in_bins(found.columns))
 
     def check(self, inspection: Inspection, name: str) -> None:
         """Say which maps are turned.
@@ -181,9 +159,10 @@ def _are_opposite(
     return bool(np.linalg.norm(one + two) < CLOSER * np.linalg.norm(one - two))
 
 
-def _in_bins(means: Float64[np.ndarray, " cell"]) -> Float64[np.ndarray, " bin"]:
+def _in_bins(means: Float64[np.ndarray, "time line"]) -> Float64[np.ndarray, "time bin"]:
     """Return means of neighbouring values, as many from either end, so that turning and averaging commute."""
-    size = -(-len(means) // _MOST_BINS)
-    kept = len(means) // size * size
-    start = (len(means) - kept) // 2
-    return means[start : start + kept].reshape(-1, size).mean(axis=1)
+    count = means.shape[1]
+    size = -(-count // _MOST_BINS)
+    kept = count // size * size
+    start = (count - kept) // 2
+    return means[:, start : start + kept].reshape(len(means), -1, size).mean(axis=2)

@@ -14,6 +14,7 @@ from triton_earth.data.sources.known_variables import KnownVariable
 from triton_earth.data.sources.places.coordinates import Axis, describe_place
 from triton_earth.data.sources.values.possible_values import Possible
 from triton_earth.data.sources.values.stored_values import (
+    bits_of,
     cleared,
     converted,
     converted_limits,
@@ -247,7 +248,7 @@ class _Means:
             if np.isnan(total):
                 there = ~np.isnan(one)
                 count = int(np.count_nonzero(there))
-                total = cleared(one, there).sum(dtype=np.float64)
+                total = cleared(one, bits_of(there, one.dtype)).sum(dtype=np.float64)
             if count:
                 means[number] = self.scale * (total / count) + self.offset
         return means

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from triton_earth.data.sources.values import stored_values
-from triton_earth.data.sources.values.stored_values import cleared, converted, converted_limits
+from triton_earth.data.sources.values.stored_values import (
+    bits_of,
+    cleared,
+    converted,
+    converted_limits,
+)
 
 SHAPE = (7, 2, 5, 6)
 
@@ -37,4 +42,6 @@ def test_values_and_limits_are_those_of_double_precision(
 def test_cleared_maps_are_zero_where_there_is_no_value(dtype):
     values = stored(dtype)[:, 0]
     there = ~np.isnan(values)
-    np.testing.assert_array_equal(cleared(values, there), np.where(there, values, 0))
+    np.testing.assert_array_equal(
+        cleared(values, bits_of(there, values.dtype)), np.where(there, values, 0)
+    )
