@@ -107,8 +107,18 @@ def test_the_bandwidth_of_inspect_and_prepare_is_measured(tmp_path, benchmark_na
     assert json.loads((tmp_path / "out.json").read_text()) == report
     assert set(report["files"]) == {"none.nc", "zlib.nc", "none.zarr", "zstd.zarr"}
     for file, one in report["files"].items():
-        assert 0 < one["inspect_part"][0] < 1, file
-        assert 0 < one["prepare_part"][0] < 1, file
-    stored = report["stored_megabytes"]
+        for kind in ("cpu", "wall"):
+            assert 0 < one[kind]["inspect_part"][0] < 1, file
+            assert 0 < one[kind]["prepare_part"][0] < 1, file
+    stored = {file: one["stored_megabytes"] for file, one in report["files"].items()}
     assert stored["zlib.nc"] <= stored["none.nc"]
     assert stored["zstd.zarr"] <= stored["none.zarr"]
+
+
+def test_the_bandwidth_is_measured_for_one_kind_and_from_the_disk(tmp_path, benchmark_named):
+    module = benchmark_named("bandwidth")
+    words = ["--times", "80", "--rows", "19", "--rounds", "1", "--cold", "--files", "zstd.zarr"]
+    report = module.main([*words, "--folder", str(tmp_path)])
+    assert report["cold"]
+    assert set(report["files"]) == {"zstd.zarr"}
+    assert not any(tmp_path.iterdir())

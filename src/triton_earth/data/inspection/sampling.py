@@ -1,6 +1,8 @@
 """Which times of a long record are looked at, and the blocks in which their fields are read."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
@@ -62,12 +64,25 @@ def blocks(
     chunk = chunk_of(array, dimension)
     if chunk is not None and chunk.times < length:
         length -= length % chunk.times  # no chunk is unpacked twice
-    for run in np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1):
-        for first in range(0, len(run), length):
-            part = run[first : first + length]
-            if len(part):
-                times = slice(int(part[0]), int(part[-1]) + 1)
-                yield _floats(ordered.isel({dimension: times}).to_numpy()), part.tolist()
+    parts = [
+        run[first : first + length]
+        for run in np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
+        for first in range(0, len(run), length)
+    ]
+
+    def read(part: Int64[np.ndarray, " some"]) -> Float[np.ndarray, "time *cells"]:
+        times = slice(int(part[0]), int(part[-1]) + 1)
+        return _floats(ordered.isel({dimension: times}).to_numpy())
+
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
+        waiting = deque()
+        for part in parts:
+            waiting.append((reader.submit(read, part), part.tolist()))
+            if len(waiting) > 1:
+                block, indices = waiting.popleft()
+                yield block.result(), indices
+        for block, indices in waiting:
+            yield block.result(), indices
 
 
 def _floats(values: np.ndarray) -> Float[np.ndarray, "..."]:

@@ -237,7 +237,7 @@ class Scan:
         wrong: Bool[np.ndarray, "time cell"],
         times: list[str],
     ) -> Extreme:
-        time, cell = (int(index) for index in np.argwhere(wrong)[0])
+        time, cell = divmod(int(wrong.argmax()), wrong.shape[1])
         return Extreme(float(flat[time, cell]), f"{times[time]}, {self.place(cell)}")
 
     def _look_for_repeats(
