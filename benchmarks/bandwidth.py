@@ -12,7 +12,7 @@ before the first round each is done once with a small file. With `--cold` the fi
 Seconds are those of the processor, user and system, and those of the clock. Parts are medians, least and largest of the
 ratios of each round: of the plain read for `inspect`, of the plain read and write for `prepare`. The content hash of a
 store is a SHA-256 of every value, so `prepare` needs at least the seconds of the plain read and write and of that hash
-together: `prepare_part_of_bound`. Another version is measured with `PYTHONPATH=../base/src`.
+together: `prepare_part_of_bound`. With `--base ../base/src` another version does the same in turns, in its own process.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +33,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from prepare_time import RECIPE, seconds
+from prepare_time import RECIPE, ask, seconds, worker
 
 CELLS = (181, 360)
 TOGETHER = 16
@@ -58,9 +59,11 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--folder", type=Path, help="where the files are made; needs twice their size"
     )
+    parser.add_argument("--base", type=Path, help="folder `src` of another version")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args(words)
     cells = (arguments.rows, 2 * (arguments.rows - 1))
+    base = None if arguments.base is None else worker(arguments.base.resolve())
     report: dict[str, Any] = {
         "megabytes": round(megabytes(arguments.times, cells), 1),
         "rounds": arguments.rounds,
@@ -71,11 +74,11 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
             small, folder = Path(name, "small"), Path(name, "whole")
             write_file(small, file, min(64, arguments.times), cells)
-            one_round(small, file, cold=False)
+            one_round(small, file, base, cold=False)
             write_file(folder, file, arguments.times, cells)
             rounds = []
             for number in range(arguments.rounds):
-                rounds.append(one_round(folder, file, cold=arguments.cold))
+                rounds.append(one_round(folder, file, base, cold=arguments.cold))
                 print(f"{file}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
             report["files"][file] = {
                 "stored_megabytes": round(size(folder / file) / 1e6, 1),
@@ -84,6 +87,8 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
                     for kind in ("cpu", "wall")
                 },
             }
+    if base is not None:
+        base.communicate()
     print(json.dumps(report, indent=1))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -164,27 +169,35 @@ def empty_fields(path: Path, coordinates: Any) -> Iterator[dict[str, Any]]:
     yield arrays
 
 
-def one_round(folder: Path, file: str, *, cold: bool) -> dict[str, Seconds]:
+def one_round(
+    folder: Path, file: str, base: subprocess.Popen[str] | None, *, cold: bool
+) -> dict[str, Seconds]:
     """Return the seconds of everything that is done with one file."""
     from triton_earth.cli import main as command
 
     store, copy = folder / "store", folder / "copy"
     inspect = ["inspect", str(folder / file), "--times", str(1 << 30)]  # all, however many
     prepare = ["prepare", str(folder / f"{file}.yaml"), "--out", str(store)]
+    actions: dict[str, Callable[[], Seconds]] = {
+        "read": lambda: timed(lambda: read(folder / file, None)),
+        "inspect": lambda: seconds(command, inspect),
+        "read_and_write": lambda: timed(lambda: read(folder / file, copy)),
+        "prepare": lambda: seconds(command, prepare),
+    }
+    if base is not None:
+        actions["inspect_base"] = lambda: ask(base, inspect)
+        actions["prepare_base"] = lambda: ask(base, prepare)
     taken = {}
-    for what, action in (
-        ("read", lambda: timed(lambda: read(folder / file, None))),
-        ("inspect", lambda: seconds(command, inspect)),
-        ("read_and_write", lambda: timed(lambda: read(folder / file, copy))),
-        ("prepare", lambda: seconds(command, prepare)),
-    ):
+    for what, action in actions.items():
         if cold:
             drop_pages(folder / file)
         taken[what] = action()
-        copy.unlink(missing_ok=True)
-    count = size(store / "state")
+        if copy.exists():
+            count = copy.stat().st_size
+            copy.unlink()
+        if store.exists():
+            shutil.rmtree(store)
     taken["hash"] = timed(lambda: hash_bytes(count))
-    shutil.rmtree(store)
     return taken
 
 
@@ -246,13 +259,14 @@ def summary(rounds: list[dict[str, Seconds]], kind: str, megabytes: float) -> di
         for what, each in taken.items()
     }
     least = [a + b for a, b in zip(taken["read_and_write"], taken["hash"], strict=True)]
-    for what, command, plain in (
-        ("inspect_part", "inspect", taken["read"]),
-        ("prepare_part", "prepare", taken["read_and_write"]),
-        ("prepare_part_of_bound", "prepare", least),
-    ):
-        parts = [a / b for a, b in zip(plain, taken[command], strict=True)]
-        found[what] = [round(f(parts), 3) for f in (statistics.median, min, max)]
+    for version in ("", "_base") if "inspect_base" in taken else ("",):
+        for part, command, plain in (
+            ("inspect_part", "inspect", taken["read"]),
+            ("prepare_part", "prepare", taken["read_and_write"]),
+            ("prepare_part_of_bound", "prepare", least),
+        ):
+            parts = [a / b for a, b in zip(plain, taken[command + version], strict=True)]
+            found[part + version] = [round(f(parts), 3) for f in (statistics.median, min, max)]
     return found
 
 

@@ -133,6 +133,13 @@ def worker(source: Path) -> subprocess.Popen[str]:
     )
 
 
+def ask(process: subprocess.Popen[str], words: list[str]) -> dict[str, float]:
+    """Have a worker run a command, and return its seconds."""
+    process.stdin.write(json.dumps(words) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
 def serve() -> None:
     """Run a command for each line of input, and say its seconds."""
     from triton_earth.cli import main as command
@@ -154,10 +161,7 @@ def one_round(
         }
         for command, words in commands.items():
             for name in names:
-                process = workers[name]
-                process.stdin.write(json.dumps(words) + "\n")
-                process.stdin.flush()
-                found[name][f"{command} {ending}"] = json.loads(process.stdout.readline())
+                found[name][f"{command} {ending}"] = ask(workers[name], words)
                 if store.exists():
                     shutil.rmtree(store)
     return found

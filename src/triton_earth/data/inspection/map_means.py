@@ -79,9 +79,9 @@ def map_means(
 def _typical(
     maps: Float[np.ndarray, "time y x"], there: Bool[np.ndarray, "#time y x"] | None
 ) -> Float64[np.ndarray, " time"]:
-    """Return the median of some values of each map, in cells where the first has one; 0 where there are none."""
+    """Return the median of some values of each map, those of the same cells; 0 where these have none."""
     flat = maps.reshape(len(maps), -1)
-    cells = np.arange(flat.shape[1]) if there is None else np.flatnonzero(there[0])
+    cells = np.arange(flat.shape[1]) if there is None else np.flatnonzero(there.any(axis=0))
     if not cells.size:
         return np.zeros(len(maps))
     some = np.sort(flat[:, cells[:: max(1, cells.size // _FEW)]], axis=1)  # NaN comes last
@@ -110,9 +110,9 @@ def _sums(
         whole = maps[:, part]
         if kept is not None:
             whole = cleared(whole, kept[:, part])
-        values = whole.astype(np.float64)
+        values = whole.astype(np.float64, copy=False)
         if typical.any():
-            values -= typical[:, None, None] * (1 if kept is None else -kept[:, part])
+            values = values - typical[:, None, None] * (1 if kept is None else -kept[:, part])
         in_rows[:, part] = (values.reshape(-1, columns) @ along_rows).reshape(times, -1)
         if rows > 1:
             in_columns += np.ones(values.shape[1]) @ values

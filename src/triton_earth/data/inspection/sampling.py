@@ -1,6 +1,6 @@
 """Which times of a long record are looked at, and the blocks in which their fields are read."""
 
-from collections import deque
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,7 +47,7 @@ def blocks(
     chosen: Int64[np.ndarray, " chosen"],
     order: Sequence[str],
 ) -> Iterator[tuple[Float[np.ndarray, "time *cells"], list[int]]]:
-    """Yield fields of some times, a few at a time, and the indices of the times.
+    """Yield fields of some times, a few at a time, and the indices of the times; the next are read meanwhile.
 
     Args:
         array: A variable of a file.
@@ -75,14 +75,12 @@ def blocks(
         return _floats(ordered.isel({dimension: times}).to_numpy())
 
     with ThreadPoolExecutor(1, thread_name_prefix="read") as reader:
-        waiting = deque()
-        for part in parts:
-            waiting.append((reader.submit(read, part), part.tolist()))
-            if len(waiting) > 1:
-                block, indices = waiting.popleft()
-                yield block.result(), indices
-        for block, indices in waiting:
-            yield block.result(), indices
+        ahead = [reader.submit(read, part) for part in parts[:1]]
+        for part, following in itertools.zip_longest(parts, parts[1:]):
+            block = ahead.pop().result()
+            if following is not None:
+                ahead.append(reader.submit(read, following))
+            yield block, part.tolist()
 
 
 def _floats(values: np.ndarray) -> Float[np.ndarray, "..."]:

@@ -140,9 +140,10 @@ def _scan(store: TrainingStore) -> tuple[list[Scan], list[bytes], list[int]]:
             of_forecast = of_all if forecast.all() else time_digests(fields[:, forecast])
             states += [of_forecast[number] for number in np.flatnonzero(there)]
             labels = [describe_time(time) for time in store.times[times][there]]
+            with_state = fields if there.all() else fields[there]
             for channel, scan in enumerate(scans):
                 if labels:
-                    scan.add(fields[there, channel], labels, follows=times.start > 0)
+                    scan.add(with_state[:, channel], labels, follows=times.start > 0)
         if hash_digests(digests) != store.trajectory_hashes[trajectory]:
             damaged.append(trajectory)
     return scans, states, damaged
