@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from triton_earth.core.processes.kept_memory import kept_memory
 from triton_earth.interop.official import load_network
 from triton_earth.layers.padding import Padding
 from triton_earth.models.cast_once import CastOnce
@@ -140,13 +142,14 @@ def _measure(case: str, repeats: int, threads: int) -> dict[str, Any]:
         steps = {variant: _step(networks[variant], x, variant, mode) for variant in VARIANTS}
         seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
         cpu_seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-        for repeat in range(repeats + 1):
-            for variant, step in steps.items():
-                start, cpu_start = time.perf_counter(), time.process_time()
-                step()
-                if repeat:
-                    seconds[variant].append(time.perf_counter() - start)
-                    cpu_seconds[variant].append(time.process_time() - cpu_start)
+        with memory_of(mode):
+            for repeat in range(repeats + 1):
+                for variant, step in steps.items():
+                    start, cpu_start = time.perf_counter(), time.process_time()
+                    step()
+                    if repeat:
+                        seconds[variant].append(time.perf_counter() - start)
+                        cpu_seconds[variant].append(time.process_time() - cpu_start)
         medians = {variant: statistics.median(values) for variant, values in seconds.items()}
         cpu_medians = {v: statistics.median(values) for v, values in cpu_seconds.items()}
         memory = {variant: _memory_of_process(case, variant, mode, threads) for variant in VARIANTS}
@@ -172,30 +175,34 @@ def _utilization(recipe: str, repeats: int) -> dict[str, Any]:
         "batch": batch,
     }
     for mode in MODES:
-        for variant in VARIANTS[1:]:
-            step = _step(network, x, variant, mode)
-            with FlopCounterMode(display=False) as counter:
-                step()
-            operations = counter.get_total_flops()
-            dtype = torch.bfloat16 if variant == "bfloat16" else torch.float32
-            seconds, peaks = [], []
-            for _ in range(repeats):
-                start = time.process_time()
-                step()
-                seconds.append(time.process_time() - start)
-                peaks.append(_matrix_speed(dtype))
-            fractions = [
-                operations / taken / peak for taken, peak in zip(seconds, peaks, strict=True)
-            ]
-            result[f"{mode}, {variant}"] = {
-                "gigaflop": round(operations / 1e9, 2),
-                "cpu_seconds": round(statistics.median(seconds), 4),
-                "gigaflop_per_second": round(operations / statistics.median(seconds) / 1e9, 1),
-                "matrix_product_gigaflop_per_second": round(statistics.median(peaks) / 1e9, 1),
-                "fraction_of_matrix_product": round(statistics.median(fractions), 3),
-                "share_of_time": _shares(step),
-            }
+        with memory_of(mode):
+            for variant in VARIANTS[1:]:
+                step = _step(network, x, variant, mode)
+                result[f"{mode}, {variant}"] = _rates(step, variant, repeats)
     return result
+
+
+def _rates(step: Callable[[], Tensor], variant: str, repeats: int) -> dict[str, Any]:
+    """Return time and operations of a step, a large matrix product's in turns with it, and the share of each kind."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    operations = counter.get_total_flops()
+    dtype = torch.bfloat16 if variant == "bfloat16" else torch.float32
+    seconds, peaks = [], []
+    for _ in range(repeats):
+        start = time.process_time()
+        step()
+        seconds.append(time.process_time() - start)
+        peaks.append(_matrix_speed(dtype))
+    fractions = [operations / taken / peak for taken, peak in zip(seconds, peaks, strict=True)]
+    return {
+        "gigaflop": round(operations / 1e9, 2),
+        "cpu_seconds": round(statistics.median(seconds), 4),
+        "gigaflop_per_second": round(operations / statistics.median(seconds) / 1e9, 1),
+        "matrix_product_gigaflop_per_second": round(statistics.median(peaks) / 1e9, 1),
+        "fraction_of_matrix_product": round(statistics.median(fractions), 3),
+        "share_of_time": _shares(step),
+    }
 
 
 def _matrix_speed(dtype: torch.dtype) -> float:
@@ -235,6 +242,11 @@ def _networks(case: str) -> tuple[dict[str, nn.Module], Tensor]:
     )
 
 
+def memory_of(mode: str) -> AbstractContextManager[None]:
+    """Return what memory is like in a mode: as `triton_earth.train` has it, and as it is for forecasts."""
+    return kept_memory() if mode == "training" else nullcontext()
+
+
 def _step(network: nn.Module, x: Tensor, variant: str, mode: str) -> Callable[[], Tensor]:
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=variant == "bfloat16")
     optimizer = adamw(list(network.parameters()), TrainConfig(learning_rate=1e-6))
@@ -270,8 +282,9 @@ def _peak_memory(case: str, variant: str, mode: str) -> float:
     step = _step(networks.pop(variant), x, variant, mode)
     networks.clear()
     before = _status("VmRSS")
-    step()
-    step()
+    with memory_of(mode):
+        step()
+        step()
     return (_status("VmHWM") - before) / 1024
 
 

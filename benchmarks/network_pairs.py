@@ -21,6 +21,7 @@ MODES, VARIANTS = ("inference", "training"), ("float32", "bfloat16")
 HERE = Path(__file__).resolve().parents[1]
 WORKER = """
 import sys, time
+from contextlib import ExitStack, nullcontext
 import torch
 import network
 from triton_earth.workflow.recipes.recipe import load_recipe
@@ -31,10 +32,11 @@ batch, inputs, outputs, shape, padding = network.RECIPES[sys.argv[1]]
 model = load_recipe(sys.argv[1]).model
 net = model.network.for_shape(shape).build(model.history, inputs, outputs, padding)
 x = torch.randn(batch, model.history, inputs, *shape)
-steps = {}
+steps, held = {}, ExitStack()
 for line in sys.stdin:
     mode, variant = line.split()
     if (mode, variant) not in steps:
+        held.enter_context(getattr(network, "memory_of", nullcontext)(mode))
         steps[mode, variant] = network._step(net, x, variant, mode)
         steps[mode, variant]()
     net.train(mode == "training")

@@ -54,6 +54,10 @@ LIBRARIES = 7.2e7
 """Bytes of what a training imports and counting not, torch's compiler above all: what `plan` took when it imported
 that, less what it takes now (docs/measurements.md, "What plan counts")."""
 
+IN_PIECES = 1.25
+"""Memory that a step holds on a CPU, over that of its tensors: what is free stays with the process, in pieces of which
+some are too small for the next tensor (`kept_memory`; docs/measurements.md, "Memory of training")."""
+
 ADVICE = (
     "Take a smaller train.batch_size, train.accumulate parts of it, or train.recompute_steps=true."
 )
@@ -279,7 +283,7 @@ def _planned(recipe: Recipe, data: DescribedData, processes: int, *, measure: bo
         flops=longest.flops * config.accumulate * processes,
         weights_memory=2.0 * weights,
         optimizer_memory=of_optimizer,
-        step_memory=longest.memory,
+        step_memory=longest.memory * (IN_PIECES if device.type == "cpu" else 1.0),
         saving_memory=2.0 * state_file,
         data_memory=_cached(data, field, config) + (config.loader_workers + 2.0) * window,
         process_memory=max(0.0, process_memory - (weights if measure else 0)),

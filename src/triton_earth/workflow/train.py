@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from triton_earth.core.config import read_yaml
 from triton_earth.core.outputs.files import remove, require_apart
 from triton_earth.core.outputs.sole_use import sole_use
+from triton_earth.core.processes.kept_memory import kept_memory
 from triton_earth.core.processes.workers import torch_threads
 from triton_earth.data.dataset import ForecastDataset
 from triton_earth.data.store.training_store import TrainingStore
@@ -207,19 +208,20 @@ def _train(
         return ForecastDataset(data, chosen, forecaster.history, config.memory_gb)
 
     try:
-        fit(
-            forecaster,
-            dataset(windows.training),
-            dataset(windows.validation),
-            config,
-            recipe.seed,
-            out,
-            save_best,
-            rollouts=None if windows.rollouts is None else dataset(windows.rollouts),
-            processes=processes,
-            request=request,
-            stabilizers=stabilizers,
-        )
+        with kept_memory() if device.type == "cpu" else nullcontext():
+            fit(
+                forecaster,
+                dataset(windows.training),
+                dataset(windows.validation),
+                config,
+                recipe.seed,
+                out,
+                save_best,
+                rollouts=None if windows.rollouts is None else dataset(windows.rollouts),
+                processes=processes,
+                request=request,
+                stabilizers=stabilizers,
+            )
     except (ValueError, RuntimeError, OSError, MemoryError, ProcessLost):
         if processes.is_main:
             put_back(out)

@@ -56,14 +56,15 @@ def test_shifts_commute_on_a_periodic_grid():
 
 
 @pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
-def test_group_norm_of_bfloat16_and_its_gradients_are_those_of_float32(order):
+@pytest.mark.parametrize("width", [16, 128, 192])
+def test_group_norm_of_bfloat16_and_its_gradients_are_those_of_float32(order, width):
     torch.manual_seed(0)
-    norm, plain = map_norm("group", 16), torch.nn.GroupNorm(8, 16)
+    norm, plain = map_norm("group", width), torch.nn.GroupNorm(8, width)
     with torch.no_grad():
         for one, other in zip(norm.parameters(), plain.parameters(), strict=True):
-            one.copy_(torch.randn(16))
+            one.copy_(torch.randn(width))
             other.copy_(one)
-    x = torch.randn(3, 16, 12, 20).to(memory_format=order).bfloat16()
+    x = torch.randn(3, width, 12, 20).to(memory_format=order).bfloat16()
     weight = torch.randn(x.shape).bfloat16()
     ours, exact = x.clone().requires_grad_(), x.float().requires_grad_()
     y, expected = norm(ours), plain(exact)
