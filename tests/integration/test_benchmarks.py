@@ -122,3 +122,12 @@ def test_the_bandwidth_is_measured_for_one_kind_and_from_the_disk(tmp_path, benc
     assert report["cold"]
     assert set(report["files"]) == {"zstd.zarr"}
     assert not any(tmp_path.iterdir())
+
+
+def test_what_an_optimiser_takes_is_measured_for_each_batch(tmp_path, benchmark_named):
+    module = benchmark_named("optimizer_cost")
+    words = ["--recipes", "turbulence_small", "--repeats", "1", "--json", str(tmp_path / "o.json")]
+    rows = module.main(words)["recipes"]["turbulence_small"]
+    assert {"muon, batch of 2", "adamw, batch of 8"} < set(rows)
+    assert all(one["step"] > 0 and one["gradient"] > 0 for one in list(rows.values())[1:])
+    assert json.loads((tmp_path / "o.json").read_text())["recipes"]["turbulence_small"] == rows
