@@ -130,6 +130,25 @@ def _of_each_value(x: Tensor, *_: Any, **__: Any) -> Tensor | None:
     return _each_value([x]) if _are_real(x) else None
 
 
+@_for(aten.arange.start)
+def _whole_numbers(
+    start: int | float, end: int | float, *, dtype: torch.dtype | None = None, **_: Any
+) -> Tensor | None:
+    if not (isinstance(start, int) and isinstance(end, int)):
+        return None
+    return torch.empty(max(0, end - start), dtype=dtype or torch.int64, device="meta")
+
+
+@_for(aten.remainder.Scalar)
+def _remainder(x: Tensor, divisor: int | float) -> Tensor | None:
+    return _each_value([x]) if isinstance(divisor, int) and x.dtype is not torch.bool else None
+
+
+@_for(aten.index_add.default)
+def _added_to(x: Tensor, *_: Any, **__: Any) -> Tensor | None:
+    return _new(x.shape, x) if _are_real(x) else None
+
+
 @_for(aten.gt.Scalar, aten.lt.Scalar, aten.ge.Scalar, aten.le.Scalar)
 def _compared(x: Tensor, _: Any) -> Tensor:
     return _each_value([x], torch.bool)

@@ -25,6 +25,11 @@ QUICK = "kuroshio_small"
 """The recipe whose steps are counted in every run of the tests: torch's own tensors without values take long."""
 
 
+LONG = {"convnext_unet", "modern_unet", "resnet", "resnet, dilated", "lsm"}
+LONG |= {case for case in SMALL if case.startswith("simvp")}
+"""Networks of many operations."""
+
+
 def torch_s_own():
     return FakeTensorMode(allow_non_fake_inputs=True)
 
@@ -54,7 +59,9 @@ def test_a_step_of_each_recipe_counts_as_with_torch_s_own(name, precision):
 
 
 @pytest.mark.parametrize("bfloat16", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("case", SMALL)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case in LONG else ()) for case in SMALL]
+)
 def test_a_step_of_each_network_counts_as_with_torch_s_own(case, bfloat16):
     if bfloat16 and case.startswith("simvp"):
         pytest.xfail("a copy of a gradient more is counted than with torch's own tensors")
@@ -77,6 +84,22 @@ def test_tensors_without_values_are_where_they_are_said_to_be():
     with WithoutValues():
         huge = torch.zeros(10**6, 10**6) @ torch.ones(10**6, 3)
     assert (huge.shape, huge.device.type, huge.stride()) == ((10**6, 3), "cpu", (3, 1))
+
+
+def test_numbers_that_repeat_cells_have_the_types_that_torch_gives_them():
+    def numbers():
+        whole = torch.arange(-3, 9).remainder(5)
+        none, halves = torch.arange(4, 4), torch.arange(0, 2, dtype=torch.float32).remainder(0.5)
+        maps = torch.zeros(2, 3, 5, 4).to(memory_format=torch.channels_last)
+        maps = maps.index_add(2, whole, torch.ones(2, 3, 12, 4))
+        return [
+            (tuple(x.shape), x.dtype, x.stride())
+            for x in (whole, none, halves, torch.arange(0.5, 3), maps)
+        ]
+
+    with WithoutValues():
+        found = numbers()
+    assert found == numbers()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
