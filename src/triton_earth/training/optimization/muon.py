@@ -86,7 +86,10 @@ class Muon(Optimizer):
 
 
 def orthogonalized(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
-    """Return nearly the orthogonal factor U Vᵀ of each matrix U S Vᵀ; its singular values are 0.7 to 1.2.
+    """Return nearly the orthogonal factor U Vᵀ of each matrix U S Vᵀ.
+
+    Its singular values are 0.7 to 1.2 for directions with a hundredth of the matrix's norm or more, and less for weaker
+    directions.
 
     X ← a X + (b A + c A²) X with A = X Xᵀ, five times, from X of Frobenius norm 1.
 
