@@ -6,10 +6,10 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from jaxtyping import install_import_hook
+from tests.shape_checks import begin_test, check_sparingly
 
 # Before the first import of the package, so that every annotation is checked.
-install_import_hook("triton_earth", "beartype.beartype")
+check_sparingly("triton_earth", "beartype.beartype")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -20,6 +20,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_fixed_seed():
+    begin_test()
     torch.set_num_threads(1)
     torch.manual_seed(0)
 

@@ -12,6 +12,9 @@ ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial a s + b s³ + c s⁵, which brings singular values s of 0.01 to 1 near one in five applications."""
 
+MUCH_WIDER = 2
+"""Columns for each row from which on the iteration is made on the products of the rows."""
+
 RMS_OF_ADAMW = 0.2
 """Root mean square of an update that AdamW typically makes, in units of the learning rate."""
 
@@ -99,12 +102,39 @@ def orthogonalized(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     x = wide / wide.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     # The iteration bears the coarse steps of bfloat16, which devices with matrix units multiply several times faster.
     if x.device.type == "cuda":
-        x = x.bfloat16()
+        x = _iterated(x.bfloat16())
+    elif x.shape[2] >= MUCH_WIDER * x.shape[1]:
+        x = _iterated_on_products(x)
+    else:
+        x = _iterated(x)
+    found = x.to(matrices.dtype)
+    return found if matrices.shape[1] <= matrices.shape[2] else found.mT
+
+
+def _iterated(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
         products = x @ x.mT
         x = torch.baddbmm(
             x, torch.baddbmm(products, products, products, beta=b, alpha=c), x, beta=a
         )
-    found = x.to(matrices.dtype)
-    return found if matrices.shape[1] <= matrices.shape[2] else found.mT
+    return x
+
+
+def _iterated_on_products(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
+    """Return the same from matrices of m rows and columns alone, which is two to three times cheaper for wide matrices.
+
+    Each iteration multiplies X by Q = a I + b A + c A², which commutes with A = X Xᵀ: A ← Q A Q, and X by all Q in the
+    end. Products of X lose half of the digits of its weak directions, so that this needs float32.
+    """
+    a, b, c = COEFFICIENTS
+    products = x @ x.mT
+    whole: Tensor | None = None
+    for iteration in range(ITERATIONS):
+        factor = torch.baddbmm(products, products, products, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        whole = factor if whole is None else factor @ whole
+        if iteration < ITERATIONS - 1:
+            products = factor @ (products @ factor)
+    assert whole is not None
+    return whole @ x

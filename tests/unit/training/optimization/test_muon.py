@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from triton_earth.training.optimization.muon import Muon, orthogonalized
+from triton_earth.training.optimization.muon import (
+    COEFFICIENTS,
+    ITERATIONS,
+    Muon,
+    orthogonalized,
+)
 
 
 def moved(weight, gradients, **settings):
@@ -52,8 +57,30 @@ def test_singular_vectors_stay_and_sizes_do_not_matter(shape, size, seed):
     assert inner.diagonal(dim1=-2, dim2=-1).max() < 1.25
 
 
+@given(
+    rows=st.integers(1, 12),
+    wider=st.integers(2, 9),
+    rank=st.integers(1, 12),
+    seed=st.integers(0, 99),
+)
+def test_the_iteration_on_products_is_the_iteration(rows, wider, rank, seed):
+    # Momentum is often of low rank: directions that it lacks must stay as small.
+    random = torch.Generator().manual_seed(seed)
+    left = torch.randn((2, rows, rank), generator=random, dtype=torch.float64)
+    right = torch.randn((2, rank, wider * rows), generator=random, dtype=torch.float64)
+    matrices = left @ right
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True)
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        a_of_x = x @ x.mT
+        x = a * x + b * a_of_x @ x + c * a_of_x @ a_of_x @ x
+    torch.testing.assert_close(orthogonalized(matrices), x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(orthogonalized(matrices.float()).double(), x, rtol=0, atol=1e-3)
+
+
 def test_zeros_stay_zeros():
     assert orthogonalized(torch.zeros(1, 3, 4)).abs().max() == 0
+    assert orthogonalized(torch.zeros(1, 3, 8)).abs().max() == 0
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch before 2.9 has no Muon")
