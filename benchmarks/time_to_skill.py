@@ -52,7 +52,17 @@ PUBLISHED = {**ORIGINAL, "model.damping": "{}"}
 
 RECIPES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "turbulence_small": ({}, PUBLISHED),
-    "weather_small": (SINGLE, PUBLISHED | {"train.learning_rate": "2e-3"}),
+    "weather_small_quick": (
+        SINGLE,
+        PUBLISHED
+        | {
+            "train.learning_rate": "2e-3",
+            "train.warmup_steps": "100",
+            "train.weight_decay": "0.01",
+            "train.batch_size": "8",
+            "train.precision": "float32",
+        },
+    ),
 }
 """Changes to each recipe in both configurations, and those for the original system."""
 

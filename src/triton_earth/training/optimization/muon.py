@@ -65,17 +65,16 @@ class Muon(Optimizer):
             for weight in group["params"]:
                 if weight.grad is not None:
                     alike.setdefault(weight.shape, []).append(weight)
-            for weights in alike.values():
-                self._step_of_one_shape(weights, group)
+            moving = [
+                torch.stack([self._moved(weight, group["momentum"]) for weight in weights])
+                for weights in alike.values()
+            ]
+            for weights, updates in zip(alike.values(), orthogonalized(moving), strict=True):
+                size = RMS_OF_ADAMW * group["lr"] * max(updates.shape[1:]) ** 0.5
+                for weight, update in zip(weights, updates, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(update.reshape(weight.shape), alpha=-size)
         return loss
-
-    def _step_of_one_shape(self, weights: list[nn.Parameter], group: dict[str, Any]) -> None:
-        moving = torch.stack([self._moved(weight, group["momentum"]) for weight in weights])
-        updates = orthogonalized(moving)
-        size = RMS_OF_ADAMW * group["lr"] * max(moving.shape[1:]) ** 0.5
-        for weight, update in zip(weights, updates, strict=True):
-            weight.mul_(1 - group["lr"] * group["weight_decay"])
-            weight.add_(update.reshape(weight.shape), alpha=-size)
 
     def _moved(self, weight: nn.Parameter, memory: float) -> Float[Tensor, "m n"]:
         """Move a weight's momentum and return what the next step follows, as a matrix."""
@@ -88,8 +87,8 @@ class Muon(Optimizer):
         return weight.grad.lerp(momentum, memory).flatten(1)
 
 
-def orthogonalized(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
-    """Return nearly the orthogonal factor U Vᵀ of each matrix U S Vᵀ.
+def orthogonalized(stacks: list[Float[Tensor, "_k _m _n"]]) -> list[Float[Tensor, "_k _m _n"]]:
+    """Return nearly the orthogonal factor U Vᵀ of each matrix U S Vᵀ of stacks of matrices.
 
     Its singular values are 0.7 to 1.2 for directions with a hundredth of the matrix's norm or more, and less for weaker
     directions.
@@ -98,17 +97,31 @@ def orthogonalized(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
 
     Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon, Newton-Schulz iteration.
     """
-    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    x = wide / wide.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
-    # The iteration bears the coarse steps of bfloat16, which devices with matrix units multiply several times faster.
-    if x.device.type == "cuda":
-        x = _iterated(x.bfloat16())
-    elif x.shape[2] >= MUCH_WIDER * x.shape[1]:
-        x = _iterated_on_products(x)
-    else:
-        x = _iterated(x)
-    found = x.to(matrices.dtype)
-    return found if matrices.shape[1] <= matrices.shape[2] else found.mT
+    found: list[Tensor] = [_wide(stack) for stack in stacks]
+    for number, x in enumerate(found):
+        found[number] = x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+        # The iteration bears the coarse steps of bfloat16, which devices with matrix units multiply several times faster.
+        if x.device.type == "cuda":
+            found[number] = _iterated(x.bfloat16())
+        elif x.shape[2] < MUCH_WIDER * x.shape[1]:
+            found[number] = _iterated(x)
+    by_rows: dict[tuple[int, torch.dtype], list[int]] = {}
+    for number, x in enumerate(found):
+        if x.device.type != "cuda" and x.shape[2] >= MUCH_WIDER * x.shape[1]:
+            by_rows.setdefault((x.shape[1], x.dtype), []).append(number)
+    for numbers in by_rows.values():
+        products = torch.cat([found[number] @ found[number].mT for number in numbers])
+        factors = _factor(products).split([len(found[number]) for number in numbers])
+        for number, factor in zip(numbers, factors, strict=True):
+            found[number] = factor @ found[number]
+    return [
+        (x if stack.shape[1] <= stack.shape[2] else x.mT).to(stack.dtype)
+        for stack, x in zip(stacks, found, strict=True)
+    ]
+
+
+def _wide(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k rows columns"]:
+    return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
 def _iterated(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
@@ -121,14 +134,14 @@ def _iterated(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     return x
 
 
-def _iterated_on_products(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
-    """Return the same from matrices of m rows and columns alone, which is two to three times cheaper for wide matrices.
+def _factor(products: Float[Tensor, "k m m"]) -> Float[Tensor, "k m m"]:
+    """Return by what all iterations together multiply X, from A = X Xᵀ alone.
 
-    Each iteration multiplies X by Q = a I + b A + c A², which commutes with A = X Xᵀ: A ← Q A Q, and X by all Q in the
-    end. Products of X lose half of the digits of its weak directions, so that this needs float32.
+    Each multiplies X by Q = a I + b A + c A², which commutes with A: A ← Q A Q, and the result is the product of all Q.
+    For wide X, whose rows are few, that is two to three times cheaper, and matrices with as many rows go together.
+    Products lose half of the digits of the weak directions of X, so that this needs float32.
     """
     a, b, c = COEFFICIENTS
-    products = x @ x.mT
     whole: Tensor | None = None
     for iteration in range(ITERATIONS):
         factor = torch.baddbmm(products, products, products, beta=b, alpha=c)
@@ -137,4 +150,4 @@ def _iterated_on_products(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
         if iteration < ITERATIONS - 1:
             products = factor @ (products @ factor)
     assert whole is not None
-    return whole @ x
+    return whole

@@ -24,6 +24,7 @@ SCORES = ("loss", "validation_mse", "validation_crps")
 FREE = (
     "device",
     "compile",
+    "precision",
     "threads",
     "loggers",
     "report",
@@ -32,7 +33,7 @@ FREE = (
     "mean_correction",
     "validate_every",
 )
-"""Settings of training that leave the course as it is."""
+"""Settings of training that leave the course as it is, but for what bfloat16 rounds."""
 
 SMOOTHED = 5
 """Logged losses, each of a single batch, whose mean is compared."""

@@ -47,9 +47,10 @@ def test_a_step_follows_the_orthogonal_factor_and_is_as_large_as_adamw_s(shape):
 )
 def test_singular_vectors_stay_and_sizes_do_not_matter(shape, size, seed):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    found = orthogonalized(matrices)
-    torch.testing.assert_close(orthogonalized(size * matrices), found, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(orthogonalized(matrices.mT), found.mT, rtol=1e-3, atol=1e-4)
+    (found,) = orthogonalized([matrices])
+    larger, turned = orthogonalized([size * matrices, matrices.mT])
+    torch.testing.assert_close(larger, found, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(turned, found.mT, rtol=1e-3, atol=1e-4)
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
     inner = u.mT @ found @ v.mT
     off_diagonal = inner - torch.diag_embed(inner.diagonal(dim1=-2, dim2=-1))
@@ -74,13 +75,18 @@ def test_the_iteration_on_products_is_the_iteration(rows, wider, rank, seed):
     for _ in range(ITERATIONS):
         a_of_x = x @ x.mT
         x = a * x + b * a_of_x @ x + c * a_of_x @ a_of_x @ x
-    torch.testing.assert_close(orthogonalized(matrices), x, rtol=0, atol=1e-9)
-    torch.testing.assert_close(orthogonalized(matrices.float()).double(), x, rtol=0, atol=1e-3)
+    exact, found, wider = orthogonalized(
+        [matrices, matrices.float(), torch.cat([matrices, matrices], 2)]
+    )
+    torch.testing.assert_close(exact, x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(found.double(), x, rtol=0, atol=1e-3)
+    # With as many rows, so that they go together: each has half the squares of the first.
+    torch.testing.assert_close(wider[..., : x.shape[2]] * 2**0.5, x, rtol=0, atol=1e-9)
 
 
 def test_zeros_stay_zeros():
-    assert orthogonalized(torch.zeros(1, 3, 4)).abs().max() == 0
-    assert orthogonalized(torch.zeros(1, 3, 8)).abs().max() == 0
+    for found in orthogonalized([torch.zeros(1, 3, 4), torch.zeros(1, 3, 8)]):
+        assert found.abs().max() == 0
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch before 2.9 has no Muon")
