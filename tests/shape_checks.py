@@ -1,7 +1,7 @@
 """The hook that checks types and array shapes: the first calls of each function in each test, then one of several.
 
-jaxtyping's own hook checks arguments and result at every call, which takes longer than many of the functions do: half the
-time of a test that calls one thousands of times.
+jaxtyping's own hook checks arguments and result at every call, which takes longer than many of the functions do: half
+the time of a test that calls one thousands of times.
 """
 
 import functools

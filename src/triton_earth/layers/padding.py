@@ -62,8 +62,9 @@ class _Wrapped(torch.autograd.Function):
         rows[..., left : left + width] = x
         rows[..., :left] = x[..., width - left :]
         rows[..., left + width :] = x[..., :right]
-        y[:, :, :top] = rows[:, :, height - top :]
-        y[:, :, top + height :] = rows[:, :, :bottom]
+        if top or bottom:
+            y[:, :, :top] = rows[:, :, height - top :]
+            y[:, :, top + height :] = rows[:, :, :bottom]
         return y
 
     @staticmethod
@@ -78,6 +79,8 @@ class _Wrapped(torch.autograd.Function):
             (gradient[:, :, :top], slice(height - top, height)),
             (gradient[:, :, top + height :], slice(0, bottom)),
         ):
+            if not part.shape[2]:
+                continue
             total[:, :, target] += part[..., left : left + width]
             total[:, :, target, width - left :] += part[..., :left]
             total[:, :, target, :right] += part[..., left + width :]

@@ -14,6 +14,11 @@ from triton_earth.data.statistics.climatology import (
     harmonic_mean_squares,
 )
 
+KEPT, MOST_NUMBERS = 4, 2**20
+"""How many of the fields that were asked for last are kept, if they are no larger."""
+
+_Key = tuple[Any, ...]
+
 
 @dataclass(frozen=True)
 class SeasonalCycle:
@@ -27,17 +32,35 @@ class SeasonalCycle:
     variables: tuple[str, ...]
     climatology: Climatology
     _on_device: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    _last: list[tuple[_Key, Tensor]] = field(default_factory=list, compare=False, repr=False)
 
     def at(
         self, names: list[str], times: ValidTimes, like: Float[Tensor, "batch time any y x"]
     ) -> Float[Tensor, "batch time channel y x"]:
-        """Return c of the named variables at some times, 0 for those that have none.
+        """Return c of the named variables at some times, 0 for those that have none; not to be changed in place.
+
+        A step asks for the same few times again and again, so that small fields are kept for a while.
 
         Args:
             names: Variables wanted, in order.
             times: When, datetime64 or float64 [batch, time].
             like: Whose precision and device it shall have.
         """
+        key = (
+            *(tuple(names), times.tobytes(), times.dtype.str, times.shape),
+            *(like.dtype, like.device, torch.is_inference_mode_enabled()),
+        )
+        for known, kept in tuple(self._last):
+            if known == key:
+                return kept
+        found = self._at(names, times, like)
+        if _has_values(found) and found.numel() <= MOST_NUMBERS:
+            self._last[:] = [(key, found), *self._last[: KEPT - 1]]
+        return found
+
+    def _at(
+        self, names: list[str], times: ValidTimes, like: Float[Tensor, "batch time any y x"]
+    ) -> Float[Tensor, "batch time channel y x"]:
         coefficients = self._coefficients(like.device)
         basis = self._basis(times).to(like.device)
         # One time after the other, so that a field has the same bits in any batch; a GPU, whose batches have their own
@@ -98,6 +121,14 @@ class SeasonalCycle:
         return torch.from_numpy(harmonic_basis(times.ravel(), *harmonics))
 
     def _coefficients(self, device: torch.device) -> Float[Tensor, "basis channel y x"]:
-        if device not in self._on_device:
-            self._on_device[device] = self.coefficients.to(device)
-        return self._on_device[device]
+        if device in self._on_device:
+            return self._on_device[device]
+        found = self.coefficients.to(device)
+        if _has_values(found):
+            self._on_device[device] = found
+        return found
+
+
+def _has_values(tensor: Tensor) -> bool:
+    """Return whether a tensor is one, and not what a program that is being recorded or counted has in its place."""
+    return type(tensor) is Tensor and not torch.compiler.is_compiling()

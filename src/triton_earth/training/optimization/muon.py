@@ -1,7 +1,7 @@
 """Muon: momentum whose matrices are made orthogonal, for linear layers and for the kernels of convolutions."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import overload
 
 import torch
 from jaxtyping import Float
@@ -100,7 +100,7 @@ def orthogonalized(stacks: list[Float[Tensor, "_k _m _n"]]) -> list[Float[Tensor
     found: list[Tensor] = [_wide(stack) for stack in stacks]
     for number, x in enumerate(found):
         found[number] = x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
-        # The iteration bears the coarse steps of bfloat16, which devices with matrix units multiply several times faster.
+        # The iteration bears the coarse steps of bfloat16, which a GPU multiplies several times faster.
         if x.device.type == "cuda":
             found[number] = _iterated(x.bfloat16())
         elif x.shape[2] < MUCH_WIDER * x.shape[1]:
