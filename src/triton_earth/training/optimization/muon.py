@@ -138,7 +138,7 @@ def _factor(products: Float[Tensor, "k m m"]) -> Float[Tensor, "k m m"]:
     """Return by what all iterations together multiply X, from A = X Xᵀ alone.
 
     Each multiplies X by Q = a I + b A + c A², which commutes with A: A ← Q A Q, and the result is the product of all Q.
-    For wide X, whose rows are few, that is two to three times cheaper, and matrices with as many rows go together.
+    For wide X, whose rows are few, that is up to three times cheaper, and matrices with as many rows go together.
     Products lose half of the digits of the weak directions of X, so that this needs float32.
     """
     a, b, c = COEFFICIENTS
