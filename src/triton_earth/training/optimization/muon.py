@@ -99,6 +99,7 @@ def orthogonalized(stacks: list[Float[Tensor, "_k _m _n"]]) -> list[Float[Tensor
     """
     found: list[Tensor] = [_wide(stack) for stack in stacks]
     for number, x in enumerate(found):
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         found[number] = x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
         # The iteration bears the coarse steps of bfloat16, which a GPU multiplies several times faster.
         if x.device.type == "cuda":

@@ -80,6 +80,10 @@ def test_the_iteration_on_products_is_the_iteration(rows, wider, rank, seed):
     )
     torch.testing.assert_close(exact, x, rtol=0, atol=1e-9)
     torch.testing.assert_close(found.double(), x, rtol=0, atol=1e-3)
+    (low,) = orthogonalized([matrices.bfloat16()])
+    assert low.dtype == torch.bfloat16
+    (of_low,) = orthogonalized([matrices.bfloat16().float()])
+    torch.testing.assert_close(low, of_low.bfloat16(), rtol=0, atol=0)
     # With as many rows, so that they go together: each has half the squares of the first.
     torch.testing.assert_close(wider[..., : x.shape[2]] * 2**0.5, x, rtol=0, atol=1e-9)
 
