@@ -97,19 +97,20 @@ def orthogonalized(stacks: list[Float[Tensor, "_k _m _n"]]) -> list[Float[Tensor
 
     Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon, Newton-Schulz iteration.
     """
-    found: list[Tensor] = [_wide(stack) for stack in stacks]
-    for number, x in enumerate(found):
+    found: list[Tensor] = []
+    by_rows: dict[tuple[int, torch.dtype], list[int]] = {}
+    for number, stack in enumerate(stacks):
+        x = stack if stack.shape[1] <= stack.shape[2] else stack.mT
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        found[number] = x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+        x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
         # The iteration bears the coarse steps of bfloat16, which a GPU multiplies several times faster.
         if x.device.type == "cuda":
-            found[number] = _iterated(x.bfloat16())
+            x = _iterated(x.bfloat16())
         elif x.shape[2] < MUCH_WIDER * x.shape[1]:
-            found[number] = _iterated(x)
-    by_rows: dict[tuple[int, torch.dtype], list[int]] = {}
-    for number, x in enumerate(found):
-        if x.device.type != "cuda" and x.shape[2] >= MUCH_WIDER * x.shape[1]:
+            x = _iterated(x)
+        else:
             by_rows.setdefault((x.shape[1], x.dtype), []).append(number)
+        found.append(x)
     for numbers in by_rows.values():
         products = torch.cat([found[number] @ found[number].mT for number in numbers])
         factors = _factor(products).split([len(found[number]) for number in numbers])
@@ -119,10 +120,6 @@ def orthogonalized(stacks: list[Float[Tensor, "_k _m _n"]]) -> list[Float[Tensor
         (x if stack.shape[1] <= stack.shape[2] else x.mT).to(stack.dtype)
         for stack, x in zip(stacks, found, strict=True)
     ]
-
-
-def _wide(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k rows columns"]:
-    return matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
 
 
 def _iterated(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:

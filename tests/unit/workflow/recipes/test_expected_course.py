@@ -105,6 +105,14 @@ def test_every_course_of_the_package_is_that_of_its_recipe_as_it_is():
         assert found.recipe == file.stem
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_that_has_chosen_its_precision_has_the_course_of_auto(precision):
+    recipe = load_recipe("weather_small_quick", [f"train.precision={precision}"])
+    found = expected_course(recipe)
+    assert found is not None
+    assert found.recipe == "weather_small_quick"
+
+
 def test_the_figure_shows_the_range_behind_the_run(course):
     score = log_curves(with_course(FIRST, course)).axes[1]
     (mean,) = (line for line in score.get_lines() if line.get_label() == "expected")
